@@ -1,0 +1,146 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+
+import { asBackupError, BackupError } from '../model/errors.js';
+import type { Format } from '../model/format.js';
+import type { Member } from '../model/metadata.js';
+import type { WrittenArtifact } from './archive.js';
+import type { ChunkBuffer } from './buffers.js';
+import type { MemberOutput } from './member-output.js';
+import { partLines, partName, PartTable, tableName } from './part-table.js';
+
+export interface IntakeOptions {
+  readonly path: string;
+  readonly format: Format;
+  readonly members: MemberOutput;
+  /** Seconds since the epoch. */
+  readonly modified: number;
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/** What is known of a complete artifact besides what metadata says: enough to write its lines of SHA256SUMS. */
+export interface TakenIn extends WrittenArtifact {
+  /** Of its entry, or of its table's content. */
+  readonly contentSha256: string;
+  /** SHA-256 of each part's content, 32 bytes each. */
+  readonly partHashes: Buffer;
+}
+
+/** Turns the bytes of one artifact into parts. The caller feeds it, then either completes it or leaves it: then its parts are abandoned. */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #check;
+  readonly #whole = createHash('sha256');
+  /** Of the current part; undefined for the first, whose hash is that of the whole so far. */
+  #partHash: Hash | undefined;
+  #buffer: ChunkBuffer | undefined;
+  #bytes = 0;
+  #submitted = 0;
+  #lastPart: Promise<void> = Promise.resolve();
+  /** The parts that are stored. */
+  readonly parts = new PartTable();
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#check = options.format.check();
+  }
+
+  /**
+   * Copies the chunk into buffers and keeps no reference to it. Full buffers go on their way when more arrives, never before.
+   * Errors: FORMAT_INVALID of the check, those of `acquire`.
+   */
+  async take(chunk: Uint8Array, acquire: () => Promise<ChunkBuffer>): Promise<void> {
+    this.#check.write(chunk);
+    this.#options.onBytes?.(chunk.length);
+    let rest = chunk;
+    while (rest.length > 0) {
+      if (this.#buffer?.full === true) this.#submitPart();
+      this.#buffer ??= await acquire();
+      const piece = this.#buffer.fill(rest);
+      this.#whole.update(piece);
+      this.#partHash?.update(piece);
+      this.#bytes += piece.length;
+      rest = rest.subarray(piece.length);
+    }
+  }
+
+  /** After the source's end: checks the format's end mark and only then lets the last chunk go. Resolves when everything is stored. */
+  async complete(acquire: () => Promise<ChunkBuffer>): Promise<TakenIn> {
+    this.#check.end();
+    this.#buffer ??= await acquire();
+    if (this.#submitted === 0) return this.#storeSingle(this.#buffer);
+    this.#submitPart();
+    const { path, members } = this.#options;
+    const table = members.submitText({ name: tableName(path), pieces: () => partLines(path, this.parts) });
+    const [{ contentSha256, ...member }] = await Promise.all([table, this.#lastPart]);
+    return { ...this.#written(member, this.parts.length), contentSha256, partHashes: hashesOf(this.parts) };
+  }
+
+  /** Gives back what is not on its way. */
+  leave(): void {
+    this.#buffer?.release();
+    this.#buffer = undefined;
+  }
+
+  async #storeSingle(buffer: ChunkBuffer): Promise<TakenIn> {
+    this.#buffer = undefined;
+    const { path, members, modified } = this.#options;
+    const raw = buffer.entry({ name: path, modified });
+    const member = await members.submitEntry({ name: path, raw, done: () => buffer.release() });
+    const written = this.#written(member, 0);
+    return { ...written, contentSha256: written.sha256, partHashes: Buffer.alloc(0) };
+  }
+
+  #submitPart(): void {
+    const buffer = this.#buffer as ChunkBuffer;
+    this.#buffer = undefined;
+    const { path, members, modified } = this.#options;
+    const name = partName(path, this.#submitted);
+    this.#submitted += 1;
+    const bytes = buffer.bytes;
+    const sha256 = (this.#partHash ?? this.#whole.copy()).digest('hex');
+    this.#partHash = createHash('sha256');
+    const raw = buffer.entry({ name, modified });
+    this.#lastPart = members.submitEntry({ name, raw, done: () => buffer.release() }).then(({ offset, length, sha256: storedSha256 }) => {
+      this.parts.append({ bytes, sha256, offset, length, storedSha256 });
+    });
+    // Stored in order, and what fails one fails all that follow: whoever waits for the last hears of it.
+    this.#lastPart.catch(() => undefined);
+  }
+
+  #written(member: Member, parts: number): WrittenArtifact {
+    return { path: this.#options.path, bytes: this.#bytes, sha256: this.#whole.digest('hex'), parts, member };
+  }
+}
+
+/** Feeds a whole source. The signal destroys the source with its reason, and the first error wins. */
+export async function takeSource(intake: Intake, source: Readable, options: { acquire: () => Promise<ChunkBuffer>; signal: AbortSignal }): Promise<void> {
+  const { acquire, signal } = options;
+  const abort = (): void => void source.destroy(asBackupError(signal.reason));
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    for await (const chunk of source as AsyncIterable<unknown>) {
+      if (!(chunk instanceof Uint8Array)) throw new BackupError('INTERNAL', 'an artifact source must yield bytes');
+      await intake.take(chunk, acquire);
+    }
+    if (signal.aborted) throw asBackupError(signal.reason);
+  } catch (error) {
+    source.destroy();
+    throw signal.aborted ? asBackupError(signal.reason) : sourceError(error);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+function sourceError(error: unknown): BackupError {
+  const closed = error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
+  return closed ? new BackupError('STREAM_CUT', 'the stream was closed before its end', { cause: error }) : asBackupError(error);
+}
+
+function hashesOf(parts: PartTable): Buffer {
+  const hashes = Buffer.allocUnsafeSlow(parts.length * 32);
+  let offset = 0;
+  for (const part of parts) offset += hashes.write(part.sha256, offset, 'hex');
+  return hashes;
+}

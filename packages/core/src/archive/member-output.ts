@@ -1,0 +1,277 @@
+import { createHash } from 'node:crypto';
+import type { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+
+import { abortError, asBackupError, BackupError } from '../model/errors.js';
+import type { Member } from '../model/metadata.js';
+import { compressMember, gzipHeader } from './gzip.js';
+import { paddingAfter, tarHeader } from './tar-header.js';
+
+export interface MemberOutputOptions {
+  readonly output: Writable;
+  readonly level: number;
+  /** Most bytes of compressed members that wait for the output or are being made. */
+  readonly compressedBytes: number;
+  /** Members being compressed at once. */
+  readonly parallel: number;
+  /** Modification time of every entry, seconds since the epoch. */
+  readonly modified: number;
+  readonly signal: AbortSignal;
+}
+
+/** An entry in one piece. */
+export interface RawEntry {
+  readonly name: string;
+  /** Tar header, content, padding. */
+  readonly raw: Uint8Array;
+  /** Called when `raw` is no longer used, however that came. */
+  readonly done: () => void;
+}
+
+/** An entry whose content is made when its turn has come, piece by piece; of any size. */
+export interface TextEntry {
+  readonly name: string;
+  /** Called twice, to measure and to write; both times it must yield the same. Not before everything submitted earlier is stored. */
+  readonly pieces: () => Iterable<string>;
+}
+
+export interface StoredText extends Member {
+  readonly contentSha256: string;
+}
+
+interface Waiting {
+  readonly write: () => Promise<void>;
+  /** Begins the compression, if there is one. */
+  readonly start?: (() => void) | undefined;
+  /** Bytes of budget the compression needs at most. */
+  readonly cost: number;
+  readonly reject: (error: BackupError) => void;
+}
+
+/**
+ * Compresses members in parallel and hands them to the output one after another, in the order in which they were submitted. A slow output
+ * keeps compressed members within their budget: no new compression starts, so raw buffers stay taken and sources are not read.
+ * The first failure (of the output, or an abort) ends everything: each pending and later call rejects with it.
+ */
+export class MemberOutput {
+  readonly #options: MemberOutputOptions;
+  readonly #failed = new AbortController();
+  /** Submitted and not yet started, then started and not yet stored; together the order of the file. */
+  readonly #waiting: Waiting[] = [];
+  readonly #started: Waiting[] = [];
+  #compressing = 0;
+  #budgetInUse = 0;
+  #position = 0;
+  #writing = false;
+
+  constructor(options: MemberOutputOptions) {
+    this.#options = options;
+    options.output.on('error', (error) => this.#fail(error));
+    options.output.on('close', () => {
+      if (!options.output.writableFinished) this.#fail(new BackupError('TARGET_IO', 'the target closed the archive before its end'));
+    });
+    if (options.signal.aborted) this.#abort();
+    options.signal.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  /** Aborts with the first error when nothing more can be written. */
+  get failure(): AbortSignal {
+    return this.#failed.signal;
+  }
+
+  get bytesWritten(): number {
+    return this.#position;
+  }
+
+  /** Bytes of compressed members that wait or are being made. */
+  get budgetInUse(): number {
+    return this.#budgetInUse;
+  }
+
+  /** Resolves when the entry's member has been taken by the output. */
+  submitEntry(entry: RawEntry): Promise<Member> {
+    const cost = entry.raw.length;
+    let compressed: Promise<Buffer> | undefined;
+    const start = (): void => {
+      this.#compressing += 1;
+      compressed = compressMember(entry.raw, this.#options.level).finally(() => {
+        this.#compressing -= 1;
+        entry.done();
+        this.#advance();
+      });
+      compressed.catch((error: unknown) => this.#fail(error));
+    };
+    const abandoned = (): void => {
+      if (compressed === undefined) entry.done();
+    };
+    return this.#submit({ start, cost, abandoned }, async () => {
+      const bytes = await (compressed as Promise<Buffer>);
+      this.#charge(bytes.length - cost);
+      const member = await this.#store(entry.name, bytes);
+      this.#charge(cost - bytes.length);
+      return member;
+    });
+  }
+
+  /** Resolves when the whole entry has been taken by the output. */
+  submitText(entry: TextEntry): Promise<StoredText> {
+    return this.#submit({ cost: 0 }, () => this.#storeText(entry));
+  }
+
+  /** Ends the output; resolves when it has finished. Nothing may be pending. */
+  async end(...tail: readonly Buffer[]): Promise<void> {
+    for (const bytes of tail) await this.#write(bytes);
+    const { output } = this.#options;
+    output.end();
+    await finished(output, { readable: false, signal: this.failure }).catch((error: unknown) => {
+      this.#fail(error);
+      throw this.#error();
+    });
+    this.#options.signal.removeEventListener('abort', this.#abort);
+  }
+
+  readonly #abort = (): void => this.#fail(abortError(this.#options.signal));
+
+  #submit<T>(work: Pick<Waiting, 'start' | 'cost'> & { readonly abandoned?: () => void }, write: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.failure.aborted) {
+        work.abandoned?.();
+        return reject(this.#error());
+      }
+      this.#waiting.push({
+        start: work.start,
+        cost: work.cost,
+        write: () => write().then(resolve),
+        reject: (error) => {
+          work.abandoned?.();
+          reject(error);
+        },
+      });
+      this.#advance();
+    });
+  }
+
+  #advance(): void {
+    for (let next = this.#waiting[0]; next !== undefined && this.#mayStart(next); next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#started.push(next);
+      this.#charge(next.cost);
+      next.start?.();
+    }
+    if (!this.#writing) void this.#writeStarted();
+  }
+
+  #mayStart(next: Waiting): boolean {
+    if (this.failure.aborted) return false;
+    if (next.start === undefined) return true;
+    const fits = this.#budgetInUse === 0 || this.#budgetInUse + next.cost <= this.#options.compressedBytes;
+    return fits && this.#compressing < this.#options.parallel;
+  }
+
+  async #writeStarted(): Promise<void> {
+    this.#writing = true;
+    for (let head = this.#started[0]; head !== undefined && !this.failure.aborted; head = this.#started[0]) {
+      try {
+        await head.write();
+      } catch (error) {
+        this.#fail(error);
+        break;
+      }
+      this.#charge(-head.cost);
+      this.#started.shift();
+      this.#advance();
+    }
+    this.#writing = false;
+  }
+
+  #fail(cause: unknown): void {
+    if (this.failure.aborted) return;
+    this.#options.signal.removeEventListener('abort', this.#abort);
+    this.#failed.abort(asBackupError(cause));
+    const pending = [...this.#started.splice(0), ...this.#waiting.splice(0)];
+    this.#budgetInUse = 0;
+    for (const { reject } of pending) reject(this.#error());
+  }
+
+  /** After a failure nothing waits any more, so nothing is counted. */
+  #charge(bytes: number): void {
+    if (!this.failure.aborted) this.#budgetInUse += bytes;
+  }
+
+  #error(): BackupError {
+    return asBackupError(this.failure.reason);
+  }
+
+  async #store(name: string, bytes: Buffer): Promise<Member> {
+    const offset = this.#position;
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    await this.#write(bytes);
+    return { name, offset, length: bytes.length, sha256 };
+  }
+
+  async #storeText({ name, pieces }: TextEntry): Promise<StoredText> {
+    const offset = this.#position;
+    const stored = createHash('sha256');
+    const content = createHash('sha256');
+    let bytes = 0;
+    for (const piece of batches(pieces())) bytes += piece.length;
+    const compressor = createGzip({ level: this.#options.level, chunkSize: textBatchBytes });
+    const feed = async (): Promise<void> => {
+      await give(compressor, tarHeader({ name, bytes, modified: this.#options.modified }));
+      for (const piece of batches(pieces())) {
+        content.update(piece);
+        await give(compressor, piece);
+      }
+      compressor.end(Buffer.alloc(paddingAfter(bytes)));
+    };
+    const fed = feed();
+    fed.catch((error: unknown) => compressor.destroy(error as Error));
+    let first = true;
+    for await (const piece of compressor as AsyncIterable<Buffer>) {
+      if (first) gzipHeader.copy(piece);
+      first = false;
+      stored.update(piece);
+      await this.#write(piece);
+    }
+    await fed;
+    return { name, offset, length: this.#position - offset, sha256: stored.digest('hex'), contentSha256: content.digest('hex') };
+  }
+
+  /** Resolves when the output has taken the bytes; rejects when it fails first or the run is aborted. */
+  #write(bytes: Buffer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const { failure } = this;
+      const abort = (): void => reject(this.#error());
+      if (failure.aborted) return abort();
+      failure.addEventListener('abort', abort, { once: true });
+      this.#options.output.write(bytes, (error) => {
+        failure.removeEventListener('abort', abort);
+        if (error) return reject(error);
+        this.#position += bytes.length;
+        resolve();
+      });
+    });
+  }
+}
+
+const textBatchBytes = 256 * 1024;
+
+/** Short strings joined to buffers that are worth a call. */
+function* batches(pieces: Iterable<string>): Generator<Buffer> {
+  let batch: string[] = [];
+  let length = 0;
+  for (const piece of pieces) {
+    batch.push(piece);
+    length += piece.length;
+    if (length < textBatchBytes) continue;
+    yield Buffer.from(batch.join(''), 'utf8');
+    batch = [];
+    length = 0;
+  }
+  if (length > 0) yield Buffer.from(batch.join(''), 'utf8');
+}
+
+function give(stream: Writable, bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => stream.write(bytes, (error) => (error ? reject(error) : resolve())));
+}

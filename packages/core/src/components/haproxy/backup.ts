@@ -1,0 +1,23 @@
+import { tarArtifact } from '../../host-files/tar.js';
+import type { BackupContext, Unit } from '../component.js';
+import { archiveCommand, archivePath, type HaproxyFound } from './discover.js';
+import type { HaproxyOptions } from './options.js';
+
+/** Saves one tar per host with everything discover found. */
+export async function backup(context: BackupContext<HaproxyOptions>, unit: Unit<HaproxyFound>): Promise<void> {
+  const { found } = unit;
+  const remote = await context.remote(context.host(unit.hosts[0] ?? ''));
+  let entries = 0;
+  await context.save(
+    tarArtifact({
+      path: archivePath(remote),
+      remote,
+      command: archiveCommand(remote, found),
+      size: found.bytes,
+      onEnd: (summary) => {
+        entries = summary.entries;
+      },
+    }),
+  );
+  context.baseline({ entries, ...found.sections });
+}

@@ -1,0 +1,15 @@
+import type { Component } from '../component.js';
+import { backup } from './backup.js';
+import { componentName, discover, type HaproxyFound } from './discover.js';
+import { haproxyOptions, type HaproxyOptions } from './options.js';
+
+/** HAProxy: its configuration, certificates and everything the configuration names, from every host. */
+export const haproxy: Component<HaproxyOptions, HaproxyFound> = {
+  name: componentName,
+  area: 'haproxy',
+  groups: ['haproxy'],
+  after: [],
+  options: haproxyOptions,
+  discover,
+  backup,
+};

@@ -1,0 +1,5 @@
+import type { AnyComponent } from './component.js';
+import { haproxy } from './haproxy/index.js';
+
+/** Every component this package brings, in the order they are listed to people. */
+export const builtInComponents: readonly AnyComponent[] = [haproxy];

@@ -1,0 +1,131 @@
+import type { Format } from '../model/format.js';
+import { walkedFormat, type Feed, type Walk } from './feed.js';
+
+const blockBytes = 512;
+/** A PAX header holds one file's attributes; more than this is not one. */
+const maximumPaxBytes = 16 * 1024 * 1024;
+const typeLink = '1';
+const typeGnuSparse = 'S';
+const typePax = 'x';
+const typePaxGlobal = 'g';
+const typesOfMetadata = new Set([typePaxGlobal, 'L', 'K', 'V']);
+
+/** What a complete tar held. */
+export interface TarSummary {
+  /** Files, directories, links and the like; headers that describe another entry are not counted. */
+  entries: number;
+  /** Bytes of file data as stored. */
+  bytes: number;
+}
+
+/**
+ * A tar as GNU tar, bsdtar or busybox write it: headers with right checksums, whole data, two zero blocks, then nothing but zeros.
+ * File data is skipped, not looked at. Padding after the two zero blocks has no length of its own, so a cut inside it is no damage.
+ * `onEnd` is told what a complete stream held.
+ */
+export function tarFormat(onEnd?: (summary: Readonly<TarSummary>) => void): Format {
+  return walkedFormat('tar', (feed) => walkTar(feed, onEnd));
+}
+
+function* walkTar(feed: Feed, onEnd: ((summary: Readonly<TarSummary>) => void) | undefined): Walk {
+  const summary: TarSummary = { entries: 0, bytes: 0 };
+  let sizeOfNext: number | undefined;
+  for (;;) {
+    const start = feed.offset;
+    const header = yield* feed.bytes(blockBytes, 'a header, so the end mark is missing');
+    if (isZero(header)) break;
+    if (!hasRightChecksum(header)) throw feed.invalid(`the header at byte ${String(start)} has a wrong checksum`);
+    const type = String.fromCharCode(header[156] ?? 0);
+    const ownSize = sizeOf(header);
+    if (ownSize === undefined) throw feed.invalid(`the header at byte ${String(start)} has no valid size`);
+    if (type === typePax) {
+      sizeOfNext = yield* paxSize(feed, ownSize);
+      continue;
+    }
+    if (typesOfMetadata.has(type)) {
+      yield* feed.skip(padded(ownSize), 'a header that describes the next entry');
+      continue;
+    }
+    // GNU tar: "links 0 size on tape", whatever the header says.
+    const size = type === typeLink ? 0 : (sizeOfNext ?? ownSize);
+    sizeOfNext = undefined;
+    if (type === typeGnuSparse) yield* skipSparseHeaders(feed, header);
+    yield* feed.skip(padded(size), `the data of the entry at byte ${String(start)}`);
+    summary.entries += 1;
+    summary.bytes += size;
+  }
+  yield* expectEnd(feed);
+  onEnd?.(summary);
+}
+
+function* expectEnd(feed: Feed): Walk {
+  if (!isZero(yield* feed.bytes(blockBytes, 'the end mark'))) throw feed.invalid('a lone zero block instead of the end mark');
+  while (yield* feed.more()) if (!isZero(feed.takeRest())) throw feed.invalid('data follows its end mark');
+  if (feed.offset % blockBytes !== 0) throw feed.cut('the padding');
+}
+
+/** Old GNU sparse files have their map in the header and, when that is too small, in blocks of its own after it. */
+function* skipSparseHeaders(feed: Feed, header: Uint8Array): Walk {
+  let more = header[482];
+  while (more !== 0 && more !== undefined) more = (yield* feed.bytes(blockBytes, 'a sparse map'))[504];
+}
+
+/** The `size` record of a PAX header, which overrides the next entry's own. */
+function* paxSize(feed: Feed, bytes: number): Walk<number | undefined> {
+  if (bytes > maximumPaxBytes) throw feed.invalid(`a PAX header of ${String(bytes)} bytes`);
+  const content = Buffer.from(yield* feed.bytes(padded(bytes), 'a PAX header')).subarray(0, bytes);
+  let size: number | undefined;
+  for (let position = 0; position < content.length; ) {
+    const space = content.indexOf(0x20, position);
+    const length = space < 0 ? NaN : Number(content.toString('latin1', position, space));
+    const end = position + length;
+    if (!Number.isInteger(length) || end > content.length || end <= space + 1 || content[end - 1] !== 0x0a)
+      throw feed.invalid('a PAX header has a broken record');
+    const record = content.subarray(space + 1, end - 1);
+    if (record.toString('latin1', 0, 5) === 'size=') size = decimal(record.toString('latin1', 5));
+    position = end;
+  }
+  return size;
+}
+
+function decimal(text: string): number | undefined {
+  return /^\d+$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : undefined;
+}
+
+function padded(size: number): number {
+  return Math.ceil(size / blockBytes) * blockBytes;
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
+/** The sum of all header bytes, the checksum field itself counted as spaces. Some old tars summed signed characters. */
+function hasRightChecksum(header: Uint8Array): boolean {
+  let unsigned = 0;
+  let signed = 0;
+  for (let index = 0; index < blockBytes; index++) {
+    const byte = index >= 148 && index < 156 ? 0x20 : (header[index] ?? 0);
+    unsigned += byte;
+    signed += byte > 127 ? byte - 256 : byte;
+  }
+  const recorded = octal(header.subarray(148, 156));
+  return recorded === unsigned || recorded === signed;
+}
+
+/** Octal text, or base-256 when the first bit is set (files of 8 GiB and more). */
+function sizeOf(header: Uint8Array): number | undefined {
+  const field = header.subarray(124, 136);
+  const first = field[0] ?? 0;
+  if ((first & 0x80) === 0) return octal(field);
+  if (first !== 0x80) return undefined;
+  let size = 0;
+  for (const byte of field.subarray(1)) size = size * 256 + byte;
+  return Number.isSafeInteger(size) ? size : undefined;
+}
+
+function octal(field: Uint8Array): number | undefined {
+  const text = Buffer.from(field).toString('latin1').replace(/\0.*$/s, '').trim();
+  if (text === '') return 0;
+  return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : undefined;
+}

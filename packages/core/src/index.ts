@@ -1,0 +1,1 @@
+export { BackupError } from './model/errors.js';

@@ -1,0 +1,16 @@
+/**
+ * What a complete stream of some kind looks like. A check is fed every byte in order and ends the artifact when something
+ * cannot be right: a stream that exits with status 0 and has no end mark of its own is still not a backup.
+ */
+export interface Format {
+  /** Recorded in metadata, e.g. `tar`, `pg-custom`, `sql`, `json`, `bytes`. */
+  readonly name: string;
+  check(): FormatCheck;
+}
+
+export interface FormatCheck {
+  /** Looks at the next bytes; keeps no reference to them. Throws BackupError FORMAT_INVALID. */
+  write(chunk: Uint8Array): void;
+  /** The stream has ended. Throws BackupError FORMAT_INVALID when its end mark is missing. */
+  end(): void;
+}

@@ -1,0 +1,330 @@
+import { Readable } from 'node:stream';
+import type { Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ClientChannel } from 'ssh2';
+import { BackupError, abortError } from '../model/errors.js';
+import type { Warning } from '../model/artifact.js';
+import { BoundedText } from './bounded-text.js';
+import { commandError, lastLines } from './command-errors.js';
+import type { CommandPlace } from './command-errors.js';
+import { MarkerFilter } from './marker-filter.js';
+import { markerPrefix } from './quote.js';
+import type { Command, RemoteProcess } from './remote-host.js';
+import { TarJudge } from './tar-messages.js';
+
+/** Bytes a login shell may print before the command's own output. */
+const maximumNoise = 64 * 1024;
+/** Bytes of standard output held here beside ssh2's own window of 2 MiB. */
+const outputBuffer = 64 * 1024;
+/** Seconds for a command that was told to end: the lifeline sends TERM at once and KILL after 5. */
+const endGrace = 8;
+const closeGrace = 3;
+
+export interface GateOptions {
+  readonly command: Command;
+  readonly place: CommandPlace;
+  readonly marker: string;
+  /** The command reads standard input; otherwise our end of it is the lifeline that ends the command when it is closed. */
+  readonly usesInput: boolean;
+  /** Seconds; undefined: the stream may be silent for ever. */
+  readonly quiet: number | undefined;
+  /** Seconds; undefined: none. */
+  readonly deadline: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly warn: ((warning: Warning) => void) | undefined;
+  /** Ends a command that reads standard input, by the process id of its wrapper. */
+  readonly kill: (pid: number) => Promise<void>;
+}
+
+/**
+ * A command on an open channel. Its output ends only after an explicit, accepted exit status, and after the host said that there is
+ * no more output: ssh2 shows a lost connection as a clean end (Channel.js, utils.js `onCHANNEL_CLOSE`).
+ *
+ * All decisions hang on standard error, which is always drained: it ends with the channel's EOF, which follows all data, and it closes
+ * with the channel, whether or not anybody reads standard output.
+ */
+export class GatedProcess implements RemoteProcess {
+  readonly stdout: Readable;
+  readonly exit: Promise<number>;
+  /** Resolves when the channel is gone, so that its slot is free again. Never rejects. */
+  readonly closed: Promise<void>;
+
+  readonly #channel: ClientChannel;
+  readonly #options: GateOptions;
+  readonly #outputMarker: MarkerFilter;
+  readonly #errorMarker: MarkerFilter;
+  readonly #stderr = new BoundedText();
+  readonly #tar: TarJudge | undefined;
+  #deadlineTimer: NodeJS.Timeout | undefined;
+  #stallTimer: NodeJS.Timeout | undefined;
+  #bytes = 0;
+  #wanting = true;
+  #lastProgress = performance.now();
+  #status: number | undefined;
+  #signalName: string | undefined;
+  #allReceived = false;
+  #outputEnded = false;
+  #isClosed = false;
+  #passed = false;
+  #finished = false;
+  #failure: BackupError | undefined;
+  #windDown: Promise<void> | undefined;
+  readonly #resolveExit: (status: number) => void;
+  readonly #rejectExit: (error: BackupError) => void;
+  readonly #resolveClosed: () => void;
+  readonly #onAbort = (): void => {
+    const { signal } = this.#options;
+    if (signal) this.#fail(abortError(signal));
+  };
+
+  constructor(channel: ClientChannel, options: GateOptions) {
+    this.#channel = channel;
+    this.#options = options;
+    this.#outputMarker = new MarkerFilter(markerPrefix(options.marker), maximumNoise);
+    this.#errorMarker = new MarkerFilter(markerPrefix(options.marker), maximumNoise);
+    const { accept } = options.command;
+    this.#tar = accept !== undefined && 'tar' in accept ? new TarJudge(accept.tar) : undefined;
+    const exit = deferred<number>();
+    const closed = deferred<void>();
+    this.exit = exit.promise;
+    this.closed = closed.promise;
+    this.#resolveExit = exit.resolve;
+    this.#rejectExit = exit.reject;
+    this.#resolveClosed = closed.resolve;
+    // A caller who only reads never looks at `exit`; the stream carries the same error.
+    this.exit.catch(() => undefined);
+    this.stdout = new Readable({
+      highWaterMark: outputBuffer,
+      read: () => this.#want(),
+      destroy: (error, callback) => this.#destroyed(error, callback),
+    });
+    // Without a listener an error that comes before somebody reads would be thrown.
+    this.stdout.on('error', () => undefined);
+    this.#listen();
+    this.#arm();
+  }
+
+  get stdin(): Writable {
+    return this.#channel;
+  }
+
+  get stderr(): string {
+    return this.#errorMarker.found === undefined ? this.#errorMarker.noise : this.#stderr.toString();
+  }
+
+  /** The connection is gone. What was complete before stays complete. */
+  lost(cause: Error | undefined): void {
+    this.#isClosed = true;
+    if (!this.#passed) this.#fail(this.#cut('connection lost', cause));
+    this.#resolveClosed();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#passed) this.#fail(new BackupError('ABORTED', `${this.#options.place.host}: ${this.#options.place.what} was closed`));
+    else this.stdout.destroy();
+    await this.#windDown;
+  }
+
+  #listen(): void {
+    const channel = this.#channel;
+    const { signal } = this.#options;
+    channel.on('data', (chunk: Buffer) => this.#output(chunk));
+    channel.on('end', () => this.#endOfOutput());
+    channel.on('error', (error: Error) => this.#fail(this.#cut('the channel failed', error)));
+    channel.on('exit', (status: number | null, signalName?: string) => {
+      this.#status = status ?? undefined;
+      this.#signalName = signalName;
+      this.#decide();
+    });
+    channel.stderr.on('data', (chunk: Buffer) => this.#errorOutput(chunk));
+    channel.stderr.on('end', () => {
+      this.#allReceived = !this.#isClosed;
+      this.#decide();
+    });
+    channel.stderr.on('close', () => {
+      this.#isClosed = true;
+      this.#decide();
+      this.#resolveClosed();
+    });
+    if (signal?.aborted) this.#onAbort();
+    else signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  #output(chunk: Buffer): void {
+    if (this.#failure) return;
+    this.#lastProgress = performance.now();
+    const own = this.#outputMarker.push(chunk);
+    if (this.#outputMarker.overflown) return this.#fail(this.#banner());
+    if (own === undefined || own.length === 0) return;
+    this.#bytes += own.length;
+    if (this.stdout.push(own)) return;
+    this.#wanting = false;
+    this.#channel.pause();
+  }
+
+  #want(): void {
+    if (this.#failure || this.#wanting) return;
+    this.#wanting = true;
+    this.#lastProgress = performance.now();
+    this.#channel.resume();
+  }
+
+  #errorOutput(chunk: Buffer): void {
+    if (this.#failure) return;
+    const own = this.#errorMarker.push(chunk);
+    if (own === undefined) {
+      if (this.#errorMarker.overflown) this.#fail(this.#banner());
+      return;
+    }
+    this.#stderr.add(own);
+    this.#tar?.add(own);
+  }
+
+  #endOfOutput(): void {
+    this.#outputEnded = true;
+    if (this.#passed) this.#finishOutput();
+    else this.#decide();
+  }
+
+  /** The gate: called whenever something more is known. */
+  #decide(): void {
+    if (this.#passed || this.#failure) return;
+    const answered = this.#status !== undefined || this.#signalName !== undefined;
+    if (answered && this.#allReceived) return this.#judge();
+    if (this.#isClosed) this.#fail(this.#cut('the host closed the channel without an exit status'));
+  }
+
+  #judge(): void {
+    const error = this.#verdict();
+    if (error) return this.#fail(error);
+    this.#passed = true;
+    clearTimeout(this.#deadlineTimer);
+    this.#resolveExit(this.#status ?? 0);
+    if (this.#outputEnded) this.#finishOutput();
+  }
+
+  #verdict(): BackupError | undefined {
+    const { command, place, warn } = this.#options;
+    const started = this.#errorMarker.found !== undefined;
+    const status = this.#status;
+    const failed = () => commandError({ status, signal: this.#signalName, started, stderr: this.stderr }, place);
+    if (!started || status === undefined || this.#signalName !== undefined) return failed();
+    if (!this.#tar) return ((command.accept as readonly number[] | undefined) ?? [0]).includes(status) ? undefined : failed();
+    if (status > 2) return failed();
+    const verdict = this.#tar.verdict(status, place);
+    if (verdict instanceof BackupError) return verdict;
+    for (const warning of verdict) warn?.({ ...warning, message: `${place.host}: ${warning.message}` });
+    return undefined;
+  }
+
+  #finishOutput(): void {
+    if (this.#outputMarker.found === undefined) return this.#fail(this.#banner());
+    this.#finished = true;
+    this.#stopClocks();
+    this.stdout.push(null);
+  }
+
+  #fail(error: BackupError): void {
+    if (this.#failure || this.#finished) return;
+    this.#failure = error;
+    this.#stopClocks();
+    this.#windDown = this.#endCommand();
+    void this.#windDown.then(() => {
+      this.#rejectExit(error);
+      this.stdout.destroy(error);
+    });
+  }
+
+  /** The reader is done with the output: at its end, or because it, or we, gave up. */
+  #destroyed(error: Error | null, callback: (error: Error | null) => void): void {
+    if (!this.#failure && !this.#finished) {
+      const { host, what } = this.#options.place;
+      this.#fail(new BackupError('ABORTED', `${host}: the reader of ${what} stopped before its end`, { host, cause: error ?? undefined }));
+    }
+    void (this.#windDown ?? Promise.resolve()).then(() => callback(error));
+  }
+
+  /**
+   * Ends what runs on the host and resolves when it is gone, after 16 seconds at most. What it still prints is thrown away: ssh2
+   * reports a channel as closed only when its output has been taken.
+   */
+  async #endCommand(): Promise<void> {
+    this.#channel.resume();
+    if (this.#isClosed) return;
+    const pid = Number.parseInt(this.#errorMarker.found ?? '', 10);
+    if (this.#options.usesInput && pid > 1) await within(closeGrace, this.#options.kill(pid).catch(() => undefined));
+    this.#channel.end();
+    await within(endGrace, this.closed);
+    if (this.#isClosed) return;
+    this.#channel.close();
+    await within(closeGrace, this.closed);
+    this.#resolveClosed();
+  }
+
+  #arm(): void {
+    const { deadline, place } = this.#options;
+    if (deadline !== undefined) {
+      this.#deadlineTimer = setTimeout(() => {
+        const text = `${place.host}: ${place.what} did not end within ${deadline} s${this.#said()}`;
+        this.#fail(new BackupError('COMMAND_TIMEOUT', text, { host: place.host, retryable: true }));
+      }, deadline * 1000);
+    }
+    this.#watch();
+  }
+
+  /** The stall clock runs only while we want bytes and have room for them. */
+  #watch(): void {
+    const { quiet, place } = this.#options;
+    if (quiet === undefined || this.#failure) return;
+    const silent = this.#wanting ? (performance.now() - this.#lastProgress) / 1000 : 0;
+    if (silent >= quiet) {
+      const text = `${place.host}: ${place.what} sent nothing for ${quiet} s after ${this.#bytes} bytes${this.#said()}`;
+      this.#fail(new BackupError('STREAM_STALLED', text, { host: place.host, retryable: true }));
+      return;
+    }
+    this.#stallTimer = setTimeout(() => this.#watch(), Math.max(10, (quiet - silent) * 1000));
+  }
+
+  #stopClocks(): void {
+    clearTimeout(this.#deadlineTimer);
+    clearTimeout(this.#stallTimer);
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+  }
+
+  #cut(why: string, cause?: Error): BackupError {
+    const { host, what } = this.#options.place;
+    const text = `${host}: ${why} after ${this.#bytes} bytes of ${what}; nothing was kept for this stream.${this.#said()}`;
+    return new BackupError('STREAM_CUT', text, { host, cause, retryable: true });
+  }
+
+  #banner(): BackupError {
+    const { host, what, login } = this.#options.place;
+    const noise = lastLines(this.#outputMarker.noise.slice(0, 200));
+    return new BackupError('STREAM_BANNER', `${host}: the output of ${what} did not begin; the login shell printed: ${noise}`, {
+      host,
+      hint: `The shell start files of ${login} on ${host} must print nothing when the shell is not interactive.`,
+    });
+  }
+
+  #said(): string {
+    const text = this.stderr.trim();
+    return text === '' ? '' : ` Standard error: ${lastLines(text)}`;
+  }
+}
+
+/** Waits for the promise, at most so many seconds. */
+async function within(seconds: number, promise: Promise<void>): Promise<void> {
+  const timer = new AbortController();
+  await Promise.race([promise, delay(seconds * 1000, undefined, { signal: timer.signal }).catch(() => undefined)]);
+  timer.abort();
+}
+
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: Error) => void } {
+  let resolve!: (value: T) => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<T>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,76 @@
+import { access, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import ssh2 from 'ssh2';
+import type { AuthHandlerResult } from './ssh-types.js';
+import type { Host, LocalUser } from '../cluster/cluster.js';
+import { BackupError } from '../model/errors.js';
+
+/** Tried where the inventory names no key and there is no agent, in ssh's order (ssh_config(5), IdentityFile). */
+const defaultKeys = ['id_rsa', 'id_ecdsa', 'id_ed25519'];
+
+/** What to offer to the server, in order. */
+export interface Identity {
+  readonly attempts: readonly AuthHandlerResult[];
+  /** For messages: what will be tried. */
+  readonly tried: readonly string[];
+  /** A key file that was passed over because only the agent can use it. */
+  readonly encrypted: string | undefined;
+}
+
+/**
+ * The explicit order of authentication: the inventory's key file, the agent, the user's default key files.
+ * Errors: HOST_KEY_FILE when the inventory's key cannot be read, is no key, or needs a passphrase and there is no agent.
+ */
+export async function loadIdentity(host: Host, user: LocalUser, username: string): Promise<Identity> {
+  const attempts: AuthHandlerResult[] = [];
+  const tried: string[] = [];
+  let encrypted: string | undefined;
+  const named = host.connection.privateKeyFile;
+  if (named !== undefined) {
+    const key = await loadKey(named, host.name);
+    if (key === 'encrypted') encrypted = named;
+    else attempts.push({ type: 'publickey', username, key });
+    if (key !== 'encrypted') tried.push(named);
+  }
+  if (encrypted !== undefined && user.agentSocket === undefined) {
+    throw new BackupError('HOST_KEY_FILE', `${host.name}: the key ${encrypted} needs a passphrase`, {
+      host: host.name,
+      hint: `Load it into an SSH agent (ssh-add ${encrypted}) and start again with SSH_AUTH_SOCK set.`,
+    });
+  }
+  if (user.agentSocket !== undefined) {
+    attempts.push({ type: 'agent', username, agent: user.agentSocket });
+    tried.push('the SSH agent');
+  }
+  if (named === undefined) {
+    for (const file of await existing(defaultKeys.map((name) => path.join(user.homeDirectory, '.ssh', name)))) {
+      const key = await loadKey(file, host.name).catch(() => 'encrypted' as const);
+      if (key === 'encrypted') continue;
+      attempts.push({ type: 'publickey', username, key });
+      tried.push(file);
+    }
+  }
+  return { attempts, tried, encrypted };
+}
+
+async function loadKey(file: string, host: string): Promise<ssh2.ParsedKey | 'encrypted'> {
+  const content = await readFile(file).catch((error: unknown) => {
+    throw new BackupError('HOST_KEY_FILE', `${host}: cannot read the key ${file}`, { host, cause: error });
+  });
+  // ssh2 returns its errors; the texts are in its keyParser.js.
+  const parsed = ssh2.utils.parseKey(content);
+  const key = Array.isArray(parsed) ? (parsed as ssh2.ParsedKey[])[0] : parsed;
+  if (key instanceof Error || key === undefined) {
+    if (key && /passphrase/i.test(key.message)) return 'encrypted';
+    throw new BackupError('HOST_KEY_FILE', `${host}: ${file} is not a private key that can be used`, { host, cause: key });
+  }
+  if (!key.isPrivateKey()) {
+    throw new BackupError('HOST_KEY_FILE', `${host}: ${file} is a public key, the private one is needed`, { host });
+  }
+  return key;
+}
+
+async function existing(files: readonly string[]): Promise<readonly string[]> {
+  const found = await Promise.all(files.map((file) => access(file).then(() => true, () => false)));
+  return files.filter((_, index) => found[index]);
+}

@@ -1,0 +1,106 @@
+import type { Cluster, LocalUser } from '../cluster/cluster.js';
+import type { AnyComponent, ExpectedArtifact } from '../components/component.js';
+import type { Warning } from '../model/artifact.js';
+import type { BackupEvent } from '../model/event.js';
+import type { Json } from '../model/json.js';
+import type { Logger } from '../model/logger.js';
+import type { HostRecord, Metadata, RunStatus, UnitStatus } from '../model/metadata.js';
+import type { Store } from '../stores/store.js';
+
+/** Which hosts and components a run is about. Patterns: a component, an area, a group, `component@host`, `area:x`, `group:x`. */
+export interface Selection {
+  readonly only?: readonly string[];
+  readonly skip?: readonly string[];
+  /** Host names or `*` patterns of them; all hosts unless set. */
+  readonly limit?: readonly string[];
+}
+
+/** Component options from one source; later layers win. The inventory's `lsbackup_<component>_<option>` variables are below all of them. */
+export interface OptionLayer {
+  /** For messages: `lsbackup.yml`, `--set`. */
+  readonly source: string;
+  readonly components?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** The same per host-name pattern. */
+  readonly hosts?: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>>;
+}
+
+export interface Limits {
+  /** Bytes for buffers, compressed members, SSH windows and store parts together; 128 MiB unless set. */
+  readonly memory?: number;
+  /** Streams open at once on one host; 2 unless set. */
+  readonly streamsPerHost?: number;
+  /** Hosts being dialled at once; 16 unless set. */
+  readonly dials?: number;
+  /** gzip level; 5 unless set. */
+  readonly level?: number;
+  /** Seconds a unit's clean-ups may take together; 60 unless set. */
+  readonly cleanUp?: number;
+}
+
+export interface PlanOptions extends Selection {
+  readonly cluster: Cluster;
+  readonly user: LocalUser;
+  /** `builtInComponents` unless set. */
+  readonly components?: readonly AnyComponent[];
+  /** Weakest first. */
+  readonly options?: readonly OptionLayer[];
+  readonly limits?: Limits;
+  readonly signal?: AbortSignal;
+  readonly logger?: Logger;
+  readonly onEvent?: (event: BackupEvent) => void;
+}
+
+export interface BackupOptions extends PlanOptions {
+  readonly target: Store;
+  /** Cluster name in the file name and in metadata; the cluster's own unless set. */
+  readonly name?: string;
+  /** Version of the program that calls, recorded in metadata. */
+  readonly tool?: { readonly name: string; readonly version: string };
+}
+
+export interface BackupResult {
+  readonly runId: string;
+  readonly status: RunStatus;
+  /** Name of the archive at the target. */
+  readonly archive: string;
+  /** Bytes of the archive. */
+  readonly bytes: number;
+  readonly metadata: Metadata;
+}
+
+/** Pure data: what a backup will save, from where, how. */
+export interface Plan {
+  readonly runId: string;
+  readonly cluster: string;
+  readonly hosts: readonly HostRecord[];
+  readonly units: readonly PlannedUnit[];
+  readonly expectedBytes: number;
+  /** Upper bound of the process's buffers, bytes. */
+  readonly memory: number;
+  /** Groups that have hosts and that no component covers. */
+  readonly uncoveredGroups: readonly string[];
+}
+
+export interface PlannedUnit {
+  readonly component: string;
+  readonly area: string;
+  readonly name: string;
+  readonly hosts: readonly string[];
+  /** `planned`, or what it already is: failed, absent, skipped. */
+  readonly status: 'planned' | Exclude<UnitStatus, 'complete' | 'partial'>;
+  readonly reason?: string;
+  readonly code?: string;
+  readonly product?: { readonly name: string; readonly version: string; readonly detectedBy: string };
+  readonly roles?: Readonly<Record<string, Json>>;
+  readonly consistency?: string;
+  readonly identity?: Json;
+  readonly containsSecrets: boolean;
+  readonly artifacts: readonly ExpectedArtifact[];
+  readonly tempSpace: readonly {
+    readonly host: string;
+    readonly path: string;
+    readonly bytes: number;
+    readonly why: string;
+  }[];
+  readonly warnings: readonly Warning[];
+}

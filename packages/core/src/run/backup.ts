@@ -1,0 +1,245 @@
+import type { ArchiveWriter } from '../archive/archive.js';
+import { createArchiveWriter } from '../archive/archive-writer.js';
+import { openArchive } from '../archive/archive-reader.js';
+import { thisController } from '../controller/controller.js';
+import type { AnyComponent } from '../components/component.js';
+import { abortError, asBackupError, BackupError } from '../model/errors.js';
+import { escapePiece } from '../model/names.js';
+import type { HostRecord, Metadata } from '../model/metadata.js';
+import type { Upload } from '../stores/store.js';
+import type { BackupOptions, BackupResult, Plan } from './api.js';
+import { describeRun, type FinishedUnit, unitStatus } from './describe.js';
+import type { DiscoveredUnit } from './discover.js';
+import { createLedger, type Ledger } from './ledger.js';
+import { createProgress, type RunProgress } from './progress.js';
+import { createScheduler } from './scheduler.js';
+import {
+  compactTimestamp,
+  connectAll,
+  createRunId,
+  createSession,
+  makePlan,
+  memoryLimit,
+  type Session,
+} from './session.js';
+import { runUnit, type UnitServices } from './unit-scope.js';
+
+const defaultStreamsPerHost = 2;
+/** Of the ten sessions sshd allows on a connection (sshd_config, MaxSessions), what is left beside helper commands. */
+const channelsPerHost = 6;
+/** What ssh2 may hold for one open channel: its 2 MiB receive window and as much again on the way. */
+const bytesPerChannel = 4 * 1024 * 1024;
+const defaultCleanUpSeconds = 60;
+
+/**
+ * Backs up every selected component of a cluster into one archive at the target.
+ *
+ * Resolves for a complete and for a partial archive, after it was published and its tail read back. Throws a BackupError when nothing was
+ * published: usage and configuration errors (no host was touched), NO_HOST_REACHED, NOTHING_SAVED, the store's errors, ABORTED.
+ */
+export async function backup(options: BackupOptions): Promise<BackupResult> {
+  const startedAt = new Date();
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  if (signal.aborted) throw abortError(signal);
+  const session = createSession({ ...options, runId: createRunId(startedAt), signal });
+  try {
+    await options.target.sweep(startedAt);
+    const name = options.name ?? options.cluster.name;
+    const fileName = `lsbackup-${escapePiece(name)}-${compactTimestamp(startedAt)}.tar.gz`;
+    const upload = await options.target.begin(fileName, { signal, runId: session.runId });
+    // The target failing (a full disk) ends the run: nothing that is read from now on could be kept.
+    upload.body.on('error', (error) => stop.abort(asBackupError(error)));
+    try {
+      return await run({ session, options, upload, name, startedAt });
+    } catch (error) {
+      await upload.abort();
+      throw signal.aborted ? abortError(signal) : error;
+    }
+  } finally {
+    await session.pool.close();
+  }
+}
+
+interface Run {
+  readonly session: Session;
+  readonly options: BackupOptions;
+  readonly upload: Upload;
+  readonly name: string;
+  readonly startedAt: Date;
+}
+
+async function run(context: Run): Promise<BackupResult> {
+  const { session, options, upload } = context;
+  const hosts = await connectAll(session, options);
+  const ledger = createLedger({
+    runId: session.runId,
+    startedAt: context.startedAt,
+    controller: await thisController(),
+    remote: (host) => session.pool.remote(host),
+    signal: session.signal,
+    log: session.log,
+    warn: (host, code, message) => session.emit({ type: 'warning', host: host.name, code, message }),
+  });
+  try {
+    await prepareHosts(context, ledger, hosts);
+    const { plan, discovered } = await makePlan(session, options, hosts);
+    const writer = createArchiveWriter({
+      output: upload.body,
+      memory: memoryLimit(options),
+      signal: session.signal,
+      ...(options.limits?.level === undefined ? {} : { level: options.limits.level }),
+    });
+    const progress = createProgress(session.emit, () => writer.bytesWritten);
+    try {
+      const units = await runUnits(context, { ledger, writer, progress }, discovered);
+      const metadata = await seal(context, { writer, plan, units });
+      await publish(context, metadata);
+      const result = {
+        runId: session.runId,
+        status: metadata.status,
+        archive: upload.name,
+        bytes: writer.bytesWritten,
+        metadata,
+      };
+      session.emit({ type: 'published', archive: result.archive, status: result.status, bytes: result.bytes });
+      return result;
+    } finally {
+      progress.stop();
+    }
+  } finally {
+    await ledger.close();
+  }
+}
+
+/** A host in use by a restore stops the run: what it holds is half of something. */
+async function prepareHosts({ session, options }: Run, ledger: Ledger, records: readonly HostRecord[]): Promise<void> {
+  const reached = new Set(records.filter((record) => record.reached).map((record) => record.name));
+  const hosts = options.cluster.hosts.filter((host) => reached.has(host.name));
+  const results = await Promise.allSettled(
+    hosts.map(async (host) => {
+      await ledger.lock(host);
+      await ledger.sweep(host);
+    }),
+  );
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) throw asBackupError(failed.reason);
+}
+
+/** All units, in parallel where `after` allows: a component starts when those it names have settled, however they ended. */
+async function runUnits(
+  { session, options }: Run,
+  shared: { readonly ledger: Ledger; readonly writer: ArchiveWriter; readonly progress: RunProgress },
+  discovered: readonly DiscoveredUnit[],
+): Promise<FinishedUnit[]> {
+  const { writer } = shared;
+  shared.progress.expect(discovered.reduce((sum, { planned }) => sum + planned.artifacts.length, 0));
+  const services: UnitServices = {
+    ...shared,
+    runId: session.runId,
+    cluster: options.cluster,
+    scheduler: createScheduler({
+      buffers: writer.buffers,
+      streams: Math.max(2, Math.floor(memoryLimit(options) / 2 / bytesPerChannel)),
+      streamsPerHost: options.limits?.streamsPerHost ?? defaultStreamsPerHost,
+      channelsPerHost,
+    }),
+    remote: (host) => session.pool.remote(host),
+    options: session.options,
+    signal: session.signal,
+    log: session.log,
+    cleanUpSeconds: options.limits?.cleanUp ?? defaultCleanUpSeconds,
+  };
+  const settled = new Map<string, Promise<FinishedUnit[]>>();
+  for (const component of inOrder(session.components))
+    settled.set(component.name, runComponent(session, services, component, { discovered, settled }));
+  const finished = (await Promise.all(settled.values())).flat();
+  if (session.signal.aborted) throw abortError(session.signal);
+  return finished;
+}
+
+/** Components such that each stands behind those it comes after. Errors: INTERNAL for a cycle, which is a mistake of whoever declared them. */
+function inOrder(components: readonly AnyComponent[]): AnyComponent[] {
+  const ordered: AnyComponent[] = [];
+  let waiting = [...components];
+  while (waiting.length > 0) {
+    const names = new Set(waiting.map((component) => component.name));
+    const ready = waiting.filter((component) => !component.after.some((name) => names.has(name)));
+    if (ready.length === 0)
+      throw new BackupError('INTERNAL', `components wait for each other: ${[...names].join(', ')}`);
+    ordered.push(...ready);
+    waiting = waiting.filter((component) => !ready.includes(component));
+  }
+  return ordered;
+}
+
+async function runComponent(
+  session: Session,
+  services: UnitServices,
+  component: AnyComponent,
+  run: { readonly discovered: readonly DiscoveredUnit[]; readonly settled: ReadonlyMap<string, Promise<unknown>> },
+): Promise<FinishedUnit[]> {
+  const own = run.discovered.filter((unit) => unit.component === component);
+  if (own.length === 0) return [];
+  await Promise.all(component.after.map((name) => run.settled.get(name)));
+  return Promise.all(
+    own.map(async ({ planned, unit }) => {
+      const tell = (status: 'started' | ReturnType<typeof unitStatus>, reason?: string): void =>
+        session.emit({
+          type: 'component',
+          component: component.name,
+          unit: planned.name,
+          status,
+          ...(reason === undefined ? {} : { reason }),
+        });
+      if (!unit) {
+        const finished = { planned };
+        tell(unitStatus(finished), planned.reason);
+        return finished;
+      }
+      tell('started');
+      const outcome = await runUnit(services, component, unit);
+      if (outcome.error && !services.signal.aborted) session.emit({ type: 'error', error: outcome.error });
+      tell(outcome.status, outcome.error?.message);
+      return { planned, outcome };
+    }),
+  );
+}
+
+async function seal(
+  { session, options, name, startedAt }: Run,
+  written: { readonly writer: ArchiveWriter; readonly plan: Plan; readonly units: readonly FinishedUnit[] },
+): Promise<Metadata> {
+  const { writer, plan, units } = written;
+  if (!units.some(({ outcome }) => (outcome?.artifacts.length ?? 0) > 0)) throw nothingSaved(units);
+  return writer.finish(({ members }) =>
+    describeRun({
+      runId: session.runId,
+      name,
+      startedAt,
+      tool: options.tool ?? { name: '@lsbackup/core', version: 'unknown' },
+      cluster: options.cluster,
+      plan,
+      units,
+      members,
+    }),
+  );
+}
+
+function nothingSaved(units: readonly FinishedUnit[]): BackupError {
+  const reasons = units
+    .map(({ planned, outcome }) => ({ planned, reason: outcome?.error?.message ?? planned.reason }))
+    .map(({ planned, reason }) => `${planned.component} on ${planned.name}: ${reason ?? 'nothing'}`);
+  return new BackupError('NOTHING_SAVED', `nothing was saved:\n  ${reasons.join('\n  ')}`);
+}
+
+/** Commits, then reads the tail back: what the store shows under the name must be this run's archive. */
+async function publish({ session, options, upload }: Run, metadata: Metadata): Promise<void> {
+  await upload.commit({ stillOwner: () => Promise.resolve(!session.signal.aborted) });
+  const archive = await openArchive(options.target, upload.name, {});
+  if (archive.metadata.runId !== metadata.runId)
+    throw new BackupError(
+      'ARCHIVE_CORRUPT',
+      `${upload.name}: what was read back after publishing is not what was written`,
+    );
+}

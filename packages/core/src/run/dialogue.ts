@@ -1,0 +1,71 @@
+import type { RemoteProcess } from '../remote/remote-host.js';
+import { abortError, BackupError } from '../model/errors.js';
+
+/** Questions and one-line answers with a remote command that stays alive. */
+export interface Dialogue {
+  /** Sends a line and waits for the next line of the answer. Errors: the command's own, COMMAND_TIMEOUT, or the abort reason. */
+  ask(line: string, options: { readonly signal: AbortSignal; readonly seconds: number }): Promise<string>;
+  /** Waits for a line without asking. */
+  next(options: { readonly signal: AbortSignal; readonly seconds: number }): Promise<string>;
+  /** Closes standard input and waits for the command's good end. */
+  end(seconds: number): Promise<void>;
+}
+
+export function createDialogue(process: RemoteProcess, what: string): Dialogue {
+  const lines = readLines(process)[Symbol.asyncIterator]();
+
+  async function next(options: { readonly signal: AbortSignal; readonly seconds: number }): Promise<string> {
+    const result = await within(lines.next(), what, options);
+    if (result.done === true) {
+      await process.exit;
+      throw new BackupError('COMMAND_FAILED', `${what}: the remote command ended early`);
+    }
+    return result.value;
+  }
+
+  return {
+    next,
+    ask: async (line, options) => {
+      process.stdin.write(`${line}\n`);
+      return next(options);
+    },
+    end: async (seconds) => {
+      process.stdin.end();
+      const never = new AbortController();
+      await within(process.exit, what, { signal: never.signal, seconds });
+    },
+  };
+}
+
+async function* readLines(process: RemoteProcess): AsyncGenerator<string, void> {
+  let rest = '';
+  for await (const chunk of process.stdout) {
+    rest += (chunk as Buffer).toString('utf8');
+    const lines = rest.split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+}
+
+async function within<T>(work: Promise<T>, what: string, limit: { signal: AbortSignal; seconds: number }): Promise<T> {
+  const { signal, seconds } = limit;
+  let stop: () => void = () => undefined;
+  const limited = new Promise<never>((_resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new BackupError('COMMAND_TIMEOUT', `${what}: no answer within ${seconds} s`)),
+      seconds * 1000,
+    );
+    const aborted = (): void => reject(abortError(signal));
+    if (signal.aborted) aborted();
+    signal.addEventListener('abort', aborted, { once: true });
+    stop = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', aborted);
+    };
+  });
+  try {
+    return await Promise.race([work, limited]);
+  } finally {
+    stop();
+  }
+}

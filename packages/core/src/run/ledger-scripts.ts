@@ -1,0 +1,100 @@
+/**
+ * The shell side of the ledger (POSIX sh). They run as root where the host allows it, else as the login user; the state directory
+ * follows from that. Nothing of what they are told becomes shell text: all of it is arguments or standard input.
+ */
+
+const stateDirectory = `if [ "$(id -u)" = 0 ]; then state=/var/lib/lsbackup; else state=$HOME/.local/state/lsbackup; fi`;
+
+/** Removes what a run recorded, then its record. $1 of the function: the run's directory. */
+const removeRecorded = `
+remove_recorded() {
+  if [ -f "$1/paths" ]; then
+    while IFS= read -r path; do
+      case $path in
+        */../* | */..) continue ;;
+        /*/*) ;;
+        *) continue ;;
+      esac
+      rm -rf --one-file-system -- "$path" || return 1
+    done < "$1/paths"
+  fi
+  rm -rf --one-file-system -- "$1"
+}`;
+
+/**
+ * Holds a run's record on a host. Arguments: run id, seconds until a dead run's leftovers are removed. Prints the run's directory,
+ * then answers each line of standard input with \`ok\`: \`owner JSON\`, \`path ABSOLUTE\`, \`workspace\`, \`beat\`. When standard input ends, by us or because the connection
+ * died, everything recorded is removed. A timer of systemd does the same if this process dies too or never learns of the loss.
+ */
+export const holdScript = `
+set -eu
+umask 077
+${stateDirectory}
+directory=$state/$1
+seconds=$2
+unit=lsbackup-sweep-$1
+${removeRecorded}
+disarm() { systemctl stop "$unit.timer" >/dev/null 2>&1 || :; }
+arm() {
+  [ "$(id -u)" = 0 ] && command -v systemd-run >/dev/null 2>&1 || return 0
+  disarm
+  systemd-run --quiet --unit="$unit" --on-active="$seconds" /bin/sh -c "$sweeper" sh "$directory" >/dev/null 2>&1 || :
+}
+sweeper='${removeRecorded.replaceAll("'", `'\\''`)}
+remove_recorded "$1"'
+mkdir -p -- "$state"
+mkdir -- "$directory"
+: > "$directory/paths"
+arm
+printf '%s\\n' "$directory"
+while IFS= read -r line; do
+  case $line in
+    'owner '*)
+      printf '%s\\n' "\${line#owner }" > "$directory/owner.new"
+      mv -- "$directory/owner.new" "$directory/owner.json" ;;
+    'path '*) printf '%s\\n' "\${line#path }" >> "$directory/paths" ;;
+    workspace) mkdir -p -- "$directory/workspace" ;;
+    beat)
+      touch -- "$directory/owner.json"
+      arm ;;
+  esac
+  printf 'ok\\n'
+done
+disarm
+remove_recorded "$directory"
+rmdir -- "$state" 2>/dev/null || :
+`;
+
+/** One line for every run recorded on the host: run id, seconds since its last beat, its owner record. */
+export const listScript = `
+${stateDirectory}
+cd -- "$state" 2>/dev/null || exit 0
+now=$(date +%s)
+for directory in *; do
+  [ -d "$directory" ] || continue
+  touched=$(stat -c %Y -- "$directory/owner.json" 2>/dev/null || stat -c %Y -- "$directory" 2>/dev/null) || continue
+  owner=$(cat -- "$directory/owner.json" 2>/dev/null) || owner='{}'
+  printf '%s\\t%s\\t%s\\n' "$directory" "$((now - touched))" "$owner"
+done
+`;
+
+/** Removes what the runs named as arguments recorded. */
+export const sweepScript = `
+set -eu
+${stateDirectory}
+${removeRecorded}
+for run in "$@"; do
+  systemctl stop "lsbackup-sweep-$run.timer" >/dev/null 2>&1 || :
+  remove_recorded "$state/$run"
+done
+rmdir -- "$state" 2>/dev/null || :
+`;
+
+/** Holds a shared lock until standard input ends; prints `locked`, or `busy` where a restore has the host for itself. The lock is in memory: /run. */
+export const lockScript = `
+mkdir -p -m 0755 /run/lsbackup || exit
+flock -s -n -E 75 /run/lsbackup sh -c 'echo locked; exec cat >/dev/null'
+status=$?
+[ "$status" = 75 ] && echo busy && exit 0
+exit "$status"
+`;

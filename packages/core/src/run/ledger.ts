@@ -1,0 +1,161 @@
+import { z } from 'zod';
+import type { Host } from '../cluster/cluster.js';
+import { abortError, asBackupError, BackupError } from '../model/errors.js';
+import type { Logger } from '../model/logger.js';
+import type { Command, RemoteHost } from '../remote/remote-host.js';
+import { type Controller, controllerSchema, controllerState } from '../controller/controller.js';
+import { createDialogue, type Dialogue } from './dialogue.js';
+import { holdScript, listScript, lockScript, sweepScript } from './ledger-scripts.js';
+
+/** After so long without a heartbeat what a run left on a host is removed by anybody. */
+const timeToLiveSeconds = 1800;
+const heartbeatSeconds = 300;
+const answerSeconds = 30;
+
+const ownerSchema = z.object({ runId: z.string(), startedAt: z.string(), controller: controllerSchema });
+
+/**
+ * What one run has on the hosts: a shared lock in memory, and, only where a unit creates remote state, a record on disk of what must
+ * not outlive the unit. The record is written before the state is created and removed with it.
+ */
+export interface Ledger {
+  /** Takes the shared lock; a host that cannot have one is a warning. Errors: HOST_LOCKED. */
+  lock(host: Host): Promise<void>;
+  /** Removes what dead runs of this controller, and runs without a heartbeat, left on the host. */
+  sweep(host: Host): Promise<void>;
+  /** Opens a record on the host. */
+  hold(host: Host): Promise<Holding>;
+  /** Gives the locks back. */
+  close(): Promise<void>;
+}
+
+/** A record of remote state. It listens to no cancellation: what was recorded must be removed also then. */
+export interface Holding {
+  /** Makes a private directory and returns it. */
+  workspace(): Promise<string>;
+  record(path: string): Promise<void>;
+  /** Removes everything recorded. */
+  close(): Promise<void>;
+}
+
+export interface LedgerOptions {
+  readonly runId: string;
+  readonly startedAt: Date;
+  readonly controller: Controller;
+  readonly remote: (host: Host) => Promise<RemoteHost>;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly warn: (host: Host, code: string, message: string) => void;
+}
+
+export function createLedger(options: LedgerOptions): Ledger {
+  const locks: Dialogue[] = [];
+  let records = 0;
+
+  async function lock(host: Host): Promise<void> {
+    const remote = await options.remote(host);
+    let answer: string;
+    try {
+      const dialogue = createDialogue(await remote.start(script(lockScript)), `lock on ${host.name}`);
+      answer = await dialogue.next({ signal: options.signal, seconds: answerSeconds });
+      locks.push(dialogue);
+    } catch (error) {
+      if (options.signal.aborted) throw abortError(options.signal);
+      const message = `${host.name}: no lock could be taken under /run, a restore started meanwhile would not wait`;
+      if (host.connection.become) options.warn(host, 'LOCK_UNAVAILABLE', message);
+      options.log.info({ host: host.name, error: asBackupError(error).message }, 'no lock');
+      return;
+    }
+    if (answer === 'busy')
+      throw new BackupError('HOST_LOCKED', `${host.name}: a restore is running on this host`, {
+        host: host.name,
+        hint: 'Wait until it has ended.',
+      });
+  }
+
+  async function sweep(host: Host): Promise<void> {
+    const remote = await options.remote(host);
+    const { stdout } = await remote.run(script(listScript), { signal: options.signal });
+    const stale: string[] = [];
+    for (const line of stdout.toString('utf8').split('\n').filter(Boolean)) {
+      const [runId = '', age = '', owner = ''] = line.split('\t');
+      if (!/^[A-Za-z0-9-]+$/.test(runId)) continue;
+      if (await isStale(owner, Number(age))) stale.push(runId);
+      else options.log.info({ host: host.name, runId }, 'another run has data on this host');
+    }
+    if (stale.length === 0) return;
+    await remote.run(script(sweepScript, stale), { signal: options.signal });
+    options.warn(host, 'LEFTOVERS_REMOVED', `${host.name}: removed what interrupted runs left: ${stale.join(', ')}`);
+  }
+
+  async function isStale(owner: string, ageSeconds: number): Promise<boolean> {
+    if (ageSeconds > timeToLiveSeconds) return true;
+    const parsed = ownerSchema.safeParse(parseJson(owner));
+    return parsed.success && (await controllerState(parsed.data.controller, options.controller)) === 'gone';
+  }
+
+  async function hold(host: Host): Promise<Holding> {
+    const remote = await options.remote(host);
+    records += 1;
+    const name = `${options.runId}-${records}`;
+    const dialogue = createDialogue(
+      await remote.start(script(holdScript, [name, String(timeToLiveSeconds)])),
+      `ledger on ${host.name}`,
+    );
+    const directory = await dialogue.next(untilAnswered());
+    const ask = (line: string): Promise<string> => dialogue.ask(line, untilAnswered());
+    await ask(
+      `owner ${JSON.stringify({ runId: options.runId, startedAt: options.startedAt.toISOString(), controller: options.controller })}`,
+    );
+    const heartbeat = setInterval(() => {
+      ask('beat').catch((error: unknown) => {
+        options.log.warn({ host: host.name, error: asBackupError(error).message }, 'heartbeat failed');
+      });
+    }, heartbeatSeconds * 1000);
+    heartbeat.unref();
+    return {
+      workspace: async () => {
+        await ask('workspace');
+        return `${directory}/workspace`;
+      },
+      record: async (path) => {
+        if (!path.startsWith('/') || path.includes('\n'))
+          throw new BackupError(
+            'INTERNAL',
+            `a path to be recorded must be absolute and on one line: ${JSON.stringify(path)}`,
+          );
+        await ask(`path ${path}`);
+      },
+      close: async () => {
+        clearInterval(heartbeat);
+        await dialogue.end(answerSeconds);
+      },
+    };
+  }
+
+  async function close(): Promise<void> {
+    const results = await Promise.allSettled(locks.splice(0).map((dialogue) => dialogue.end(answerSeconds)));
+    for (const result of results)
+      if (result.status === 'rejected')
+        options.log.info({ error: asBackupError(result.reason).message }, 'lock was lost');
+  }
+
+  return { lock, sweep, hold, close };
+}
+
+/** Clean-up goes on after the run was cancelled, so the ledger's questions have a deadline and no signal. */
+function untilAnswered(): { signal: AbortSignal; seconds: number } {
+  return { signal: new AbortController().signal, seconds: answerSeconds };
+}
+
+function script(text: string, arguments_: readonly string[] = []): Command {
+  return { argv: ['sh', '-c', text, 'lsbackup', ...arguments_], become: 'root' };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // A record that was cut while it was written: its age decides.
+  }
+}

@@ -1,0 +1,127 @@
+import { describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import type { Cluster, Host } from '../cluster/cluster.js';
+import type { AnyComponent } from '../components/component.js';
+import { resolveOptions } from './component-options.js';
+import { select } from './selection.js';
+
+function host(name: string, variables: Host['variables'] = {}): Host {
+  return {
+    name,
+    groups: [],
+    variables,
+    connection: {
+      address: name,
+      port: 22,
+      user: undefined,
+      privateKeyFile: undefined,
+      become: true,
+      knownHostsFiles: undefined,
+      strictHostKeyChecking: 'yes',
+      keepAliveSeconds: undefined,
+      ignoredOptions: [],
+    },
+  };
+}
+
+const cluster: Cluster = {
+  name: 'test',
+  inventoryFile: 'inventory',
+  inventorySha256: '0'.repeat(64),
+  hosts: [host('lb1', { lsbackup_haproxy_level: 3 }), host('lb2'), host('mon1'), host('mq1')],
+  groups: new Map([
+    ['all', ['lb1', 'lb2', 'mon1', 'mq1']],
+    ['haproxy', ['lb1', 'lb2']],
+    ['prometheus', ['mon1']],
+    ['rabbitmq', ['mq1']],
+    ['edge', ['lb1', 'mon1']],
+  ]),
+};
+
+function component(name: string, area: string, groups: readonly string[]): AnyComponent {
+  return {
+    name,
+    area,
+    groups,
+    after: [],
+    options: z.strictObject({ level: z.int().default(1) }),
+    discover: () => Promise.reject(new Error('not asked')),
+    backup: () => Promise.reject(new Error('not asked')),
+  };
+}
+
+const components = [
+  component('haproxy', 'haproxy', ['haproxy']),
+  component('prometheus', 'monitoring', ['prometheus']),
+  component('alertmanager', 'monitoring', ['prometheus']),
+  component('rabbitmq', 'rabbitmq', ['rabbitmq']),
+  component('kafka', 'kafka', ['kafka']),
+];
+
+function chosen(selection: Parameters<typeof select>[2]): Record<string, readonly string[]> {
+  const selected = select(cluster, components, selection).filter(({ hosts }) => hosts.length > 0);
+  return Object.fromEntries(selected.map(({ component: { name }, hosts }) => [name, hosts]));
+}
+
+describe('selection', () => {
+  it('takes every host of every group, and no component without hosts', () => {
+    expect(chosen({})).toEqual({ haproxy: ['lb1', 'lb2'], prometheus: ['mon1'], alertmanager: ['mon1'], rabbitmq: ['mq1'] });
+  });
+
+  it.each([
+    [['haproxy'], { haproxy: ['lb1', 'lb2'] }],
+    [['monitoring'], { prometheus: ['mon1'], alertmanager: ['mon1'] }],
+    [['area:monitoring'], { prometheus: ['mon1'], alertmanager: ['mon1'] }],
+    [['prometheus'], { prometheus: ['mon1'] }],
+    [['group:prometheus'], { prometheus: ['mon1'], alertmanager: ['mon1'] }],
+    [['edge'], { haproxy: ['lb1'], prometheus: ['mon1'], alertmanager: ['mon1'] }],
+    [['haproxy@lb2', 'rabbitmq'], { haproxy: ['lb2'], rabbitmq: ['mq1'] }],
+    [['haproxy@lb*'], { haproxy: ['lb1', 'lb2'] }],
+  ])('--only %j', (only, expected) => {
+    expect(chosen({ only })).toEqual(expected);
+  });
+
+  it('leaves out what --skip and --limit say, with the reason', () => {
+    expect(chosen({ skip: ['monitoring', 'haproxy@lb1'] })).toEqual({ haproxy: ['lb2'], rabbitmq: ['mq1'] });
+    expect(chosen({ limit: ['edge', 'mq*'] })).toEqual({ haproxy: ['lb1'], prometheus: ['mon1'], alertmanager: ['mon1'], rabbitmq: ['mq1'] });
+    const haproxy = select(cluster, components, { skip: ['haproxy@lb1'] })[0];
+    expect(haproxy?.skipped).toEqual([{ host: 'lb1', reason: '--skip haproxy@lb1' }]);
+  });
+
+  it('names what is known when a name means nothing', () => {
+    expect(() => select(cluster, components, { only: ['haproxi'] })).toThrow(
+      expect.objectContaining({
+        code: 'COMPONENT_UNKNOWN',
+        message: 'unknown component "haproxi"',
+        hint: 'Known components: haproxy, prometheus, alertmanager, rabbitmq, kafka; areas: monitoring; groups: edge.',
+      }) as Error,
+    );
+    expect(() => select(cluster, components, { skip: ['haproxy@web'] })).toThrow(expect.objectContaining({ code: 'COMPONENT_UNKNOWN' }) as Error);
+    expect(() => select(cluster, components, { limit: ['web*'] })).toThrow(expect.objectContaining({ code: 'USAGE' }) as Error);
+  });
+});
+
+describe('component options', () => {
+  const selected = select(cluster, components, {});
+  const [haproxy] = components;
+  const [lb1, lb2] = cluster.hosts;
+
+  it('come from inventory variables, then the layers in order, each host for itself', () => {
+    const none = resolveOptions(cluster, components, selected, []);
+    expect([none(haproxy!, lb1!), none(haproxy!, lb2!)]).toEqual([{ level: 3 }, { level: 1 }]);
+    const layered = resolveOptions(cluster, components, selected, [
+      { source: 'lsbackup.yml', components: { haproxy: { level: 5 } }, hosts: { 'lb2*': { haproxy: { level: 6 } } } },
+      { source: '--set', components: { rabbitmq: { level: 9 } } },
+    ]);
+    expect([layered(haproxy!, lb1!), layered(haproxy!, lb2!)]).toEqual([{ level: 5 }, { level: 6 }]);
+  });
+
+  it('are refused with component, host and source when they do not fit', () => {
+    const wrong = [{ source: 'lsbackup.yml', components: { haproxy: { levle: 5 } } }];
+    expect(() => resolveOptions(cluster, components, selected, wrong)).toThrow(
+      expect.objectContaining({ code: 'OPTION_INVALID', component: 'haproxy', host: 'lb1', message: expect.stringContaining('levle') as string }) as Error,
+    );
+    const unknown = [{ source: '--set', components: { haproxi: {} } }];
+    expect(() => resolveOptions(cluster, components, selected, unknown)).toThrow(expect.objectContaining({ code: 'COMPONENT_UNKNOWN' }) as Error);
+  });
+});

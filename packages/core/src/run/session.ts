@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto';
+import { builtInComponents } from '../components/index.js';
+import type { Host } from '../cluster/cluster.js';
+import type { AnyComponent } from '../components/component.js';
+import { abortError, asBackupError, BackupError } from '../model/errors.js';
+import type { BackupEvent } from '../model/event.js';
+import { type Logger, silentLogger } from '../model/logger.js';
+import type { HostRecord } from '../model/metadata.js';
+import { createHostPool, type HostPool } from '../remote/host-pool.js';
+import type { Plan, PlanOptions } from './api.js';
+import { type OptionsLookup, resolveOptions } from './component-options.js';
+import { type DiscoveredUnit, discoverAll } from './discover.js';
+import { select, type SelectedComponent } from './selection.js';
+
+/** What plan and backup share: the checked selection, the connected hosts and what was discovered on them. */
+export interface Session {
+  readonly runId: string;
+  readonly components: readonly AnyComponent[];
+  readonly selected: readonly SelectedComponent[];
+  readonly options: OptionsLookup;
+  readonly pool: HostPool;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly emit: (event: BackupEvent) => void;
+}
+
+const defaultDials = 16;
+
+/** `20261122T101500Z-4f1c9a2b`: sorts by time, unique, and fit for a directory name. */
+export function createRunId(startedAt: Date): string {
+  return `${compactTimestamp(startedAt)}-${randomBytes(4).toString('hex')}`;
+}
+
+/** `20261122T101500Z`. */
+export function compactTimestamp(date: Date): string {
+  return date.toISOString().replaceAll(/[-:]|\.\d+/g, '');
+}
+
+/** Checks everything that can be checked before a host is touched. Errors: COMPONENT_UNKNOWN, OPTION_INVALID, USAGE. */
+export function createSession(
+  options: PlanOptions & { readonly runId: string; readonly signal: AbortSignal },
+): Session {
+  const components = options.components ?? builtInComponents;
+  const selected = select(options.cluster, components, options);
+  if (!selected.some(({ hosts }) => hosts.length > 0)) throw nothingSelected(options, components);
+  const log = options.logger ?? silentLogger;
+  const emit = options.onEvent ?? ((): void => undefined);
+  return {
+    runId: options.runId,
+    components,
+    selected,
+    options: resolveOptions(options.cluster, components, selected, options.options ?? []),
+    pool: createHostPool({
+      user: options.user,
+      dials: options.limits?.dials ?? defaultDials,
+      log,
+      warn: (host, warning) => emit({ type: 'warning', host: host.name, ...warning }),
+    }),
+    signal: options.signal,
+    log,
+    emit,
+  };
+}
+
+function nothingSelected(options: PlanOptions, components: readonly AnyComponent[]): BackupError {
+  const groups = [...new Set(components.flatMap((component) => component.groups))];
+  return new BackupError(
+    'USAGE',
+    `nothing to back up: no host of ${options.cluster.inventoryFile} is left for any component`,
+    {
+      hint: `Check --only, --skip and --limit; the groups that are looked at are ${groups.join(', ')}.`,
+    },
+  );
+}
+
+/** Dials every host a selected component is on, in parallel, and says what came of each. Errors: NO_HOST_REACHED when all failed. */
+export async function connectAll(session: Session, options: PlanOptions): Promise<HostRecord[]> {
+  const wanted = new Set(session.selected.flatMap(({ hosts }) => hosts));
+  const hosts = options.cluster.hosts.filter((host) => wanted.has(host.name));
+  const records = await Promise.all(hosts.map((host) => connectOne(session, host)));
+  if (session.signal.aborted) throw abortError(session.signal);
+  if (records.some((record) => record.reached)) return records;
+  const reasons = records.map((record) => record.reason ?? '').join('\n  ');
+  throw new BackupError('NO_HOST_REACHED', `no host could be reached:\n  ${reasons}`);
+}
+
+async function connectOne(session: Session, host: Host): Promise<HostRecord> {
+  const { address, port } = host.connection;
+  const record = { name: host.name, address, port };
+  try {
+    const { facts } = await session.pool.remote(host, { signal: session.signal });
+    session.emit({ type: 'host', host: host.name, status: 'connected' });
+    const { hostname, machineId, os, sshFingerprint } = facts;
+    return { ...record, reached: true, hostname, machineId, os, sshFingerprint };
+  } catch (error) {
+    const failure = asBackupError(error, { host: host.name });
+    session.emit({ type: 'host', host: host.name, status: 'failed', error: failure });
+    const hint = failure.hint === undefined ? '' : ` ${failure.hint}`;
+    return { ...record, reached: false, reason: `${failure.message}${hint}` };
+  }
+}
+
+/** What all selected components would save, and the plan of it. */
+export async function makePlan(
+  session: Session,
+  options: PlanOptions,
+  hosts: readonly HostRecord[],
+): Promise<{ plan: Plan; discovered: DiscoveredUnit[] }> {
+  const discovered = await discoverAll(
+    {
+      cluster: options.cluster,
+      remote: (host) => session.pool.remote(host, { signal: session.signal }),
+      options: session.options,
+      signal: session.signal,
+      log: session.log,
+    },
+    session.selected,
+  );
+  const units = discovered.map(({ planned }) => planned);
+  const artifacts = units.flatMap((unit) => unit.artifacts);
+  const plan: Plan = {
+    runId: session.runId,
+    cluster: options.cluster.name,
+    hosts,
+    units,
+    expectedBytes: artifacts.reduce((sum, artifact) => sum + (artifact.size ?? 0), 0),
+    memory: memoryLimit(options),
+    uncoveredGroups: uncoveredGroups(options, session.components),
+  };
+  session.emit({
+    type: 'plan',
+    runId: plan.runId,
+    units: units.length,
+    artifacts: artifacts.length,
+    expectedBytes: plan.expectedBytes,
+  });
+  return { plan, discovered };
+}
+
+/** Bytes for everything that is buffered. */
+export function memoryLimit(options: PlanOptions): number {
+  return options.limits?.memory ?? 128 * 1024 * 1024;
+}
+
+function uncoveredGroups(options: PlanOptions, components: readonly AnyComponent[]): string[] {
+  const covered = new Set(['all', 'ungrouped', ...components.flatMap((component) => component.groups)]);
+  return [...options.cluster.groups]
+    .filter(([name, hosts]) => hosts.length > 0 && !covered.has(name))
+    .map(([name]) => name);
+}

@@ -1,0 +1,83 @@
+import type { FileHandle } from 'node:fs/promises';
+import { Readable, Writable } from 'node:stream';
+import { abortError } from '../model/errors.js';
+import { localError } from './local-errors.js';
+
+const readBlock = 1024 * 1024;
+
+/** Writes to `handle`, which stays open: the commit has to fsync it. Errors are the store's own. */
+export function fileBody(handle: FileHandle, directory: string, signal: AbortSignal): Writable {
+  const put = (chunks: readonly Uint8Array[], callback: (error?: Error) => void): void => {
+    writeAll(handle, chunks).then(
+      () => callback(),
+      (error: unknown) => callback(localError(error, directory)),
+    );
+  };
+  const body = new Writable({
+    highWaterMark: readBlock,
+    write: (chunk: Buffer, _encoding, callback) => put([chunk], callback),
+    writev: (entries, callback) =>
+      put(
+        entries.map((entry) => entry.chunk as Buffer),
+        callback,
+      ),
+  });
+  // Whoever feeds the body sees its error; when nobody does yet, the commit reports it instead of an unhandled event.
+  body.on('error', () => undefined);
+  destroyOnAbort(body, signal);
+  return body;
+}
+
+/** `writev` may write less than it was given (a full disk, a signal), so the rest goes again. */
+async function writeAll(handle: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
+  for (const chunk of chunks) {
+    let offset = 0;
+    while (offset < chunk.length) offset += (await handle.write(chunk, offset, chunk.length - offset)).bytesWritten;
+  }
+}
+
+/** Bytes `[start, end)` of an open file, which is closed when the stream is. */
+export function fileRange(
+  handle: FileHandle,
+  directory: string,
+  range: { start: number; end: number },
+  signal?: AbortSignal,
+): Readable {
+  let position = range.start;
+  const stream = new Readable({
+    highWaterMark: readBlock,
+    read() {
+      const wanted = Math.min(readBlock, range.end - position);
+      if (wanted <= 0) {
+        this.push(null);
+        return;
+      }
+      handle.read(Buffer.allocUnsafe(wanted), 0, wanted, position).then(
+        ({ bytesRead, buffer }) => {
+          position += bytesRead;
+          this.push(bytesRead === 0 ? null : buffer.subarray(0, bytesRead));
+        },
+        (error: unknown) => this.destroy(localError(error, directory)),
+      );
+    },
+    destroy(error, callback) {
+      handle.close().then(
+        () => callback(error),
+        (closeError: unknown) => callback(error ?? localError(closeError, directory)),
+      );
+    },
+  });
+  if (signal !== undefined) destroyOnAbort(stream, signal);
+  return stream;
+}
+
+function destroyOnAbort(stream: Readable | Writable, signal: AbortSignal): void {
+  const stop = (): void => {
+    stream.destroy(abortError(signal));
+  };
+  if (signal.aborted) stop();
+  else {
+    signal.addEventListener('abort', stop, { once: true });
+    stream.once('close', () => signal.removeEventListener('abort', stop));
+  }
+}

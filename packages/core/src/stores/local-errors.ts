@@ -1,0 +1,39 @@
+import { BackupError, type ErrorCode } from '../model/errors.js';
+
+const codes: Readonly<Record<string, ErrorCode>> = {
+  ENOENT: 'TARGET_MISSING',
+  ENOTDIR: 'TARGET_MISSING',
+  EROFS: 'TARGET_READ_ONLY',
+  EACCES: 'TARGET_READ_ONLY',
+  EPERM: 'TARGET_READ_ONLY',
+  ENOSPC: 'TARGET_NO_SPACE',
+  EDQUOT: 'TARGET_NO_SPACE',
+  ENOTCONN: 'TARGET_UNREACHABLE',
+  ESTALE: 'TARGET_UNREACHABLE',
+  ETIMEDOUT: 'TARGET_UNREACHABLE',
+};
+
+const messages: Partial<Record<ErrorCode, readonly [message: string, hint: string]>> = {
+  TARGET_MISSING: [
+    'is not an existing directory',
+    'create the directory, or mount the share that should be there; lsbackup never creates a target',
+  ],
+  TARGET_READ_ONLY: ['cannot be written', 'mount it writable, or give the user who runs lsbackup write permission'],
+  TARGET_NO_SPACE: ['has no space left', 'free space or a quota on the target, or choose another target'],
+  TARGET_UNREACHABLE: ['does not answer', 'check the mount'],
+};
+
+/** The `code` of a system error (`ENOENT`), or undefined. Source: errno(3). */
+export function systemCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** What a failed file operation in the target directory means. A BackupError stays itself. */
+export function localError(error: unknown, directory: string): BackupError {
+  if (error instanceof BackupError) return error;
+  const code = codes[systemCode(error) ?? ''] ?? 'TARGET_IO';
+  const detail = error instanceof Error ? error.message : String(error);
+  const [message, hint] = messages[code] ?? ['failed', undefined];
+  return new BackupError(code, `target ${directory} ${message} (${detail})`, { hint, cause: error });
+}

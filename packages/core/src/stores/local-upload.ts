@@ -1,0 +1,188 @@
+import { randomBytes } from 'node:crypto';
+import { link, lstat, open, readFile, unlink, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { abortError, BackupError } from '../model/errors.js';
+import { fileBody } from './local-body.js';
+import { localError, systemCode } from './local-errors.js';
+import { numberedName } from './naming.js';
+import { parseOwner, thisOwner } from './owner.js';
+import type { Upload } from './store.js';
+
+/*
+ * What stands in the directory while archive NAME is being written:
+ *   .NAME.claim              who writes it (JSON); made by link(2), so it appears whole or not at all
+ *   .NAME.<token>.partial    the bytes so far
+ * and for an instant .NAME.<token>.new, a claim or small object before it gets its name.
+ */
+export const claimPattern = /^\.(.+)\.claim$/;
+export const partialPattern = /^\.(.+)\.([0-9a-f]{16})\.(partial|new)$/;
+
+const maximumAttempts = 10_000;
+
+/** Settles a name and opens it; see `Store.begin`. */
+export async function beginUpload(
+  directory: string,
+  wanted: string,
+  options: { readonly signal: AbortSignal; readonly runId: string },
+): Promise<Upload> {
+  if (options.signal.aborted) throw abortError(options.signal);
+  const token = randomBytes(8).toString('hex');
+  const owner = Buffer.from(`${JSON.stringify(await thisOwner(token, options.runId))}\n`);
+  const name = await claimName(directory, wanted, { token, owner });
+  const claim = join(directory, `.${name}.claim`);
+  const partial = join(directory, `.${name}.${token}.partial`);
+  let handle: FileHandle;
+  try {
+    handle = await open(partial, 'wx', 0o600);
+  } catch (error) {
+    await unlinkIfThere(claim);
+    throw localError(error, directory);
+  }
+  return localUpload({ directory, name, token, claim, partial, handle, signal: options.signal });
+}
+
+interface Paths {
+  readonly directory: string;
+  readonly name: string;
+  readonly token: string;
+  readonly claim: string;
+  readonly partial: string;
+  readonly handle: FileHandle;
+  readonly signal: AbortSignal;
+}
+
+function localUpload(upload: Paths): Upload {
+  const { directory, name, claim, partial, handle, signal } = upload;
+  const body = fileBody(handle, directory, signal);
+  let commit: Promise<void> | undefined;
+  let abort: Promise<void> | undefined;
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => (closed ??= handle.close());
+
+  const publish = async (stillOwner: () => Promise<boolean>): Promise<void> => {
+    if (abort !== undefined) throw new BackupError('ABORTED', `${name} was given up before it was committed`);
+    if (signal.aborted) throw abortError(signal);
+    if (body.errored) throw localError(body.errored, directory);
+    if (!body.writableFinished) throw new BackupError('INTERNAL', `${name}: commit before its body has finished`);
+    await handle.sync();
+    await close();
+    await requireOwnership(upload, stillOwner);
+    if (signal.aborted) throw abortError(signal);
+    await link(partial, join(directory, name));
+    await unlinkIfThere(partial);
+    if ((await claimHolder(upload)) === 'us') await unlinkIfThere(claim);
+    await syncDirectory(directory);
+  };
+
+  const discard = async (): Promise<void> => {
+    // A commit under way decides first: a committed object stays.
+    await commit?.catch(() => undefined);
+    await destroyed(body);
+    await close();
+    await unlinkIfThere(partial);
+    if ((await claimHolder(upload)) === 'us') await unlinkIfThere(claim);
+  };
+
+  return {
+    name,
+    body,
+    commit: ({ stillOwner }) =>
+      (commit ??= publish(stillOwner).catch((error: unknown) => {
+        throw localError(error, directory);
+      })),
+    abort: () =>
+      (abort ??= discard().catch((error: unknown) => {
+        throw localError(error, directory);
+      })),
+  };
+}
+
+/** A claim that somebody removed is no reason to lose a finished archive: `link` still never overwrites. One that is another's is. */
+async function requireOwnership(upload: Paths, stillOwner: () => Promise<boolean>): Promise<void> {
+  const ours = (await claimHolder(upload)) !== 'other' && (await stillOwner());
+  if (!ours) throw new BackupError('ABORTED', `${upload.name} is no longer this run's to publish`);
+}
+
+async function claimHolder({ claim, token }: Paths): Promise<'us' | 'other' | 'nobody'> {
+  const text = await readFile(claim, 'utf8').catch(() => undefined);
+  if (text === undefined) return 'nobody';
+  return parseOwner(text)?.token === token ? 'us' : 'other';
+}
+
+/** Waits for a write under way, so that the file is not closed beneath it. */
+async function destroyed(body: Upload['body']): Promise<void> {
+  if (body.closed) return;
+  await new Promise<void>((resolve) => {
+    body.once('close', resolve);
+    body.destroy();
+  });
+}
+
+async function claimName(
+  directory: string,
+  wanted: string,
+  claimant: { token: string; owner: Uint8Array },
+): Promise<string> {
+  for (let attempt = 0; attempt < maximumAttempts; attempt++) {
+    const name = numberedName(wanted, attempt);
+    const final = join(directory, name);
+    if (await exists(final, directory)) continue;
+    if (!(await createWhole(directory, { name, as: `.${name}.claim`, ...claimant }))) continue;
+    if (!(await exists(final, directory))) return name;
+    // Another run committed this name and let go of its claim between the two looks.
+    await unlinkIfThere(join(directory, `.${name}.claim`));
+  }
+  throw new BackupError('TARGET_IO', `target ${directory} has ${maximumAttempts} archives named like ${wanted}`);
+}
+
+/** Makes `as` with its whole content, or returns false because it is there. `link` never overwrites, and fails here, at the start, where a filesystem has no hard links. */
+export async function createWhole(
+  directory: string,
+  file: { readonly name: string; readonly as: string; readonly token: string; readonly owner: Uint8Array },
+): Promise<boolean> {
+  const temporary = join(directory, `.${file.name}.${file.token}.new`);
+  try {
+    const handle = await open(temporary, 'wx', 0o600);
+    try {
+      await handle.writeFile(file.owner);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await link(temporary, join(directory, file.as));
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false;
+    throw localError(error, directory);
+  } finally {
+    await unlinkIfThere(temporary);
+  }
+}
+
+async function exists(path: string, directory: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw localError(error, directory);
+  }
+}
+
+export async function unlinkIfThere(path: string): Promise<void> {
+  await unlink(path).catch((error: unknown) => {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  });
+}
+
+/** Makes a new name durable. Filesystems that cannot sync a directory say EINVAL or ENOTSUP; there is nothing more to do there. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } catch (error) {
+    if (!['EINVAL', 'ENOTSUP'].includes(systemCode(error) ?? '')) throw error;
+  } finally {
+    await handle.close();
+  }
+}

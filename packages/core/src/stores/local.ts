@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import { open, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { abortError, BackupError } from '../model/errors.js';
+import { fileRange } from './local-body.js';
+import { localError, systemCode } from './local-errors.js';
+import { sweepDirectory } from './local-sweep.js';
+import { beginUpload, createWhole, syncDirectory, unlinkIfThere } from './local-upload.js';
+import { isObjectName, requireObjectName } from './naming.js';
+import type { Entry, Store, StoreDriver } from './store.js';
+
+/**
+ * A directory as a target. The directory must exist: it is never created, because a missing one may be an unmounted share.
+ * Errors: TARGET_MISSING.
+ */
+export async function openLocalStore(directory: string): Promise<Store> {
+  await requireDirectory(directory);
+  return {
+    description: directory,
+    begin: async (name, { signal, runId }) => {
+      requireObjectName(name);
+      await requireDirectory(directory);
+      return beginUpload(directory, name, { signal, runId });
+    },
+    create: (name, content) => createObject(directory, name, content),
+    get: async (name, options = {}) => {
+      if (options.signal?.aborted === true) throw abortError(options.signal);
+      return readObject(directory, name, options);
+    },
+    stat: (name) => entryOf(directory, name),
+    list: (prefix, options = {}) => listEntries(directory, prefix, options.signal),
+    remove: async (name) => {
+      if (!isObjectName(name)) return;
+      try {
+        await unlinkIfThere(join(directory, name));
+        await syncDirectory(directory);
+      } catch (error) {
+        throw localError(error, directory);
+      }
+    },
+    sweep: (olderThan) => sweepDirectory(directory, olderThan),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/** `file:///path`, which is also what a plain path becomes. */
+export const localDriver: StoreDriver = {
+  scheme: 'file',
+  open: async (target) => {
+    let directory: string;
+    try {
+      directory = fileURLToPath(target);
+    } catch (cause) {
+      throw new BackupError('TARGET_UNSUPPORTED', `target ${target.href} is not a local path`, {
+        hint: 'write file:///absolute/path, with three slashes, or the plain path',
+        cause,
+      });
+    }
+    return openLocalStore(directory.length > 1 ? directory.replace(/\/+$/, '') : directory);
+  },
+};
+
+async function requireDirectory(directory: string): Promise<void> {
+  try {
+    await readdirProbe(directory);
+  } catch (error) {
+    throw localError(error, directory);
+  }
+}
+
+async function readdirProbe(directory: string): Promise<void> {
+  if ((await stat(directory)).isDirectory()) return;
+  throw Object.assign(new Error(`${directory} is a file`), { code: 'ENOTDIR' });
+}
+
+async function createObject(directory: string, name: string, content: Uint8Array): Promise<boolean> {
+  requireObjectName(name);
+  const token = randomBytes(8).toString('hex');
+  const created = await createWhole(directory, { name, as: name, token, owner: content });
+  if (created) await syncDirectory(directory);
+  return created;
+}
+
+async function readObject(
+  directory: string,
+  name: string,
+  options: Parameters<Store['get']>[1] & object,
+): ReturnType<Store['get']> {
+  const missing = (cause?: unknown): BackupError =>
+    new BackupError('OBJECT_MISSING', `there is no ${name} in ${directory}`, { cause });
+  if (!isObjectName(name)) throw missing();
+  try {
+    const handle = await open(join(directory, name), 'r');
+    const facts = await handle.stat();
+    if (!facts.isFile()) {
+      await handle.close();
+      throw missing();
+    }
+    const start = options.range?.start ?? 0;
+    const end = Math.min(options.range?.end ?? facts.size, facts.size);
+    return fileRange(handle, directory, { start, end }, options.signal);
+  } catch (error) {
+    throw systemCode(error) === 'ENOENT' ? missing(error) : localError(error, directory);
+  }
+}
+
+async function entryOf(directory: string, name: string): Promise<Entry | undefined> {
+  if (!isObjectName(name)) return undefined;
+  try {
+    const facts = await stat(join(directory, name));
+    return facts.isFile() ? { name, bytes: facts.size, modified: facts.mtime } : undefined;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw localError(error, directory);
+  }
+}
+
+async function* listEntries(directory: string, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<Entry> {
+  const names = await readdir(directory).catch((error: unknown) => {
+    throw localError(error, directory);
+  });
+  for (const name of names.filter((each) => isObjectName(each) && each.startsWith(prefix)).sort()) {
+    if (signal?.aborted === true) throw abortError(signal);
+    const entry = await entryOf(directory, name);
+    if (entry !== undefined) yield entry;
+  }
+}

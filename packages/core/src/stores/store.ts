@@ -1,0 +1,62 @@
+import type { Readable, Writable } from 'node:stream';
+
+/**
+ * A place for archives. Visible whole or not at all, never overwritten, readable by range, nothing left behind.
+ *
+ * Errors: TARGET_MISSING, TARGET_READ_ONLY, TARGET_NO_SPACE, TARGET_UNREACHABLE, TARGET_IO, OBJECT_MISSING, or the abort reason.
+ */
+export interface Store extends AsyncDisposable {
+  /** For people: the target as they gave it, without secrets. */
+  readonly description: string;
+  /**
+   * Settles a final name that nothing else has or will get (`name`, else with `_1`, `_2` ... before the extension) and opens it for
+   * writing. Nothing stands under that name before `commit`.
+   */
+  begin(
+    name: string,
+    options: { readonly signal: AbortSignal; readonly expectedBytes?: number; readonly runId: string },
+  ): Promise<Upload>;
+  /** Atomic: true when this call created the object, false when it was there already. For small things: claims, locks, pins. */
+  create(name: string, content: Uint8Array): Promise<boolean>;
+  /** The object's bytes, or those of `[start, end)`. */
+  get(
+    name: string,
+    options?: { readonly range?: { readonly start: number; readonly end: number }; readonly signal?: AbortSignal },
+  ): Promise<Readable>;
+  /** Undefined: there is no such object. */
+  stat(name: string): Promise<Entry | undefined>;
+  /** Committed objects whose name begins with `prefix`, in name order. Unfinished uploads and claims are not among them. */
+  list(prefix: string, options?: { readonly signal?: AbortSignal }): AsyncIterable<Entry>;
+  remove(name: string): Promise<void>;
+  /** Removes unfinished uploads and claims last touched before `olderThan` whose owner is known to be gone; returns what it removed. */
+  sweep(olderThan: Date): Promise<readonly Leftover[]>;
+}
+
+export interface Upload {
+  /** The settled final name. */
+  readonly name: string;
+  /** Ending it publishes nothing. */
+  readonly body: Writable;
+  /** After `body` has finished: makes the object visible under `name`, durably. `stillOwner` is asked last; false gives up. Never overwrites. */
+  commit(options: { stillOwner(): Promise<boolean> }): Promise<void>;
+  /** Leaves nothing behind. Safe to call at any time, twice, and after a failed commit; a committed object stays. */
+  abort(): Promise<void>;
+}
+
+export interface Entry {
+  readonly name: string;
+  readonly bytes: number;
+  readonly modified: Date;
+}
+
+export interface Leftover {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** Opens stores of one kind. There is no global registry: `openStore` gets the drivers it may use. */
+export interface StoreDriver {
+  /** Without the colon: `file`, `memory`, `s3`. */
+  readonly scheme: string;
+  open(target: URL, options: { readonly signal?: AbortSignal }): Promise<Store>;
+}

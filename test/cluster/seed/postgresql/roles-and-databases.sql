@@ -1,0 +1,24 @@
+SET password_encryption = 'scram-sha-256';
+CREATE ROLE app_owner LOGIN PASSWORD 'app-owner-test' CONNECTION LIMIT 50;
+CREATE ROLE app_reader NOLOGIN;
+CREATE ROLE report LOGIN PASSWORD 'report-test' IN ROLE app_reader VALID UNTIL '2040-01-01';
+CREATE ROLE "odd ""role"" ünï" LOGIN CREATEDB PASSWORD 'quote '' and \ backslash';
+SET password_encryption = 'md5';
+CREATE ROLE legacy_client LOGIN PASSWORD 'md5-test';
+GRANT app_reader TO app_owner WITH ADMIN OPTION;
+GRANT pg_monitor TO report;
+ALTER ROLE report SET statement_timeout = '5min';
+COMMENT ON ROLE report IS 'reads for the monthly report';
+
+CREATE DATABASE app OWNER app_owner;
+CREATE DATABASE bulk OWNER app_owner;
+CREATE DATABASE empty;
+CREATE DATABASE "Odd ""name"" ünï" OWNER "odd ""role"" ünï";
+CREATE DATABASE "with space/slash%percent";
+CREATE DATABASE latin1 TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C';
+CREATE DATABASE retired;
+ALTER DATABASE app SET search_path = shop, public;
+ALTER ROLE app_owner IN DATABASE app SET work_mem = '16MB';
+REVOKE ALL ON DATABASE app FROM PUBLIC;
+GRANT CONNECT ON DATABASE app TO app_reader;
+COMMENT ON DATABASE app IS 'the shop';
