@@ -30,7 +30,8 @@ async function main(programArguments) {
   const keep = programArguments.includes('--keep');
   const [name, ...jestOptions] = programArguments.filter((argument) => argument !== '--keep');
   const chosen = suites.filter((suite) => name === undefined || suite.name === name);
-  if (chosen.length === 0) throw new Error(`no suite ${name}; there are ${suites.map((suite) => suite.name).join(', ')}`);
+  if (chosen.length === 0)
+    throw new Error(`no suite ${name}; there are ${suites.map((suite) => suite.name).join(', ')}`);
   const needs = (what) => chosen.some((suite) => suite.needs.includes(what));
 
   const leaveUp = keep || (needs('cluster') && (await clusterHosts()).length > 0);
@@ -40,11 +41,13 @@ async function main(programArguments) {
     await ensureInstalled();
     await step('npm run build', () => run('npm', ['run', 'build'], { deadline: 10 * minute }));
     const env = needs('ansible') ? { LSBACKUP_TEST_ANSIBLE: await ensureAnsible() } : {};
-    for (const suite of chosen.filter((suite) => !suite.needs.includes('cluster'))) await runSuite(suite, jestOptions, env);
+    for (const suite of chosen.filter((suite) => !suite.needs.includes('cluster')))
+      await runSuite(suite, jestOptions, env);
     if (prepared) {
       await prepared();
       await clusterUp();
-      for (const suite of chosen.filter((suite) => suite.needs.includes('cluster'))) await runSuite(suite, jestOptions, env);
+      for (const suite of chosen.filter((suite) => suite.needs.includes('cluster')))
+        await runSuite(suite, jestOptions, env);
     }
   } finally {
     await prepared?.().catch(() => {}); // nothing may go on installing while we remove
@@ -68,8 +71,19 @@ async function runSuite({ name, needs, deadline }, jestOptions, env) {
   const outputFile = join(cacheDirectory, 'test-results', `${name}.json`);
   mkdirSync(join(cacheDirectory, 'test-results'), { recursive: true });
   rmSync(outputFile, { force: true });
-  const jest = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', join(root, 'node_modules/jest/bin/jest.js')];
-  const options = ['--selectProjects', name, '--json', '--outputFile', outputFile, ...(needs.includes('cluster') ? ['--runInBand'] : [])];
+  const jest = [
+    '--experimental-vm-modules',
+    '--disable-warning=ExperimentalWarning',
+    join(root, 'node_modules/jest/bin/jest.js'),
+  ];
+  const options = [
+    '--selectProjects',
+    name,
+    '--json',
+    '--outputFile',
+    outputFile,
+    ...(needs.includes('cluster') ? ['--runInBand'] : []),
+  ];
   let problem;
   await step(`suite ${name}`, () =>
     run('node', [...jest, ...options, ...jestOptions], { env, deadline, showErrors: true }).catch((error) => {
@@ -91,7 +105,10 @@ function counted(outputFile, filtered) {
   try {
     const result = JSON.parse(readFileSync(outputFile, 'utf8'));
     const skipped = filtered ? 0 : result.numPendingTests + result.numTodoTests;
-    return { passed: result.numPassedTests, failed: result.numFailedTests + result.numRuntimeErrorTestSuites + skipped };
+    return {
+      passed: result.numPassedTests,
+      failed: result.numFailedTests + result.numRuntimeErrorTestSuites + skipped,
+    };
   } catch {
     return { passed: 0, failed: 0 }; // without a readable result no test counts; the caller makes that a failure
   }

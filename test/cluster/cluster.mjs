@@ -29,7 +29,8 @@ export async function clusterPrepare() {
 
 export async function clusterUp(names = Object.keys(hosts)) {
   const unknown = names.filter((name) => !hosts[name]);
-  if (unknown.length > 0) throw new Error(`no such host: ${unknown.join(', ')}; there are ${Object.keys(hosts).join(', ')}`);
+  if (unknown.length > 0)
+    throw new Error(`no such host: ${unknown.join(', ')}; there are ${Object.keys(hosts).join(', ')}`);
   await clusterPrepare();
   await step(`starting ${names.join(', ')}`, async () => {
     await composeRun(['up', '--detach', '--no-build', ...names], { deadline: 3 * minute });
@@ -47,7 +48,10 @@ export async function clusterSeed(names = Object.keys(hosts)) {
 export async function clusterDown() {
   if (await somethingLeft()) {
     await step('removing the hosts', () =>
-      composeRun(['down', '--volumes', '--remove-orphans', '--timeout', '10'], { deadline: 3 * minute, evenInterrupted: true }),
+      composeRun(['down', '--volumes', '--remove-orphans', '--timeout', '10'], {
+        deadline: 3 * minute,
+        evenInterrupted: true,
+      }),
     );
   }
   rmSync(sshDirectory, { recursive: true, force: true });
@@ -57,7 +61,9 @@ export async function clusterDown() {
 async function somethingLeft() {
   if (!(await engineAnswers())) return false;
   const list = (...what) =>
-    run('docker', [...what, '--quiet', '--filter', `label=com.docker.compose.project=${project}`], { evenInterrupted: true });
+    run('docker', [...what, '--quiet', '--filter', `label=com.docker.compose.project=${project}`], {
+      evenInterrupted: true,
+    });
   const found = await Promise.all([list('ps', '--all'), list('network', 'ls'), list('volume', 'ls')]);
   return found.some(({ stdout }) => stdout.trim());
 }
@@ -77,7 +83,9 @@ export async function containerOf(name) {
 }
 
 async function composeRun(composeArguments, options) {
-  const { stdout: cgroupVersion } = await run('docker', ['info', '--format', '{{.CgroupVersion}}'], { evenInterrupted: true });
+  const { stdout: cgroupVersion } = await run('docker', ['info', '--format', '{{.CgroupVersion}}'], {
+    evenInterrupted: true,
+  });
   const env = {
     LSBACKUP_TEST_TAG: imageTag(),
     LSBACKUP_TEST_CGROUP: cgroupVersion.trim() === '2' ? '/mnt/cgroup' : '/sys/fs/cgroup',
@@ -91,7 +99,12 @@ async function untilRunning(name) {
   const state = await waitFor(
     `${name} has booted`,
     async () => {
-      const answer = await attempt('sh', ['-c', 'docker exec "$1" systemctl is-system-running || true', 'sh', container]);
+      const answer = await attempt('sh', [
+        '-c',
+        'docker exec "$1" systemctl is-system-running || true',
+        'sh',
+        container,
+      ]);
       return ['running', 'degraded'].find((state) => state === answer?.stdout.trim());
     },
     { deadline: 3 * minute, every: 500 },
@@ -104,17 +117,37 @@ async function untilRunning(name) {
 /** The key pair that opens every host, and the hosts' own keys, read from the inside so that nobody can stand between. */
 async function writeAccess(names) {
   mkdirSync(sshDirectory, { recursive: true, mode: 0o700 });
-  if (!existsSync(privateKey)) await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'test-cluster', '-f', privateKey]);
+  if (!existsSync(privateKey))
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'test-cluster', '-f', privateKey]);
   chmodSync(privateKey, 0o600);
   const { stdout: publicKey } = await run('ssh-keygen', ['-y', '-f', privateKey]);
   const lines = new Map();
   // Hosts that an earlier `up` started stay known.
   for (const name of new Set([...names, ...(await clusterHosts())])) {
     const container = await containerOf(name);
-    await run('docker', ['exec', '-i', container, 'sh', '-c', 'cat > /etc/ssh/authorized_keys.d/admin'], { input: publicKey });
-    const { stdout: address } = await run('docker', ['inspect', '--format', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}', container]);
-    const { stdout: hostKeys } = await run('docker', ['exec', container, 'sh', '-c', 'cat /etc/ssh/ssh_host_*_key.pub']);
-    lines.set(name, hostKeys.trim().split('\n').map((key) => `${address.trim()} ${key.split(' ').slice(0, 2).join(' ')}\n`));
+    await run('docker', ['exec', '-i', container, 'sh', '-c', 'cat > /etc/ssh/authorized_keys.d/admin'], {
+      input: publicKey,
+    });
+    const { stdout: address } = await run('docker', [
+      'inspect',
+      '--format',
+      '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}',
+      container,
+    ]);
+    const { stdout: hostKeys } = await run('docker', [
+      'exec',
+      container,
+      'sh',
+      '-c',
+      'cat /etc/ssh/ssh_host_*_key.pub',
+    ]);
+    lines.set(
+      name,
+      hostKeys
+        .trim()
+        .split('\n')
+        .map((key) => `${address.trim()} ${key.split(' ').slice(0, 2).join(' ')}\n`),
+    );
   }
   writeFileSync(knownHosts, [...lines.values()].flat().join(''));
 }
@@ -125,7 +158,9 @@ async function seed(name) {
     const target = '/root/seed';
     await run('docker', ['exec', container, 'rm', '-rf', target]);
     await run('docker', ['cp', join(seedDirectory, kind), `${container}:${target}`]);
-    await run('docker', ['exec', container, 'bash', '-euo', 'pipefail', `${target}/seed.sh`, name], { deadline: 5 * minute });
+    await run('docker', ['exec', container, 'bash', '-euo', 'pipefail', `${target}/seed.sh`, name], {
+      deadline: 5 * minute,
+    });
     await run('docker', ['exec', container, 'rm', '-rf', target]);
   }
 }

@@ -48,7 +48,10 @@ export async function stopOwnEngine() {
   if (engine.started !== undefined && startTime(engine.pid) === engine.started) {
     await step('stopping the Docker engine', async () => {
       process.kill(engine.pid, 'SIGTERM');
-      await waitFor('the Docker engine has ended', () => startTime(engine.pid) !== engine.started, { deadline: 60_000, evenInterrupted: true });
+      await waitFor('the Docker engine has ended', () => startTime(engine.pid) !== engine.started, {
+        deadline: 60_000,
+        evenInterrupted: true,
+      });
       rmSync(pidFile, { force: true });
       await attempt('ip', ['link', 'delete', 'docker0'], { evenInterrupted: true });
     });
@@ -76,6 +79,8 @@ function startTime(pid) {
 
 /** Runs Compose, version 2 (a plug-in of docker) or 1.29 (a program of its own). */
 export async function compose(composeArguments, options) {
-  const [program, ...first] = (await attempt('docker', ['compose', 'version'], options)) ? ['docker', 'compose'] : ['docker-compose'];
+  const [program, ...first] = (await attempt('docker', ['compose', 'version'], options))
+    ? ['docker', 'compose']
+    : ['docker-compose'];
   return run(program, [...first, ...composeArguments], options);
 }

@@ -19,7 +19,11 @@ export function imageTag() {
   for (const name of readdirSync(context, { recursive: true }).sort()) {
     const path = join(context, name);
     const { mode } = statSync(path);
-    if (statSync(path).isFile()) hash.update(`${name}\0${mode & 0o111}\0`).update(readFileSync(path)).update('\0');
+    if (statSync(path).isFile())
+      hash
+        .update(`${name}\0${mode & 0o111}\0`)
+        .update(readFileSync(path))
+        .update('\0');
   }
   return hash.digest('hex').slice(0, 12);
 }
@@ -66,5 +70,6 @@ function sources() {
 
 async function removeOlder(name, keep) {
   const { stdout } = await run('docker', ['image', 'ls', '--format', '{{.Tag}}', name]);
-  for (const tag of stdout.split('\n').filter((line) => line && line !== keep)) await attempt('docker', ['image', 'rm', `${name}:${tag}`]);
+  for (const tag of stdout.split('\n').filter((line) => line && line !== keep))
+    await attempt('docker', ['image', 'rm', `${name}:${tag}`]);
 }

@@ -7,7 +7,8 @@ const minute = 60_000;
 /** `wanted` is a table of program -> Debian package; only what is missing is installed. */
 export async function ensurePrograms(wanted) {
   const missing = Object.keys(wanted).filter((program) => !find(program));
-  if (missing.length > 0) await installPackages([...new Set(missing.map((program) => wanted[program]))], missing.join(', '));
+  if (missing.length > 0)
+    await installPackages([...new Set(missing.map((program) => wanted[program]))], missing.join(', '));
 }
 
 export async function installPackages(packages, missing) {
@@ -18,6 +19,9 @@ export async function installPackages(packages, missing) {
     const env = { DEBIAN_FRONTEND: 'noninteractive' };
     // A machine may have a source that does not answer; the install says whether that matters.
     await attempt('apt-get', ['update', '-q'], { deadline: 3 * minute });
-    await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], { env, deadline: 10 * minute });
+    await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], {
+      env,
+      deadline: 10 * minute,
+    });
   });
 }

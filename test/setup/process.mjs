@@ -24,7 +24,14 @@ const minute = 60_000;
  * `showErrors` also passes what it writes to stderr through to ours, as it comes.
  */
 export function run(program, programArguments, options = {}) {
-  const { deadline = 2 * minute, input = '', showErrors = false, cwd = root, env = {}, evenInterrupted = false } = options;
+  const {
+    deadline = 2 * minute,
+    input = '',
+    showErrors = false,
+    cwd = root,
+    env = {},
+    evenInterrupted = false,
+  } = options;
   return new Promise((fulfil, reject) => {
     if (interruption.aborted && !evenInterrupted) return reject(interruption.reason);
     // A group of its own, so that what the program starts can be ended with it.
@@ -61,7 +68,13 @@ export function run(program, programArguments, options = {}) {
         if (code === 0 && !ended) return fulfil({ stdout, stderr });
         const what = [program, ...programArguments].join(' ');
         const how = ended || (signal ? `ended by ${signal}` : `exit status ${code}`);
-        reject(Object.assign(new Error(`${what}: ${how}\n${showErrors ? '' : excerpt(stdout + stderr)}`.trim()), { code, stdout, stderr }));
+        reject(
+          Object.assign(new Error(`${what}: ${how}\n${showErrors ? '' : excerpt(stdout + stderr)}`.trim()), {
+            code,
+            stdout,
+            stderr,
+          }),
+        );
       }),
     );
   });

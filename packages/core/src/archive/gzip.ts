@@ -33,13 +33,19 @@ export async function compressMember(raw: Uint8Array, level: number): Promise<Bu
  * Runs in the libuv pool.
  */
 export async function inflateMember(stored: Uint8Array, expectedBytes: number): Promise<Buffer> {
-  if (!gzipHeader.equals(stored.subarray(0, gzipHeader.length))) throw new Error('its gzip header is not the canonical one');
-  const { buffer, engine } = await gunzipAsync(stored, {
-    info: true,
-    maxOutputLength: expectedBytes + 1,
-    chunkSize: Math.max(64, expectedBytes + 1),
-  });
+  const buffer = await inflate(stored, { maxOutputLength: expectedBytes + 1, chunkSize: Math.max(64, expectedBytes + 1) });
   if (buffer.length !== expectedBytes) throw new Error(`it holds ${String(buffer.length)} bytes, not ${String(expectedBytes)}`);
+  return buffer;
+}
+
+/** What a member of unknown size inflates to, at most `maximum` bytes. Throws an Error that says what is wrong. */
+export async function inflateUpTo(stored: Uint8Array, maximum: number): Promise<Buffer> {
+  return inflate(stored, { maxOutputLength: maximum, chunkSize: 64 * 1024 });
+}
+
+async function inflate(stored: Uint8Array, options: ZlibOptions): Promise<Buffer> {
+  if (!gzipHeader.equals(stored.subarray(0, gzipHeader.length))) throw new Error('its gzip header is not the canonical one');
+  const { buffer, engine } = await gunzipAsync(stored, { ...options, info: true });
   if (engine.bytesWritten !== stored.length) throw new Error('something follows its compressed data');
   return buffer;
 }

@@ -76,6 +76,11 @@ export class Intake {
     return { ...this.#written(member, this.parts.length), contentSha256, partHashes: hashesOf(this.parts) };
   }
 
+  /** Resolves when the parts on their way are stored. */
+  stored(): Promise<void> {
+    return this.#lastPart;
+  }
+
   /** Gives back what is not on its way. */
   leave(): void {
     this.#buffer?.release();
@@ -117,6 +122,8 @@ export class Intake {
 export async function takeSource(intake: Intake, source: Readable, options: { acquire: () => Promise<ChunkBuffer>; signal: AbortSignal }): Promise<void> {
   const { acquire, signal } = options;
   const abort = (): void => void source.destroy(asBackupError(signal.reason));
+  // Whatever ends the loop below is reported from there; what the source says after that comes too late to be a cause.
+  source.on('error', () => undefined);
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });
   try {

@@ -35,6 +35,11 @@ export function tarHeader(entry: TarEntry): Buffer {
   return header;
 }
 
+/** Length of the header blocks of an entry with this name. */
+export function headerBytesOf(name: string): number {
+  return tarHeader({ name, bytes: 0, modified: 0 }).length;
+}
+
 /** Zero bytes between the end of an entry's data and the next block. */
 export function paddingAfter(bytes: number): number {
   return (blockBytes - (bytes % blockBytes)) % blockBytes;

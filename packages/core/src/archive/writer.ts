@@ -7,6 +7,7 @@ import { BufferReservation, RecycledBuffers, unpooledBuffer } from './buffers.js
 import { checksumLines, checksumsName, metadataName, restoreTextName, type Sums } from './checksums.js';
 import { endOfTarMember, footerMember } from './gzip.js';
 import { Intake, takeSource, type TakenIn } from './intake.js';
+import { maximumPartBytes } from './limits.js';
 import { MemberOutput, type StoredText } from './member-output.js';
 import { failedName, partLines, type PartTable } from './part-table.js';
 import { restoreText, type RestoreTextInfo } from './restore-text.js';
@@ -17,8 +18,6 @@ export const defaultMemory = 128 * mebibyte;
 const rawShare = 48 / 128;
 const compressedShare = 32 / 128;
 const defaultChunkBytes = 4 * mebibyte;
-/** A reader refuses larger parts, so that it never has to hold more. */
-export const maximumPartBytes = 64 * mebibyte;
 const defaultLevel = 5;
 const defaultParallel = 4;
 
@@ -101,11 +100,11 @@ class TarGzWriter implements ArchiveWriter {
 
   addBytes(request: AddBytesRequest): Promise<WrittenArtifact> {
     return this.#take(request, async (intake) => {
-      // Rounded up to one chunk each: `content` is in memory already, so one more chunk at a time is little.
       for (let start = 0; start < request.content.length; start += this.#chunkBytes) {
         if (request.signal.aborted) throw abortError(request.signal);
         const chunk = request.content.subarray(start, start + this.#chunkBytes);
         await intake.take(chunk, () => Promise.resolve(unpooledBuffer(chunk)));
+        await intake.stored();
       }
       return intake.complete(() => Promise.resolve(unpooledBuffer(Buffer.alloc(0))));
     });
@@ -113,6 +112,8 @@ class TarGzWriter implements ArchiveWriter {
 
   async finish(describe: (written: { readonly members: readonly Member[] }) => Metadata): Promise<Metadata> {
     if (this.#pending > 0) throw new BackupError('INTERNAL', 'the archive cannot be finished while artifacts are being added');
+    // Two artifacts may be told of their end in another order than that of the file.
+    this.#complete.sort((a, b) => a.member.offset - b.member.offset);
     const restore = await this.#text(restoreTextName, () => restoreText(this.#info, this.#complete));
     await this.#text(checksumsName, () => checksumLines(this.#complete.map(sumsOf), restore.contentSha256));
     const metadata = this.#checked(describe({ members: [...this.#otherMembers] }));
@@ -123,13 +124,13 @@ class TarGzWriter implements ArchiveWriter {
   }
 
   async #take(
-    { path, format }: Pick<AddRequest, 'path' | 'format'> & Pick<Partial<AddRequest>, 'onBytes'>,
+    { path, format, onBytes }: Pick<AddRequest, 'path' | 'format' | 'onBytes'>,
     feed: (intake: Intake) => Promise<TakenIn>,
   ): Promise<WrittenArtifact> {
     if (this.#usedPaths.has(path)) throw new BackupError('INTERNAL', `${path} is in the archive already`);
     this.#usedPaths.add(path);
     this.#pending += 1;
-    const intake = new Intake({ path, format, members: this.#members, modified: this.#modified });
+    const intake = new Intake({ path, format, members: this.#members, modified: this.#modified, onBytes });
     try {
       const taken = await feed(intake);
       this.#complete.push({ ...taken, format: format.name });

@@ -44,5 +44,8 @@ function rethrow(file: string): (cause: unknown) => never {
 }
 
 function otherLength(artifact: ArtifactRecord): BackupError {
-  return new BackupError('ARCHIVE_CORRUPT', `${artifact.path} has not the ${artifact.bytes} bytes that the metadata says`);
+  return new BackupError(
+    'ARCHIVE_CORRUPT',
+    `${artifact.path} has not the ${artifact.bytes} bytes that the metadata says`,
+  );
 }

@@ -83,7 +83,10 @@ async function discardAfter(staging: Staging, error: unknown): Promise<void> {
   } catch (cause) {
     const first = asBackupError(error);
     const both = new AggregateError([error, cause], 'extracting failed, and so did removing what was written');
-    throw new BackupError(first.code, first.message, { hint: `remove ${staging.temporary}, which could not be removed`, cause: both });
+    throw new BackupError(first.code, first.message, {
+      hint: `remove ${staging.temporary}, which could not be removed`,
+      cause: both,
+    });
   }
 }
 
@@ -167,16 +170,23 @@ class Extraction {
   #requireFiles(jobs: readonly Job[]): void {
     for (const pattern of this.#options.files ?? [])
       if (!jobs.some((job) => job.plan?.matched.has(pattern) === true))
-        throw new BackupError('ARTIFACT_MISSING', `no file in ${jobs.map((job) => job.artifact.path).join(', ')} is called ${pattern}`);
+        throw new BackupError(
+          'ARTIFACT_MISSING',
+          `no file in ${jobs.map((job) => job.artifact.path).join(', ')} is called ${pattern}`,
+        );
   }
 
   async #requireSpace(jobs: readonly Job[]): Promise<void> {
     const needed = sum(jobs.map((job) => job.plan?.bytes ?? job.artifact.bytes));
     const { bavail, bsize } = await statfs(this.#staging.existing);
     if (needed > bavail * bsize)
-      throw new BackupError('TARGET_NO_SPACE', `${needed} bytes are to be written, ${bavail * bsize} are free at ${this.#staging.existing}`, {
-        hint: 'choose fewer artifacts or another directory',
-      });
+      throw new BackupError(
+        'TARGET_NO_SPACE',
+        `${needed} bytes are to be written, ${bavail * bsize} are free at ${this.#staging.existing}`,
+        {
+          hint: 'choose fewer artifacts or another directory',
+        },
+      );
   }
 }
 

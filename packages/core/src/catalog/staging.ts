@@ -17,9 +17,14 @@ const pathPiece = /^[A-Za-z0-9._%-]{1,200}$/;
 export function destinationOf(path: string, unpack: boolean): string {
   const pieces = path.split('/');
   const relative = unpack ? path.replace(/(?<=[^/])\.tar$/, '') : path;
-  const usable = [...pieces, ...relative.split('/')].every((piece) => pathPiece.test(piece) && piece !== '.' && piece !== '..');
+  const usable = [...pieces, ...relative.split('/')].every(
+    (piece) => pathPiece.test(piece) && piece !== '.' && piece !== '..',
+  );
   if (pieces.length !== 3 || !usable)
-    throw new BackupError('ARCHIVE_HOSTILE', `the metadata names an artifact ${printable(bytesOfText(path))}, which is no path of an artifact`);
+    throw new BackupError(
+      'ARCHIVE_HOSTILE',
+      `the metadata names an artifact ${printable(bytesOfText(path))}, which is no path of an artifact`,
+    );
   return relative;
 }
 
@@ -80,9 +85,12 @@ class StagingDirectory implements Staging {
   async publish(): Promise<void> {
     await this.#begin();
     const names = await attempt(this.temporary, () => readdir(this.temporary));
-    const others = (await attempt(this.into, () => readdir(this.into))).filter((name) => join(this.into, name) !== this.temporary);
+    const others = (await attempt(this.into, () => readdir(this.into))).filter(
+      (name) => join(this.into, name) !== this.temporary,
+    );
     if (others.length > 0) throw notEmpty(this.into, others);
-    for (const name of names) await attempt(join(this.into, name), () => rename(join(this.temporary, name), join(this.into, name)));
+    for (const name of names)
+      await attempt(join(this.into, name), () => rename(join(this.temporary, name), join(this.into, name)));
     await attempt(this.temporary, () => rmdir(this.temporary));
     this.#begun = false;
   }
@@ -96,7 +104,8 @@ class StagingDirectory implements Staging {
 
   async #begin(): Promise<void> {
     if (this.#begun) return;
-    if (!this.#wasThere) this.#made = await attempt(this.into, () => mkdir(this.into, { recursive: true, mode: 0o700 }));
+    if (!this.#wasThere)
+      this.#made = await attempt(this.into, () => mkdir(this.into, { recursive: true, mode: 0o700 }));
     this.#begun = true;
     await attempt(this.temporary, () => mkdir(this.temporary, { mode: 0o700 }));
   }

@@ -13,9 +13,10 @@ const mostExpansions = 64;
 export function linkEscapes(symlinks: ReadonlyMap<string, string>, path: string, budget: { steps: number }): boolean {
   const position = path.split('/').slice(0, -1);
   const ahead = reversed(symlinks.get(path) ?? '');
-  for (let expansions = 1; ; ) {
+  for (let expansions = 1; ;) {
     budget.steps -= 1 + position.length;
-    if (budget.steps < 0) throw new BackupError('ARCHIVE_HOSTILE', 'its symbolic links are too entangled to be checked');
+    if (budget.steps < 0)
+      throw new BackupError('ARCHIVE_HOSTILE', 'its symbolic links are too entangled to be checked');
     const piece = ahead.pop();
     if (piece === undefined) return false;
     if (piece === '' || piece === '.') continue;

@@ -52,7 +52,10 @@ interface Extensions {
  * `bytes` is the length the stream must have. Errors: ARCHIVE_CORRUPT (not a whole tar stream), ARCHIVE_HOSTILE (devices,
  * sizes that cannot be), EXTRACT_UNSUPPORTED (sparse files, GNU dump and volume members).
  */
-export async function* readTar(source: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<TarEntry, void, undefined> {
+export async function* readTar(
+  source: AsyncIterable<Uint8Array>,
+  bytes: number,
+): AsyncGenerator<TarEntry, void, undefined> {
   const reader = new ByteReader(source, bytes);
   try {
     for (;;) {
@@ -138,7 +141,8 @@ function toEntry(header: TarHeader, extensions: Extensions, reader: ByteReader):
 
 function kindOf(type: string, name: string): TarKind {
   const why = forbidden.get(type);
-  if (why !== undefined) throw new BackupError('ARCHIVE_HOSTILE', `${printable(name)} is ${why}; those are never unpacked`);
+  if (why !== undefined)
+    throw new BackupError('ARCHIVE_HOSTILE', `${printable(name)} is ${why}; those are never unpacked`);
   const kind = kinds.get(type);
   if (kind === undefined) throw unsupported(name, `is a member of type ${printable(type)}`);
   return kind === 'file' && name.endsWith('/') ? 'directory' : kind;
@@ -162,7 +166,10 @@ function ambiguous(what: string): BackupError {
 /** The second zero block, then nothing but zeros (tar fills its last record). */
 async function checkEnd(reader: ByteReader): Promise<void> {
   if (!isZero(await reader.exactly(blockSize)))
-    throw new BackupError('ARCHIVE_HOSTILE', 'a zero block stands between members: readers of tar disagree on what that means');
+    throw new BackupError(
+      'ARCHIVE_HOSTILE',
+      'a zero block stands between members: readers of tar disagree on what that means',
+    );
   for await (const chunk of reader.upTo(reader.remaining))
     if (!isZero(chunk)) throw new BackupError('ARCHIVE_HOSTILE', 'there is data behind the end of the tar stream');
   await reader.expectEnd();

@@ -33,7 +33,10 @@ const averageNameBytes = 256;
  * Errors: ARCHIVE_HOSTILE for absolute names, `..`, NUL, names that occur twice, members below a file or a link, links that leave the
  * root (also by way of other links), too many members; EXTRACT_UNSUPPORTED for paths that are too long; what the reader throws.
  */
-export async function surveyTar(entries: AsyncIterable<TarEntry>, limits: SurveyLimits): Promise<ReadonlyMap<string, TarNode>> {
+export async function surveyTar(
+  entries: AsyncIterable<TarEntry>,
+  limits: SurveyLimits,
+): Promise<ReadonlyMap<string, TarNode>> {
   const nodes = new Map<string, TarNode>();
   let nameBytes = 0;
   for await (const entry of entries) {
@@ -86,7 +89,7 @@ function toNode(entry: TarEntry): TarNode {
     case 'file':
       return { kind: 'file', size: entry.size };
     case 'hardlink':
-      return { kind: 'hardlink', target: memberPath(entry.linkName) };
+      return { kind: 'hardlink', target: hardLinkPath(entry) };
     case 'symlink':
       return { kind: 'symlink', target: symlinkTarget(entry) };
   }
@@ -94,6 +97,20 @@ function toNode(entry: TarEntry): TarNode {
 
 const explicitDirectory: TarNode = { kind: 'directory', explicit: true };
 const impliedDirectory: TarNode = { kind: 'directory', explicit: false };
+
+function hardLinkPath(entry: TarEntry): string {
+  try {
+    return memberPath(entry.linkName);
+  } catch (cause) {
+    throw new BackupError(
+      'ARCHIVE_HOSTILE',
+      `member ${printable(entry.name)} is a hard link to ${printable(entry.linkName)}, outside this tar`,
+      {
+        cause,
+      },
+    );
+  }
+}
 
 function symlinkTarget(entry: TarEntry): string {
   const target = entry.linkName;
@@ -108,13 +125,15 @@ function implyParents(nodes: Map<string, TarNode>, path: string): void {
     const parent = path.slice(0, slash);
     const node = nodes.get(parent);
     if (node?.kind === 'directory') return;
-    if (node !== undefined) throw hostile(path, `would be written through ${printable(parent)}, which is a ${node.kind}`);
+    if (node !== undefined)
+      throw hostile(path, `would be written through ${printable(parent)}, which is a ${node.kind}`);
     nodes.set(parent, impliedDirectory);
   }
 }
 
 function checkLength(path: string, limits: SurveyLimits): void {
-  if (path.length > limits.pathBytes || path.split('/').some((piece) => piece.length > longestPiece)) throw tooLong(path);
+  if (path.length > limits.pathBytes || path.split('/').some((piece) => piece.length > longestPiece))
+    throw tooLong(path);
 }
 
 /** Every hard link leads to a file or symbolic link of this tar. */
@@ -122,7 +141,8 @@ function followHardLinks(nodes: ReadonlyMap<string, TarNode>): void {
   for (const [path, node] of nodes) {
     if (node.kind !== 'hardlink') continue;
     const target = nodes.get(hardLinkTarget(nodes, path));
-    if (target === undefined) throw hostile(path, `is a hard link to ${printable(node.target)}, which is not in this tar`);
+    if (target === undefined)
+      throw hostile(path, `is a hard link to ${printable(node.target)}, which is not in this tar`);
     if (target.kind === 'directory') throw hostile(path, 'is a hard link to a directory');
   }
 }
@@ -139,15 +159,23 @@ function refuseEscapes(nodes: ReadonlyMap<string, TarNode>): void {
 }
 
 function tooLong(name: string): BackupError {
-  return new BackupError('EXTRACT_UNSUPPORTED', `${printable(name)} has a name or target longer than a file system takes here`, {
-    hint: 'extract to a directory with a shorter name, or extract the artifact as it is and unpack it with tar',
-  });
+  return new BackupError(
+    'EXTRACT_UNSUPPORTED',
+    `${printable(name)} has a name or target longer than a file system takes here`,
+    {
+      hint: 'extract to a directory with a shorter name, or extract the artifact as it is and unpack it with tar',
+    },
+  );
 }
 
 function tooMany(limits: SurveyLimits): BackupError {
-  return new BackupError('ARCHIVE_HOSTILE', `there are more members than the limit of ${limits.entries}, or their names are too long for that many`, {
-    hint: 'raise the limit when this many are expected, or extract the artifact as it is and unpack it with tar',
-  });
+  return new BackupError(
+    'ARCHIVE_HOSTILE',
+    `there are more members than the limit of ${limits.entries}, or their names are too long for that many`,
+    {
+      hint: 'raise the limit when this many are expected, or extract the artifact as it is and unpack it with tar',
+    },
+  );
 }
 
 function outside(name: string, target: string): BackupError {

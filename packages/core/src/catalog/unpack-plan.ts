@@ -43,7 +43,10 @@ export async function planUnpack(entries: AsyncIterable<TarEntry>, options: Unpa
 }
 
 /** A hard link that is chosen without the name that has its content brings that name along: that is what the caller of this adds. */
-function choose(paths: Iterable<string>, files: readonly string[]): { readonly chosen: Set<string>; readonly matched: Set<string> } {
+function choose(
+  paths: Iterable<string>,
+  files: readonly string[],
+): { readonly chosen: Set<string>; readonly matched: Set<string> } {
   const patterns = files.map((text) => ({ text, bytes: bytesOfText(text) }));
   const chosen = new Set<string>();
   const matched = new Set<string>();
@@ -67,6 +70,10 @@ async function named<T>(artifact: string, action: () => Promise<T>): Promise<T> 
     return await action();
   } catch (error) {
     if (!(error instanceof BackupError)) throw error;
-    throw new BackupError(error.code, `${artifact}: ${error.message}`, { hint: error.hint, retryable: error.retryable, cause: error });
+    throw new BackupError(error.code, `${artifact}: ${error.message}`, {
+      hint: error.hint,
+      retryable: error.retryable,
+      cause: error,
+    });
   }
 }

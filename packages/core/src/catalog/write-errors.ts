@@ -26,5 +26,6 @@ export function writeError(path: string, cause: unknown): BackupError {
 
 /** `ENOENT` and the like; `unknown error` for anything else. */
 export function systemCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error';
+  if (typeof error !== 'object' || error === null || !('code' in error)) return 'unknown error';
+  return typeof error.code === 'string' ? error.code : 'unknown error';
 }

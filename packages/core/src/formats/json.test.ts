@@ -6,6 +6,11 @@ import { jsonFormat } from './json.js';
 const utf8 = (text: string): Buffer => Buffer.from(text, 'utf8');
 const document = utf8(JSON.stringify({ users: [{ name: 'ünï 漢字 😀', tags: ['\u0000', '\\', '"'], n: -1.5e-7 }], empty: {}, list: [[], true, false, null, 0] }, null, 1));
 
+/** A cut may leave half of a surrogate pair, which UTF-8 cannot carry. */
+function wellFormed(text: string): string {
+  return utf8(text).toString('utf8');
+}
+
 function parses(text: string): boolean {
   try {
     return typeof JSON.parse(text) === 'object' && JSON.parse(text) !== null;
@@ -48,7 +53,7 @@ describe('jsonFormat', () => {
     });
     fc.assert(
       fc.property(changed, fc.integer({ min: 1, max: 9 }), (text, length) => {
-        expect(accepts(jsonFormat, utf8(text.toWellFormed()), [length])).toBe(parses(text.toWellFormed()));
+        expect(accepts(jsonFormat, utf8(wellFormed(text)), [length])).toBe(parses(wellFormed(text)));
       }),
       { numRuns: 1000 },
     );

@@ -1,5 +1,4 @@
-import { Readable } from 'node:stream';
-import type { Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
 import { BackupError, abortError } from '../model/errors.js';
@@ -16,6 +15,7 @@ import { TarJudge } from './tar-messages.js';
 const maximumNoise = 64 * 1024;
 /** Bytes of standard output held here beside ssh2's own window of 2 MiB. */
 const outputBuffer = 64 * 1024;
+const inputBuffer = 64 * 1024;
 /** Seconds for a command that was told to end: the lifeline sends TERM at once and KILL after 5. */
 const endGrace = 8;
 const closeGrace = 3;
@@ -44,6 +44,7 @@ export interface GateOptions {
  * with the channel, whether or not anybody reads standard output.
  */
 export class GatedProcess implements RemoteProcess {
+  readonly stdin: Writable;
   readonly stdout: Readable;
   readonly exit: Promise<number>;
   /** Resolves when the channel is gone, so that its slot is free again. Never rejects. */
@@ -69,6 +70,7 @@ export class GatedProcess implements RemoteProcess {
   #finished = false;
   #failure: BackupError | undefined;
   #windDown: Promise<void> | undefined;
+  #inputCallback: ((error?: Error | null) => void) | undefined;
   readonly #resolveExit: (status: number) => void;
   readonly #rejectExit: (error: BackupError) => void;
   readonly #resolveClosed: () => void;
@@ -98,14 +100,20 @@ export class GatedProcess implements RemoteProcess {
       read: () => this.#want(),
       destroy: (error, callback) => this.#destroyed(error, callback),
     });
-    // Without a listener an error that comes before somebody reads would be thrown.
+    this.stdin = new Writable({
+      highWaterMark: inputBuffer,
+      write: (chunk: Buffer, _encoding, callback) => this.#input(chunk, callback),
+      final: (callback) => {
+        this.#channel.end();
+        callback();
+      },
+      destroy: (error, callback) => this.#inputBroken(error, callback),
+    });
+    // Without a listener an error that comes while nobody listens would be thrown.
     this.stdout.on('error', () => undefined);
+    this.stdin.on('error', () => undefined);
     this.#listen();
     this.#arm();
-  }
-
-  get stdin(): Writable {
-    return this.#channel;
   }
 
   get stderr(): string {
@@ -115,6 +123,7 @@ export class GatedProcess implements RemoteProcess {
   /** The connection is gone. What was complete before stays complete. */
   lost(cause: Error | undefined): void {
     this.#isClosed = true;
+    this.#releaseInput();
     if (!this.#passed) this.#fail(this.#cut('connection lost', cause));
     this.#resolveClosed();
   }
@@ -145,6 +154,7 @@ export class GatedProcess implements RemoteProcess {
       this.#isClosed = true;
       this.#decide();
       this.#resolveClosed();
+      this.#releaseInput();
     });
     if (signal?.aborted) this.#onAbort();
     else signal?.addEventListener('abort', this.#onAbort, { once: true });
@@ -160,6 +170,29 @@ export class GatedProcess implements RemoteProcess {
     if (this.stdout.push(own)) return;
     this.#wanting = false;
     this.#channel.pause();
+  }
+
+  #input(chunk: Buffer, callback: (error?: Error | null) => void): void {
+    // A command that ended does not take its input any more: how it ended is what counts, and `exit` says it.
+    if (this.#isClosed || this.#failure || this.#passed) return callback();
+    this.#inputCallback = callback;
+    this.#channel.write(chunk, () => this.#releaseInput());
+  }
+
+  /** ssh2 never calls back for what it could not send any more; whoever feeds the command must not wait for it. */
+  #releaseInput(): void {
+    const callback = this.#inputCallback;
+    this.#inputCallback = undefined;
+    callback?.();
+  }
+
+  /** Input that broke off must not look like input that ended: the command is ended before its standard input is closed. */
+  #inputBroken(error: Error | null, callback: (error: Error | null) => void): void {
+    if (error && !this.#passed) {
+      const { host, what } = this.#options.place;
+      this.#fail(new BackupError('ABORTED', `${host}: the input of ${what} broke off: ${error.message}`, { host, cause: error }));
+    }
+    callback(error);
   }
 
   #want(): void {
@@ -231,6 +264,8 @@ export class GatedProcess implements RemoteProcess {
     this.#windDown = this.#endCommand();
     void this.#windDown.then(() => {
       this.#rejectExit(error);
+      this.#releaseInput();
+      this.stdin.destroy(error);
       this.stdout.destroy(error);
     });
   }

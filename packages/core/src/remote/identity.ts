@@ -1,7 +1,7 @@
 import { access, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import ssh2 from 'ssh2';
-import type { AuthHandlerResult } from './ssh-types.js';
+import type { AnyAuthMethod, ParsedKey } from 'ssh2';
 import type { Host, LocalUser } from '../cluster/cluster.js';
 import { BackupError } from '../model/errors.js';
 
@@ -10,7 +10,7 @@ const defaultKeys = ['id_rsa', 'id_ecdsa', 'id_ed25519'];
 
 /** What to offer to the server, in order. */
 export interface Identity {
-  readonly attempts: readonly AuthHandlerResult[];
+  readonly attempts: readonly AnyAuthMethod[];
   /** For messages: what will be tried. */
   readonly tried: readonly string[];
   /** A key file that was passed over because only the agent can use it. */
@@ -22,7 +22,7 @@ export interface Identity {
  * Errors: HOST_KEY_FILE when the inventory's key cannot be read, is no key, or needs a passphrase and there is no agent.
  */
 export async function loadIdentity(host: Host, user: LocalUser, username: string): Promise<Identity> {
-  const attempts: AuthHandlerResult[] = [];
+  const attempts: AnyAuthMethod[] = [];
   const tried: string[] = [];
   let encrypted: string | undefined;
   const named = host.connection.privateKeyFile;
@@ -53,13 +53,13 @@ export async function loadIdentity(host: Host, user: LocalUser, username: string
   return { attempts, tried, encrypted };
 }
 
-async function loadKey(file: string, host: string): Promise<ssh2.ParsedKey | 'encrypted'> {
+async function loadKey(file: string, host: string): Promise<ParsedKey | 'encrypted'> {
   const content = await readFile(file).catch((error: unknown) => {
     throw new BackupError('HOST_KEY_FILE', `${host}: cannot read the key ${file}`, { host, cause: error });
   });
   // ssh2 returns its errors; the texts are in its keyParser.js.
   const parsed = ssh2.utils.parseKey(content);
-  const key = Array.isArray(parsed) ? (parsed as ssh2.ParsedKey[])[0] : parsed;
+  const key = Array.isArray(parsed) ? (parsed as ParsedKey[])[0] : parsed;
   if (key instanceof Error || key === undefined) {
     if (key && /passphrase/i.test(key.message)) return 'encrypted';
     throw new BackupError('HOST_KEY_FILE', `${host}: ${file} is not a private key that can be used`, { host, cause: key });

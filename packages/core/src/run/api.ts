@@ -1,10 +1,11 @@
-import type { Cluster, LocalUser } from '../cluster/cluster.js';
+import type { Cluster, Host, LocalUser } from '../cluster/cluster.js';
 import type { AnyComponent, ExpectedArtifact } from '../components/component.js';
 import type { Warning } from '../model/artifact.js';
 import type { BackupEvent } from '../model/event.js';
 import type { Json } from '../model/json.js';
 import type { Logger } from '../model/logger.js';
 import type { HostRecord, Metadata, RunStatus, UnitStatus } from '../model/metadata.js';
+import type { RemoteHost } from '../remote/remote-host.js';
 import type { Store } from '../stores/store.js';
 
 /** Which hosts and components a run is about. Patterns: a component, an area, a group, `component@host`, `area:x`, `group:x`. */
@@ -33,7 +34,7 @@ export interface Limits {
   readonly dials?: number;
   /** gzip level; 5 unless set. */
   readonly level?: number;
-  /** Seconds a unit's clean-ups may take together; 60 unless set. */
+  /** Seconds the code of a cancelled unit has to end, and again its clean-ups together; 60 unless set. */
   readonly cleanUp?: number;
 }
 
@@ -45,6 +46,8 @@ export interface PlanOptions extends Selection {
   /** Weakest first. */
   readonly options?: readonly OptionLayer[];
   readonly limits?: Limits;
+  /** How a host is reached; SSH unless set. */
+  readonly connect?: (host: Host) => Promise<RemoteHost>;
   readonly signal?: AbortSignal;
   readonly logger?: Logger;
   readonly onEvent?: (event: BackupEvent) => void;

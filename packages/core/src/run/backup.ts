@@ -1,7 +1,8 @@
 import type { ArchiveWriter } from '../archive/archive.js';
-import { createArchiveWriter } from '../archive/archive-writer.js';
-import { openArchive } from '../archive/archive-reader.js';
+import { createArchiveWriter } from '../archive/writer.js';
+import { openArchive } from '../archive/reader.js';
 import { thisController } from '../controller/controller.js';
+import type { Host } from '../cluster/cluster.js';
 import type { AnyComponent } from '../components/component.js';
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import { escapePiece } from '../model/names.js';
@@ -24,6 +25,7 @@ import {
 } from './session.js';
 import { runUnit, type UnitServices } from './unit-scope.js';
 
+const coreVersion = '0.1.0';
 const defaultStreamsPerHost = 2;
 /** Of the ten sessions sshd allows on a connection (sshd_config, MaxSessions), what is left beside helper commands. */
 const channelsPerHost = 6;
@@ -57,7 +59,7 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
       throw signal.aborted ? abortError(signal) : error;
     }
   } finally {
-    await session.pool.close();
+    await session.pool[Symbol.asyncDispose]();
   }
 }
 
@@ -76,7 +78,7 @@ async function run(context: Run): Promise<BackupResult> {
     runId: session.runId,
     startedAt: context.startedAt,
     controller: await thisController(),
-    remote: (host) => session.pool.remote(host),
+    remote: session.remote,
     signal: session.signal,
     log: session.log,
     warn: (host, code, message) => session.emit({ type: 'warning', host: host.name, code, message }),
@@ -88,6 +90,7 @@ async function run(context: Run): Promise<BackupResult> {
       output: upload.body,
       memory: memoryLimit(options),
       signal: session.signal,
+      info: { cluster: context.name, startedAt: context.startedAt, tool: toolOf(options) },
       ...(options.limits?.level === undefined ? {} : { level: options.limits.level }),
     });
     const progress = createProgress(session.emit, () => writer.bytesWritten);
@@ -112,18 +115,34 @@ async function run(context: Run): Promise<BackupResult> {
   }
 }
 
-/** A host in use by a restore stops the run: what it holds is half of something. */
+/** Locks the hosts and removes what dead runs left on them. A host in use by a restore is left alone: what it holds is half of something. */
 async function prepareHosts({ session, options }: Run, ledger: Ledger, records: readonly HostRecord[]): Promise<void> {
   const reached = new Set(records.filter((record) => record.reached).map((record) => record.name));
   const hosts = options.cluster.hosts.filter((host) => reached.has(host.name));
-  const results = await Promise.allSettled(
-    hosts.map(async (host) => {
-      await ledger.lock(host);
-      await ledger.sweep(host);
-    }),
-  );
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed) throw asBackupError(failed.reason);
+  const results = await Promise.allSettled(hosts.map((host) => prepareHost(session, ledger, host)));
+  if (session.signal.aborted) throw abortError(session.signal);
+  const rejected = results.find((result) => result.status === 'rejected');
+  if (rejected && results.every((result) => result.status === 'rejected')) throw asBackupError(rejected.reason);
+}
+
+async function prepareHost(session: Session, ledger: Ledger, host: Host): Promise<void> {
+  try {
+    await ledger.lock(host);
+  } catch (error) {
+    session.block(host, asBackupError(error, { host: host.name }));
+    throw error;
+  }
+  try {
+    await ledger.sweep(host);
+  } catch (error) {
+    const { message } = asBackupError(error);
+    session.emit({
+      type: 'warning',
+      host: host.name,
+      code: 'SWEEP_FAILED',
+      message: `${host.name}: what earlier runs left could not be looked for: ${message}`,
+    });
+  }
 }
 
 /** All units, in parallel where `after` allows: a component starts when those it names have settled, however they ended. */
@@ -144,7 +163,7 @@ async function runUnits(
       streamsPerHost: options.limits?.streamsPerHost ?? defaultStreamsPerHost,
       channelsPerHost,
     }),
-    remote: (host) => session.pool.remote(host),
+    remote: session.remote,
     options: session.options,
     signal: session.signal,
     log: session.log,
@@ -217,13 +236,17 @@ async function seal(
       runId: session.runId,
       name,
       startedAt,
-      tool: options.tool ?? { name: '@lsbackup/core', version: 'unknown' },
+      tool: toolOf(options),
       cluster: options.cluster,
       plan,
       units,
       members,
     }),
   );
+}
+
+function toolOf(options: BackupOptions): { readonly name: string; readonly version: string } {
+  return options.tool ?? { name: '@lsbackup/core', version: coreVersion };
 }
 
 function nothingSaved(units: readonly FinishedUnit[]): BackupError {

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import type { Cluster, Host } from '../cluster/cluster.js';
+import { matchesHostPattern } from '../cluster/host-pattern.js';
 import type { AnyComponent } from '../components/component.js';
 import { BackupError } from '../model/errors.js';
 import type { OptionLayer } from './api.js';
-import { globMatcher, type SelectedComponent } from './selection.js';
+import type { SelectedComponent } from './selection.js';
 
 /** Looks up the checked options of one component on one host. */
 export type OptionsLookup = (component: AnyComponent, host: Host) => unknown;
@@ -57,7 +58,7 @@ function optionsFor(
   for (const layer of layers) {
     Object.assign(merged, layer.components?.[component.name]);
     for (const [pattern, options] of Object.entries(layer.hosts ?? {}))
-      if (globMatcher(pattern)(host.name)) Object.assign(merged, options[component.name]);
+      if (matchesHostPattern(host.name, pattern)) Object.assign(merged, options[component.name]);
   }
   const parsed = component.options.safeParse(merged);
   if (parsed.success) return parsed.data;

@@ -3,7 +3,13 @@
  * follows from that. Nothing of what they are told becomes shell text: all of it is arguments or standard input.
  */
 
-const stateDirectory = `if [ "$(id -u)" = 0 ]; then state=/var/lib/lsbackup; else state=$HOME/.local/state/lsbackup; fi`;
+/** First argument of every script that needs it; empty: the default. Leaves the others in place. */
+const stateDirectory = `
+state=$1
+shift
+if [ -z "$state" ]; then
+  if [ "$(id -u)" = 0 ]; then state=/var/lib/lsbackup; else state=$HOME/.local/state/lsbackup; fi
+fi`;
 
 /** Removes what a run recorded, then its record. $1 of the function: the run's directory. */
 const removeRecorded = `
@@ -22,7 +28,7 @@ remove_recorded() {
 }`;
 
 /**
- * Holds a run's record on a host. Arguments: run id, seconds until a dead run's leftovers are removed. Prints the run's directory,
+ * Holds a run's record on a host. Arguments: state directory, run id, seconds until a dead run's leftovers are removed. Prints the run's directory,
  * then answers each line of standard input with \`ok\`: \`owner JSON\`, \`path ABSOLUTE\`, \`workspace\`, \`beat\`. When standard input ends, by us or because the connection
  * died, everything recorded is removed. A timer of systemd does the same if this process dies too or never learns of the loss.
  */
@@ -78,7 +84,7 @@ for directory in *; do
 done
 `;
 
-/** Removes what the runs named as arguments recorded. */
+/** Removes what the runs named behind the state directory recorded. */
 export const sweepScript = `
 set -eu
 ${stateDirectory}

@@ -42,6 +42,8 @@ export interface LedgerOptions {
   readonly runId: string;
   readonly startedAt: Date;
   readonly controller: Controller;
+  /** Where records lie on the hosts; unset: /var/lib/lsbackup, or under the home of a login user without become. */
+  readonly stateDirectory?: string;
   readonly remote: (host: Host) => Promise<RemoteHost>;
   readonly signal: AbortSignal;
   readonly log: Logger;
@@ -51,6 +53,7 @@ export interface LedgerOptions {
 export function createLedger(options: LedgerOptions): Ledger {
   const locks: Dialogue[] = [];
   let records = 0;
+  const state = options.stateDirectory ?? '';
 
   async function lock(host: Host): Promise<void> {
     const remote = await options.remote(host);
@@ -75,7 +78,7 @@ export function createLedger(options: LedgerOptions): Ledger {
 
   async function sweep(host: Host): Promise<void> {
     const remote = await options.remote(host);
-    const { stdout } = await remote.run(script(listScript), { signal: options.signal });
+    const { stdout } = await remote.run(script(listScript, [state]), { signal: options.signal });
     const stale: string[] = [];
     for (const line of stdout.toString('utf8').split('\n').filter(Boolean)) {
       const [runId = '', age = '', owner = ''] = line.split('\t');
@@ -84,7 +87,7 @@ export function createLedger(options: LedgerOptions): Ledger {
       else options.log.info({ host: host.name, runId }, 'another run has data on this host');
     }
     if (stale.length === 0) return;
-    await remote.run(script(sweepScript, stale), { signal: options.signal });
+    await remote.run(script(sweepScript, [state, ...stale]), { signal: options.signal });
     options.warn(host, 'LEFTOVERS_REMOVED', `${host.name}: removed what interrupted runs left: ${stale.join(', ')}`);
   }
 
@@ -99,7 +102,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     records += 1;
     const name = `${options.runId}-${records}`;
     const dialogue = createDialogue(
-      await remote.start(script(holdScript, [name, String(timeToLiveSeconds)])),
+      await remote.start(script(holdScript, [state, name, String(timeToLiveSeconds)])),
       `ledger on ${host.name}`,
     );
     const directory = await dialogue.next(untilAnswered());

@@ -36,44 +36,53 @@ describe('scheduler', () => {
       cancelAfter: fc.option(fc.nat(3), { nil: undefined }),
     });
     await fc.assert(
-      fc.asyncProperty(fc.array(request, { maxLength: 30 }), fc.integer({ min: 4, max: 6 }), async (requests, places) => {
-        const pool = countingPool(places);
-        const scheduler = createScheduler({ buffers: pool, streams: 8, streamsPerHost: 2, channelsPerHost: 4 });
-        const open = new Map<string, number>();
-        const work = requests.map(async ({ hosts, turns, cancelAfter }) => {
-          const controller = new AbortController();
-          const admitted = scheduler.admit(hosts, controller.signal);
-          if (cancelAfter !== undefined) void wait(cancelAfter).then(() => controller.abort());
-          let grants: readonly Grant[];
-          try {
-            grants = await admitted;
-          } catch (error) {
-            expect((error as BackupError).code).toBe('ABORTED');
-            return;
-          }
-          for (const host of hosts) open.set(host, (open.get(host) ?? 0) + 1);
-          for (const count of open.values()) expect(count).toBeLessThanOrEqual(4);
-          await wait(turns);
-          for (const host of hosts) open.set(host, (open.get(host) ?? 0) - 1);
-          for (const grant of grants) {
-            grant.reservation.close();
-            grant.release();
-          }
-        });
-        await Promise.all(work);
-        expect(pool.used()).toBe(0);
-      }),
+      fc.asyncProperty(
+        fc.array(request, { maxLength: 30 }),
+        fc.integer({ min: 4, max: 6 }),
+        async (requests, places) => {
+          const pool = countingPool(places);
+          const scheduler = createScheduler({ buffers: pool, streams: 8, streamsPerHost: 2, channelsPerHost: 4 });
+          const open = new Map<string, number>();
+          const work = requests.map(async ({ hosts, turns, cancelAfter }) => {
+            const controller = new AbortController();
+            const admitted = scheduler.admit(hosts, { signal: controller.signal });
+            if (cancelAfter !== undefined) void wait(cancelAfter).then(() => controller.abort());
+            let grants: readonly Grant[];
+            try {
+              grants = await admitted;
+            } catch (error) {
+              expect((error as BackupError).code).toBe('ABORTED');
+              return;
+            }
+            for (const host of hosts) open.set(host, (open.get(host) ?? 0) + 1);
+            for (const count of open.values()) expect(count).toBeLessThanOrEqual(4);
+            await wait(turns);
+            for (const host of hosts) open.set(host, (open.get(host) ?? 0) - 1);
+            for (const grant of grants) {
+              grant.reservation.close();
+              grant.release();
+            }
+          });
+          await Promise.all(work);
+          expect(pool.used()).toBe(0);
+        },
+      ),
       { numRuns: 100 },
     );
   });
 
   it('lets a request pass an older one only where it takes nothing of it', async () => {
-    const scheduler = createScheduler({ buffers: countingPool(10), streams: 10, streamsPerHost: 1, channelsPerHost: 4 });
-    const [first] = await scheduler.admit(['a'], never);
+    const scheduler = createScheduler({
+      buffers: countingPool(10),
+      streams: 10,
+      streamsPerHost: 1,
+      channelsPerHost: 4,
+    });
+    const [first] = await scheduler.admit(['a'], { signal: never });
     const order: string[] = [];
-    const together = scheduler.admit(['a', 'b'], never).then((grants) => (order.push('together'), grants));
-    const onB = scheduler.admit(['b'], never).then(() => order.push('b'));
-    const onC = scheduler.admit(['c'], never).then(() => order.push('c'));
+    const together = scheduler.admit(['a', 'b'], { signal: never }).then((grants) => (order.push('together'), grants));
+    const onB = scheduler.admit(['b'], { signal: never }).then(() => order.push('b'));
+    const onC = scheduler.admit(['c'], { signal: never }).then(() => order.push('c'));
     await onC;
     expect(order).toEqual(['c']);
     first!.release();
@@ -83,20 +92,29 @@ describe('scheduler', () => {
   });
 
   it('opens more streams of one request on an idle host than it has slots', async () => {
-    const scheduler = createScheduler({ buffers: countingPool(10), streams: 10, streamsPerHost: 1, channelsPerHost: 4 });
-    await expect(scheduler.admit(['a', 'a', 'a'], never)).resolves.toHaveLength(3);
+    const scheduler = createScheduler({
+      buffers: countingPool(10),
+      streams: 10,
+      streamsPerHost: 1,
+      channelsPerHost: 4,
+    });
+    await expect(scheduler.admit(['a', 'a', 'a'], { signal: never })).resolves.toHaveLength(3);
   });
 
   it('refuses what can never fit', async () => {
     const scheduler = createScheduler({ buffers: countingPool(3), streams: 10, streamsPerHost: 2, channelsPerHost: 4 });
-    await expect(scheduler.admit(['a', 'b', 'c', 'd'], never)).rejects.toMatchObject({ code: 'PLAN_MEMORY' });
-    await expect(scheduler.admit(['a', 'a', 'a', 'a', 'a'], never)).rejects.toMatchObject({ code: 'PLAN_MEMORY' });
+    await expect(scheduler.admit(['a', 'b', 'c', 'd'], { signal: never })).rejects.toMatchObject({
+      code: 'PLAN_MEMORY',
+    });
+    await expect(scheduler.admit(['a', 'a', 'a', 'a', 'a'], { signal: never })).rejects.toMatchObject({
+      code: 'PLAN_MEMORY',
+    });
   });
 
   it('rejects at once when the signal has fired already', async () => {
     const scheduler = createScheduler({ buffers: countingPool(3), streams: 3, streamsPerHost: 2, channelsPerHost: 4 });
     const reason = new BackupError('HOLD_EXPIRED', 'held too long');
-    await expect(scheduler.admit(['a'], AbortSignal.abort(reason))).rejects.toBe(reason);
+    await expect(scheduler.admit(['a'], { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });
 });
 

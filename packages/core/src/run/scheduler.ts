@@ -12,13 +12,18 @@ export interface Scheduler {
   /**
    * Grants for streams that must be open at once, one per host name given, all or none, in the order asked. Nothing is held while
    * waiting, so any mix of streams makes progress; a request is passed by later ones only where they take nothing it waits for.
-   * Errors: PLAN_MEMORY when they can never fit; the abort reason.
+   * `hold`: the streams hold their host (a lock, a freeze), so buffers go to
+   * them first. Errors: PLAN_MEMORY when they can never fit; the abort reason.
    */
-  admit(hosts: readonly string[], signal: AbortSignal): Promise<readonly Grant[]>;
+  admit(
+    hosts: readonly string[],
+    options: { readonly signal: AbortSignal; readonly hold?: boolean },
+  ): Promise<readonly Grant[]>;
 }
 
 interface Waiting {
   readonly hosts: readonly string[];
+  readonly hold: boolean;
   readonly admit: (grants: readonly Grant[]) => void;
 }
 
@@ -43,7 +48,9 @@ export function createScheduler(limits: {
       const hostsFree = [...wanted].every(([host, count]) => !contested.has(host) && hasSlots(host, count));
       if (hostsFree) {
         const reservations =
-          open + waiting.hosts.length <= maximum ? buffers.tryReserve(waiting.hosts.length) : undefined;
+          open + waiting.hosts.length <= maximum
+            ? buffers.tryReserve(waiting.hosts.length, { hold: waiting.hold })
+            : undefined;
         // The oldest request that only lacks memory gets the next that comes free.
         if (!reservations) return;
         queue.splice(queue.indexOf(waiting), 1);
@@ -74,7 +81,8 @@ export function createScheduler(limits: {
     };
   }
 
-  function admit(hosts: readonly string[], signal: AbortSignal): Promise<readonly Grant[]> {
+  function admit(hosts: readonly string[], options: Parameters<Scheduler['admit']>[1]): Promise<readonly Grant[]> {
+    const { signal, hold = false } = options;
     const tooMany =
       hosts.length > maximum ||
       [...countByHost(hosts).values()].some((count) => count > Math.max(streamsPerHost, channelsPerHost));
@@ -95,6 +103,7 @@ export function createScheduler(limits: {
       }
       const waiting: Waiting = {
         hosts,
+        hold,
         admit: (grants) => {
           signal.removeEventListener('abort', giveUp);
           resolve(grants);

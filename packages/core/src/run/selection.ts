@@ -1,4 +1,5 @@
 import type { Cluster } from '../cluster/cluster.js';
+import { matchesHostPattern } from '../cluster/host-pattern.js';
 import type { AnyComponent } from '../components/component.js';
 import { BackupError } from '../model/errors.js';
 import type { Selection } from './api.js';
@@ -57,7 +58,7 @@ function limitedHosts(cluster: Cluster, limit: readonly string[] | undefined): R
   if (!limit) return new Set(names);
   const limited = new Set<string>();
   for (const pattern of limit) {
-    const found = cluster.groups.get(pattern) ?? names.filter(globMatcher(pattern));
+    const found = cluster.groups.get(pattern) ?? names.filter((name) => matchesHostPattern(name, pattern));
     if (found.length === 0)
       throw new BackupError('USAGE', `--limit ${pattern} matches no host and no group of ${cluster.inventoryFile}`, {
         hint: `Hosts: ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', ...' : ''}`,
@@ -74,7 +75,7 @@ function parsePattern(text: string, cluster: Cluster, components: readonly AnyCo
   const matchesSubject = parseSubject(subject, cluster, components);
   if (!matchesSubject) throw unknownPattern(text, cluster, components);
   if (at === -1) return matchesSubject;
-  const matchesHost = globMatcher(text.slice(at + 1));
+  const matchesHost = (name: string): boolean => matchesHostPattern(name, text.slice(at + 1));
   if (!cluster.hosts.some((host) => matchesHost(host.name)))
     throw new BackupError('COMPONENT_UNKNOWN', `${text}: no host of the inventory is named ${text.slice(at + 1)}`);
   return (component, host) => matchesSubject(component, host) && matchesHost(host);
@@ -103,11 +104,4 @@ function unknownPattern(text: string, cluster: Cluster, components: readonly Any
   if (areas.length > 0) known.push(`areas: ${areas.join(', ')}`);
   if (groups.length > 0) known.push(`groups: ${groups.join(', ')}`);
   return new BackupError('COMPONENT_UNKNOWN', `unknown component "${text}"`, { hint: `Known ${known.join('; ')}.` });
-}
-
-/** A matcher for a name with `*` wildcards. */
-export function globMatcher(pattern: string): (name: string) => boolean {
-  const pieces = pattern.split('*').map((piece) => piece.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
-  const expression = new RegExp(`^${pieces.join('.*')}$`, 's');
-  return (name) => expression.test(name);
 }

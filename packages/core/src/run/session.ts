@@ -6,6 +6,7 @@ import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import type { BackupEvent } from '../model/event.js';
 import { type Logger, silentLogger } from '../model/logger.js';
 import type { HostRecord } from '../model/metadata.js';
+import type { RemoteHost } from '../remote/remote-host.js';
 import { createHostPool, type HostPool } from '../remote/host-pool.js';
 import type { Plan, PlanOptions } from './api.js';
 import { type OptionsLookup, resolveOptions } from './component-options.js';
@@ -19,12 +20,14 @@ export interface Session {
   readonly selected: readonly SelectedComponent[];
   readonly options: OptionsLookup;
   readonly pool: HostPool;
+  /** The host's connection, or why it must be left alone. */
+  readonly remote: (host: Host) => Promise<RemoteHost>;
+  /** From now on nobody gets this host; its units fail with the error. */
+  readonly block: (host: Host, error: BackupError) => void;
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly emit: (event: BackupEvent) => void;
 }
-
-const defaultDials = 16;
 
 /** `20261122T101500Z-4f1c9a2b`: sorts by time, unique, and fit for a directory name. */
 export function createRunId(startedAt: Date): string {
@@ -45,17 +48,27 @@ export function createSession(
   if (!selected.some(({ hosts }) => hosts.length > 0)) throw nothingSelected(options, components);
   const log = options.logger ?? silentLogger;
   const emit = options.onEvent ?? ((): void => undefined);
+  const pool = createHostPool({
+    user: options.user,
+    signal: options.signal,
+    warn: (host, warning) => emit({ type: 'warning', host: host.name, ...warning }),
+    ...(options.limits?.dials === undefined ? {} : { dials: options.limits.dials }),
+    ...(options.connect === undefined ? {} : { connect: options.connect }),
+  });
+  const blocked = new Map<string, BackupError>();
   return {
     runId: options.runId,
+    pool,
+    remote: (host) => {
+      const error = blocked.get(host.name);
+      return error ? Promise.reject(error) : pool.get(host);
+    },
+    block: (host, error) => {
+      blocked.set(host.name, error);
+    },
     components,
     selected,
     options: resolveOptions(options.cluster, components, selected, options.options ?? []),
-    pool: createHostPool({
-      user: options.user,
-      dials: options.limits?.dials ?? defaultDials,
-      log,
-      warn: (host, warning) => emit({ type: 'warning', host: host.name, ...warning }),
-    }),
     signal: options.signal,
     log,
     emit,
@@ -88,7 +101,7 @@ async function connectOne(session: Session, host: Host): Promise<HostRecord> {
   const { address, port } = host.connection;
   const record = { name: host.name, address, port };
   try {
-    const { facts } = await session.pool.remote(host, { signal: session.signal });
+    const { facts } = await session.pool.get(host);
     session.emit({ type: 'host', host: host.name, status: 'connected' });
     const { hostname, machineId, os, sshFingerprint } = facts;
     return { ...record, reached: true, hostname, machineId, os, sshFingerprint };
@@ -109,7 +122,7 @@ export async function makePlan(
   const discovered = await discoverAll(
     {
       cluster: options.cluster,
-      remote: (host) => session.pool.remote(host, { signal: session.signal }),
+      remote: session.remote,
       options: session.options,
       signal: session.signal,
       log: session.log,

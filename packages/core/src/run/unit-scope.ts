@@ -1,5 +1,6 @@
+import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
-import type { ArchiveWriter } from '../archive/archive.js';
+import type { ArchiveWriter, WrittenArtifact } from '../archive/archive.js';
 import type { Cluster, Host } from '../cluster/cluster.js';
 import type { AnyComponent, BackupContext, Unit } from '../components/component.js';
 import type { Artifact, SavedArtifact, Warning } from '../model/artifact.js';
@@ -11,9 +12,6 @@ import type { RemoteHost } from '../remote/remote-host.js';
 import type { Holding, Ledger } from './ledger.js';
 import type { RunProgress } from './progress.js';
 import type { Grant, Scheduler } from './scheduler.js';
-
-/** Seconds for the streams and the code of a cancelled unit to end by themselves. */
-const drainSeconds = 30;
 
 type FailedRecord = Metadata['failed'][number];
 
@@ -41,6 +39,7 @@ export interface UnitServices {
   readonly options: (component: AnyComponent, host: Host) => unknown;
   readonly signal: AbortSignal;
   readonly log: Logger;
+  /** For the code of a cancelled unit to end by itself, and again for its clean-ups together. */
   readonly cleanUpSeconds: number;
 }
 
@@ -78,6 +77,8 @@ class UnitScope {
     this.#unit = unit;
     this.#warnings = [...unit.warnings];
     this.#signal = AbortSignal.any([services.signal, this.#controller.signal]);
+    // Every waiting or open stream of the unit listens; there may be thousands.
+    setMaxListeners(0, this.#signal);
   }
 
   async run(): Promise<void> {
@@ -97,7 +98,7 @@ class UnitScope {
   async #settled(work: Promise<void>): Promise<void> {
     const givenUp = new Promise<never>((_resolve, reject) => {
       const abandon = (): void => {
-        setTimeout(() => reject(abortError(this.#signal)), drainSeconds * 1000).unref();
+        setTimeout(() => reject(abortError(this.#signal)), this.#services.cleanUpSeconds * 1000).unref();
       };
       if (this.#signal.aborted) abandon();
       else this.#signal.addEventListener('abort', abandon, { once: true });
@@ -126,18 +127,14 @@ class UnitScope {
       remote: (host) => this.#services.remote(host),
       workspace: async (host) => (await this.#holding(host)).workspace(),
       record: async (host, path) => (await this.#holding(host)).record(path),
-      save: async (artifact) => {
-        const [saved] = await this.#track(this.#saveAll([artifact]));
-        if (!saved) throw new BackupError('INTERNAL', `${artifact.path} was not saved`);
-        return saved;
-      },
+      save: (artifact) => this.#track(this.#saveSingle(artifact)),
       saveTogether: (artifacts) => this.#track(this.#saveAll(artifacts)),
-      saveBytes: async (artifact, content) => {
-        const open = (): Promise<Readable> =>
-          Promise.resolve(Readable.from([Buffer.from(content)], { objectMode: false }));
-        const [saved] = await this.#track(this.#saveAll([{ ...artifact, open }]));
-        if (!saved) throw new BackupError('INTERNAL', `${artifact.path} was not saved`);
-        return saved;
+      saveBytes: (artifact, content) => {
+        const { path, format } = artifact;
+        this.#claim(artifact);
+        return this.#track(
+          this.#record(artifact, (signal) => this.#services.writer.addBytes({ path, format, content, signal })),
+        );
       },
       gone: (path, evidence) => this.#markGone(path, evidence),
       defer: (cleanUp) => {
@@ -152,11 +149,20 @@ class UnitScope {
     };
   }
 
-  /** Remembers a save until it has settled and makes its failure the unit's, whether or not anybody looks at the promise. */
+  /**
+   * Remembers a save until it has settled and makes its failure the unit's, whether or not anybody looks at the promise. What it returns
+   * must go to the component as it is: a promise derived from it would be an unhandled rejection where nobody awaits it.
+   */
   #track<T>(work: Promise<T>): Promise<T> {
     const watched = work.catch((error: unknown) => this.#fail(error)).finally(() => this.#pending.delete(watched));
     this.#pending.add(watched);
     return work;
+  }
+
+  async #saveSingle(artifact: Artifact): Promise<SavedArtifact> {
+    const [saved] = await this.#saveAll([artifact]);
+    if (!saved) throw new BackupError('INTERNAL', `${artifact.path} was not saved`);
+    return saved;
   }
 
   async #saveAll(artifacts: readonly Artifact[]): Promise<readonly SavedArtifact[]> {
@@ -165,20 +171,18 @@ class UnitScope {
     try {
       grants = await this.#services.scheduler.admit(
         artifacts.map((artifact) => artifact.host),
-        this.#signal,
+        { signal: this.#signal, hold: artifacts.some((artifact) => artifact.hold !== undefined) },
       );
     } catch (error) {
       for (const artifact of artifacts) this.#recordFailure(artifact, error);
       throw error;
     }
     const together = artifacts.map((artifact, index) => this.#saveOne(artifact, grants[index]));
-    const results = await Promise.allSettled(together);
-    const rejected = results.find((result) => result.status === 'rejected');
-    if (rejected) throw asBackupError(rejected.reason);
+    await Promise.allSettled(together);
     return Promise.all(together);
   }
 
-  #claim(artifact: Artifact): void {
+  #claim(artifact: Pick<Artifact, 'path'>): void {
     if (!artifact.path.startsWith(`${this.#component.name}/`))
       throw new BackupError('INTERNAL', `${artifact.path} does not belong to component ${this.#component.name}`);
     if (this.#attempted.has(artifact.path)) throw new BackupError('INTERNAL', `${artifact.path} was saved twice`);
@@ -187,23 +191,30 @@ class UnitScope {
 
   async #saveOne(artifact: Artifact, grant: Grant | undefined): Promise<SavedArtifact> {
     if (!grant) throw new BackupError('INTERNAL', `${artifact.path} has no slot`);
+    const { path, format } = artifact;
+    const { reservation } = grant;
+    const progress = this.#services.progress.stream(path, artifact.host);
+    try {
+      return await this.#record(artifact, async (signal, warn) => {
+        const source = await openSource(artifact, { signal, warn });
+        return this.#services.writer.add({ path, format, source, signal, reservation, onBytes: progress.add });
+      });
+    } finally {
+      progress.end();
+      grant.release();
+    }
+  }
+
+  /** Writes one artifact and keeps what became of it. A failure cancels the unit's other streams at once. */
+  async #record(
+    artifact: Omit<Artifact, 'open'>,
+    write: (signal: AbortSignal, warn: (warning: Warning) => void) => Promise<WrittenArtifact>,
+  ): Promise<SavedArtifact> {
     const startedAt = new Date().toISOString();
     const warnings: Warning[] = [];
-    const progress = this.#services.progress.stream(artifact.path, artifact.host);
     const limit = holdLimit(artifact, this.#signal);
     try {
-      const source = await openSource(artifact, {
-        signal: limit.signal,
-        warn: (warning) => void warnings.push(warning),
-      });
-      const written = await this.#services.writer.add({
-        path: artifact.path,
-        format: artifact.format,
-        source,
-        signal: limit.signal,
-        reservation: grant.reservation,
-        onBytes: progress.add,
-      });
+      const written = await write(limit.signal, (warning) => void warnings.push(warning));
       this.#artifacts.push({
         ...written,
         ...(artifact.original === undefined ? {} : { original: artifact.original }),
@@ -224,8 +235,6 @@ class UnitScope {
       throw failure;
     } finally {
       limit.clear();
-      progress.end();
-      grant.release();
     }
   }
 
@@ -324,7 +333,10 @@ async function openSource(artifact: Artifact, context: Parameters<Artifact['open
 }
 
 /** The unit's signal, which also fires when an artifact that holds its host has done so for as long as it may. */
-function holdLimit(artifact: Artifact, signal: AbortSignal): { readonly signal: AbortSignal; clear(): void } {
+function holdLimit(
+  artifact: Omit<Artifact, 'open'>,
+  signal: AbortSignal,
+): { readonly signal: AbortSignal; clear(): void } {
   if (artifact.hold === undefined) return { signal, clear: () => undefined };
   const controller = new AbortController();
   const seconds = artifact.hold;

@@ -1,7 +1,11 @@
 import type { Format } from '../model/format.js';
 
 /** Feeds `content` to a fresh check, cut at the given lengths (the last one repeats). Throws what the check throws. */
-export function checkWhole(format: Format, content: Uint8Array, chunkLengths: readonly number[] = [content.length]): void {
+export function checkWhole(
+  format: Format,
+  content: Uint8Array,
+  chunkLengths: readonly number[] = [content.length],
+): void {
   const check = format.check();
   let position = 0;
   for (let index = 0; position < content.length; index++) {

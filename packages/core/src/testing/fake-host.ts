@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createServer, type RequestListener } from 'node:http';
 import { duplexPair, PassThrough, Readable, Writable, type Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -34,6 +35,19 @@ export interface FakeHostOptions {
   readonly http?: Readonly<Record<string, RequestListener>>;
 }
 
+/** An answer that really runs the command on this machine, as the user who runs the tests. */
+export function runHere(command: Command, input: string): FakeAnswer {
+  const [program = '', ...rest] = command.argv;
+  const { stdout, stderr, status, error } = spawnSync(program, rest, {
+    input,
+    cwd: '/',
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  if (error !== undefined) return { status: 127, stderr: error.message };
+  return { stdout, stderr: stderr.toString(), status: status ?? 255 };
+}
+
 export function fakeInventoryHost(name: string, options: Pick<FakeHostOptions, 'variables' | 'become'> = {}): Host {
   return {
     name,
@@ -67,7 +81,15 @@ export class FakeHost implements RemoteHost {
   constructor(options: FakeHostOptions = {}) {
     const name = options.name ?? 'host1';
     this.host = fakeInventoryHost(name, options);
-    this.facts = { hostname: name, machineId: '0123456789abcdef0123456789abcdef', os: 'Debian GNU/Linux 12 (bookworm)', loginIsRoot: false, tar: 'gnu', sshFingerprint: 'SHA256:fake', ...options.facts };
+    this.facts = {
+      hostname: name,
+      machineId: '0123456789abcdef0123456789abcdef',
+      os: 'Debian GNU/Linux 12 (bookworm)',
+      loginIsRoot: false,
+      tar: 'gnu',
+      sshFingerprint: 'SHA256:fake',
+      ...options.facts,
+    };
     this.#rules = [...(options.rules ?? [])];
     this.#http = options.http ?? {};
   }
@@ -84,7 +106,10 @@ export class FakeHost implements RemoteHost {
 
   run(command: Command, options: StreamOptions = {}): Promise<Output> {
     return attempt(() => {
-      const { stdout, stderr, status } = this.#answer(command, options.input === undefined ? '' : Buffer.from(options.input).toString());
+      const { stdout, stderr, status } = this.#answer(
+        command,
+        options.input === undefined ? '' : Buffer.from(options.input).toString(),
+      );
       options.signal?.throwIfAborted();
       this.#check(command, { status, stderr });
       return { stdout, stderr, status };
@@ -121,7 +146,10 @@ export class FakeHost implements RemoteHost {
     return attempt(() => {
       const name = 'socket' in to ? to.socket : `${to.host}:${String(to.port)}`;
       const listener = this.#http[name];
-      if (listener === undefined) throw new BackupError('HOST_FORWARD', `${this.host.name}: nothing listens at ${name}`, { host: this.host.name });
+      if (listener === undefined)
+        throw new BackupError('HOST_FORWARD', `${this.host.name}: nothing listens at ${name}`, {
+          host: this.host.name,
+        });
       const [ours, theirs] = duplexPair();
       createServer(listener).emit('connection', theirs);
       return ours;
@@ -134,26 +162,36 @@ export class FakeHost implements RemoteHost {
 
   #rule(command: Command): FakeRule | undefined {
     const joined = command.argv.join(' ');
-    return this.#rules.find(({ argv }) => (argv instanceof RegExp ? argv.test(joined) : argv.length === command.argv.length && argv.every((word, index) => word === command.argv[index])));
+    return this.#rules.find(({ argv }) =>
+      argv instanceof RegExp
+        ? argv.test(joined)
+        : argv.length === command.argv.length && argv.every((word, index) => word === command.argv[index]),
+    );
   }
 
   #answer(command: Command, input: string): Output {
     this.commands.push(command);
     const rule = this.#rule(command);
     const missing: FakeAnswer = { status: 127, stderr: `sh: 1: ${command.argv[0] ?? ''}: not found` };
-    const answer = rule === undefined ? missing : typeof rule.answer === 'function' ? rule.answer(command, input) : rule.answer;
+    const answer =
+      rule === undefined ? missing : typeof rule.answer === 'function' ? rule.answer(command, input) : rule.answer;
     return { stdout: Buffer.from(answer.stdout ?? ''), stderr: answer.stderr ?? '', status: answer.status ?? 0 };
   }
 
   #check(command: Command, { status, stderr }: { status: number; stderr: string }): void {
     const accepted = Array.isArray(command.accept) ? (command.accept as readonly number[]) : [0];
     if (!accepted.includes(status))
-      throw new BackupError('COMMAND_FAILED', `${this.host.name}: ${command.argv.join(' ')} ended with status ${String(status)}: ${stderr}`, { host: this.host.name });
+      throw new BackupError(
+        'COMMAND_FAILED',
+        `${this.host.name}: ${command.argv.join(' ')} ended with status ${String(status)}: ${stderr}`,
+        { host: this.host.name },
+      );
   }
 
   #start(command: Command, options: StreamOptions): RemoteProcess {
     const talk = this.#rule(command)?.talk?.();
-    this.commands.push(command);
+    if (talk === undefined) this.#check(command, this.#answer(command, ''));
+    else this.commands.push(command);
     const stdout = new PassThrough();
     let rest = '';
     const stdin = new Writable({

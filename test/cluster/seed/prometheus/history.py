@@ -1,4 +1,4 @@
-"""Prints three days of metrics as OpenMetrics text; the values depend on nothing but the host's name and the time."""
+"""Prints half a day of metrics as OpenMetrics text; the values depend on nothing but the host's name and the time."""
 import random
 import sys
 import time
@@ -6,7 +6,7 @@ import time
 host = sys.argv[1]
 # Whole two-hour blocks that ended some hours ago, so that they do not overlap with what Prometheus scrapes now.
 end = int(time.time()) // 7200 * 7200 - 2 * 7200
-times = range(end - 3 * 86400, end, 60)
+times = range(end - 43200, end, 10)
 
 print("# TYPE shop_orders counter")
 for region in ("north", "south", "östlich"):

@@ -1,4 +1,4 @@
-# Puts Prometheus and Alertmanager back to a known content: three days of history, rules, targets and silences.
+# Puts Prometheus and Alertmanager back to a known content: half a day of history, rules, targets and silences.
 # Works on a host with Debian's units and on one with LambdaStack's.
 cd "$(dirname "$0")"
 data=$(systemctl show prometheus -p ExecStart --value | grep -o -e '--storage.tsdb.path=[^ ]*' | cut -d= -f2 || true)

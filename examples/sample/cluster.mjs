@@ -1,0 +1,104 @@
+/** A small cluster to try lsbackup on: several SSH servers in this process, each with HAProxy's files in a folder of its own. */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import ssh2 from 'ssh2';
+import { startSshServer } from './ssh-server.mjs';
+
+const defaultHosts = ['lb1', 'lb2', 'lb3'];
+
+/**
+ * Makes `directory` anew (keys, known_hosts, files, inventory: a build directory for lsbackup) and starts one server per host.
+ * `bytesPerSecond` slows reading down, for trying out what happens in the middle of a run.
+ */
+export async function startSampleCluster({ directory, hosts = defaultHosts, bytesPerSecond }) {
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(join(directory, 'ssh'), { recursive: true, mode: 0o700 });
+  const clientKey = generateKey('lsbackup-sample');
+  const keyFile = join(directory, 'ssh', 'id_ed25519');
+  await writeFile(keyFile, clientKey.private, { mode: 0o600 });
+
+  const servers = [];
+  for (const name of hosts) {
+    const hostKey = generateKey(name);
+    const configuration = await writeHaproxyFiles(join(directory, 'hosts', name), name);
+    const server = await startSshServer({
+      hostKey: hostKey.private,
+      clientKey: clientKey.public,
+      bytesPerSecond: (command) => (/\btar\b.*--create/s.test(command) ? bytesPerSecond : undefined),
+    });
+    servers.push({ name, ...server, configuration, hostKey: hostKey.public });
+  }
+
+  await writeFile(join(directory, 'ssh', 'known_hosts'), servers.map(knownHostLine).join(''));
+  await writeFile(join(directory, 'inventory'), inventoryText(directory, servers));
+  return {
+    directory,
+    hosts: servers.map(({ name, port, configuration, close }) => ({ name, port, configuration, close })),
+    close: () => Promise.all(servers.map((server) => server.close())),
+  };
+}
+
+function generateKey(comment) {
+  return ssh2.utils.generateKeyPairSync('ed25519', { comment });
+}
+
+function knownHostLine({ port, hostKey }) {
+  return `[127.0.0.1]:${port} ${hostKey.split(' ').slice(0, 2).join(' ')}\n`;
+}
+
+/** The directory of one host's configuration, as /etc/haproxy would be. */
+async function writeHaproxyFiles(root, name) {
+  const configuration = join(root, 'etc', 'haproxy');
+  await mkdir(join(configuration, 'maps'), { recursive: true });
+  await mkdir(join(configuration, 'errors'), { recursive: true });
+  await writeFile(join(configuration, 'haproxy.cfg'), haproxyConfiguration(configuration, name));
+  await writeFile(join(configuration, 'maps', 'hosts.map'), `${name}.example.org web\napi.example.org api\n`);
+  await writeFile(join(configuration, 'errors', '503.http'), 'HTTP/1.0 503 Service Unavailable\r\n\r\n');
+  return configuration;
+}
+
+function haproxyConfiguration(directory, name) {
+  return `# ${name} of the sample cluster
+global
+    maxconn 2000
+
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+    errorfile 503 ${directory}/errors/503.http
+
+frontend public
+    bind 127.0.0.1:8080
+    use_backend %[req.hdr(host),lower,map(${directory}/maps/hosts.map,web)]
+
+backend web
+    server web1 127.0.0.1:8081 check
+
+backend api
+    server api1 127.0.0.1:8082 check
+`;
+}
+
+/** Like the inventory of a real build directory, plus what a host of the sample differs in: its port, its folder, no sudo. */
+function inventoryText(directory, servers) {
+  const hosts = servers.map(({ name, port, configuration }) =>
+    [
+      name,
+      'ansible_host=127.0.0.1',
+      `ansible_port=${port}`,
+      `lsbackup_haproxy_config_file='${configuration}/haproxy.cfg'`,
+      `lsbackup_haproxy_paths='${configuration}'`,
+    ].join(' '),
+  );
+  return `[haproxy]
+${hosts.join('\n')}
+
+[all:vars]
+ansible_user=sample
+ansible_become=false
+ansible_ssh_private_key_file='${join(directory, 'ssh', 'id_ed25519')}'
+ansible_ssh_common_args='-o "UserKnownHostsFile=${join(directory, 'ssh', 'known_hosts')}"'
+`;
+}

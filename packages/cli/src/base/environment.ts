@@ -1,0 +1,24 @@
+import { homedir, userInfo } from 'node:os';
+import type { LocalUser, Logger } from '@lsbackup/core';
+import { localDriver, openStore, type Store } from '@lsbackup/core/store';
+
+/** Who runs the program: the one place that looks at the process's user and environment for the library. */
+export function localUser(): LocalUser {
+  const agentSocket = process.env['SSH_AUTH_SOCK'];
+  return { name: userInfo().username, homeDirectory: homedir(), ...(agentSocket ? { agentSocket } : {}) };
+}
+
+/** The stores this program has. */
+export function openTarget(target: string, signal: AbortSignal): Promise<Store> {
+  return openStore(target, [localDriver], { signal });
+}
+
+const redacted = ['password', 'passphrase', 'privateKey', 'token', 'secret'];
+
+/** A pino logger on standard error, written synchronously so that nothing is lost at exit; undefined at level `silent`. */
+export async function createLogger(level: string): Promise<Logger | undefined> {
+  if (level === 'silent') return undefined;
+  const { pino } = await import('pino');
+  const paths = redacted.flatMap((name) => [name, `*.${name}`]);
+  return pino({ level, redact: { paths, censor: '[secret]' } }, pino.destination({ dest: 2, sync: true }));
+}

@@ -1,0 +1,56 @@
+import { Flags } from '@oclif/core';
+
+/** Flags mean the same in every command that has them. */
+export const buildDirFlag = {
+  'build-dir': Flags.string({
+    char: 'b',
+    summary: 'Build directory with an Ansible inventory in it, or an inventory file.',
+    helpValue: 'DIR',
+  }),
+};
+
+export const targetFlag = {
+  target: Flags.string({
+    char: 't',
+    summary: 'Where the archives are: an existing directory.',
+    helpValue: 'TARGET',
+  }),
+};
+
+export const configFlags = {
+  config: Flags.string({ char: 'c', summary: 'Configuration file (lsbackup.yml); flags win over it.', helpValue: 'FILE' }),
+};
+
+export const selectionFlags = {
+  limit: Flags.string({ summary: 'Only these hosts: names, groups or * patterns.', helpValue: 'HOST', multiple: true, multipleNonGreedy: true, delimiter: ',' }),
+  only: Flags.string({
+    summary: 'Only these components, areas or groups, each with an optional @host.',
+    helpValue: 'NAME',
+    multiple: true,
+    multipleNonGreedy: true,
+    delimiter: ',',
+  }),
+  skip: Flags.string({
+    summary: 'Not these components, areas or groups, each with an optional @host.',
+    helpValue: 'NAME',
+    multiple: true,
+    multipleNonGreedy: true,
+    delimiter: ',',
+  }),
+  set: Flags.string({
+    summary: 'An option of a component; may be given several times.',
+    helpValue: 'COMPONENT.OPTION=VALUE',
+    multiple: true,
+    multipleNonGreedy: true,
+  }),
+  name: Flags.string({ summary: 'Name of the cluster in the archive and in its file name.', helpValue: 'NAME' }),
+};
+
+export const outputFlags = {
+  json: Flags.boolean({ summary: 'Machine-readable output on standard output.' }),
+  'log-level': Flags.option({
+    summary: 'Write a log to standard error.',
+    options: ['silent', 'error', 'warn', 'info', 'debug', 'trace'] as const,
+    default: 'silent',
+  })(),
+};

@@ -1,0 +1,55 @@
+import { createLogger, localUser, openTarget } from '../base/environment.js';
+import { buildDirFlag, configFlags, outputFlags, selectionFlags, targetFlag } from '../base/flags.js';
+import { RunCommand, type Outcome } from '../base/run-command.js';
+import { readSettings, requireBuildDir, requireTarget } from '../config/settings.js';
+import type { RunOutput } from '../output/run-output.js';
+import { createBackupReporter, type BackupReporter } from '../report/backup-reporter.js';
+import { backupOutcome } from '../report/backup-summary.js';
+import { notBackedUpText } from '../report/not-backed-up.js';
+
+export class Backup extends RunCommand {
+  static override summary = 'Back a cluster up into one archive. This is what lsbackup does when no command is named.';
+  static override description =
+    'Exit status: 0 complete, 3 published but partial, 1 failed and nothing published, 2 usage or configuration, 13 unreachable, 14 no space.';
+  static override examples = [
+    '<%= config.bin %> -b /path/to/build/dir -t /target',
+    '<%= config.bin %> backup -b inventory -t /target --only postgresql,haproxy@lb1',
+  ];
+  static override flags = { ...buildDirFlag, ...targetFlag, ...configFlags, ...selectionFlags, ...outputFlags };
+
+  private reporter: BackupReporter | undefined;
+
+  protected async perform(output: RunOutput, signal: AbortSignal): Promise<Outcome> {
+    const { flags } = await this.parse(Backup);
+    const settings = await readSettings(flags);
+    const source = requireBuildDir(settings);
+    const targetName = requireTarget(settings);
+    const reporter = (this.reporter = createBackupReporter(output));
+    const core = await import('@lsbackup/core');
+    const named = settings.name === undefined ? {} : { name: settings.name };
+    const user = localUser();
+    const cluster = await core.loadCluster({ source, user, ...named });
+    await using target = await openTarget(targetName, signal);
+    const logger = await createLogger(flags['log-level']);
+    const result = await core.backup({
+      cluster,
+      user,
+      target,
+      ...named,
+      ...settings.selection,
+      options: settings.layers,
+      limits: settings.limits,
+      signal,
+      onEvent: (event) => reporter.event(event),
+      tool: { name: 'lsbackup', version: this.config.version },
+      ...(logger && { logger }),
+    });
+    return backupOutcome(result, target.description);
+  }
+
+  protected override failureSummary(): ReturnType<RunCommand['failureSummary']> {
+    const missed = this.reporter?.missed();
+    if (missed === undefined) return super.failureSummary();
+    return { fields: { archive: null, notBackedUp: missed }, text: notBackedUpText(missed) };
+  }
+}

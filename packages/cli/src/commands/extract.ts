@@ -1,0 +1,94 @@
+import { pipeline } from 'node:stream/promises';
+import { Args, Flags } from '@oclif/core';
+import type { Archive, ExtractResult } from '@lsbackup/core';
+import { BackupError } from '@lsbackup/core/store';
+import { openTarget } from '../base/environment.js';
+import { configFlags, outputFlags, targetFlag } from '../base/flags.js';
+import { passedOverText } from '../base/passed-over.js';
+import { RunCommand, type Outcome } from '../base/run-command.js';
+import { readSettings, requireTarget } from '../config/settings.js';
+import type { RunOutput } from '../output/run-output.js';
+import { createByteProgress } from '../report/byte-progress.js';
+import { bytesText, counted, printable } from '../report/text.js';
+
+export class Extract extends RunCommand {
+  static override summary = 'Take artifacts, or files inside tar artifacts, out of an archive; every byte is checked on the way.';
+  static override examples = [
+    '<%= config.bin %> extract -t /target --into ./out',
+    '<%= config.bin %> extract -t /target --into ./out --artifact haproxy --unpack',
+    '<%= config.bin %> extract -t /target --artifact postgresql/db1/globals.sql --stdout | psql',
+  ];
+  static override args = { archive: Args.string({ description: 'Name of the archive; the newest complete one unless given.' }) };
+  static override flags = {
+    ...targetFlag,
+    into: Flags.string({ summary: 'Directory to write to; it is made when it is not there.', helpValue: 'DIR', exclusive: ['stdout'] }),
+    artifact: Flags.string({
+      char: 'a',
+      summary: 'Path of an artifact, a component, component/host, or a * pattern; everything unless given.',
+      helpValue: 'PATH',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    unpack: Flags.boolean({ summary: 'Unpack tar artifacts instead of writing them as they are.' }),
+    file: Flags.string({
+      summary: 'Only these files of the tar artifacts; implies --unpack.',
+      helpValue: 'PATTERN',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    stdout: Flags.boolean({ summary: 'Write the one named artifact to standard output.', exclusive: ['json', 'unpack', 'file'] }),
+    ...configFlags,
+    ...outputFlags,
+  };
+
+  protected async perform(output: RunOutput, signal: AbortSignal): Promise<Outcome> {
+    const { args, flags } = await this.parse(Extract);
+    if (flags.into === undefined && !flags.stdout) {
+      throw new BackupError('USAGE', 'where to?', { hint: 'give --into DIR, or --stdout with one --artifact' });
+    }
+    const settings = await readSettings(flags);
+    await using target = await openTarget(requireTarget(settings), signal);
+    const { openNamedOrNewest, extractArtifacts } = await import('@lsbackup/core');
+    const { archive, passedOver } = await openNamedOrNewest(target, args.archive, { signal });
+    const note = passedOverText(archive.name, passedOver);
+    if (note !== undefined) output.note(note);
+    if (flags.into === undefined) return writeToStandardOutput(archive, flags.artifact ?? [], signal);
+    const progress = createByteProgress(output, archive.name);
+    try {
+      const result = await extractArtifacts(archive, {
+        into: flags.into,
+        signal,
+        unpack: flags.unpack || flags.file !== undefined,
+        ...(flags.artifact && { artifacts: flags.artifact }),
+        ...(flags.file && { files: flags.file }),
+        onProgress: progress.update,
+      });
+      return extractOutcome(archive, result);
+    } finally {
+      progress.end();
+    }
+  }
+}
+
+async function writeToStandardOutput(archive: Archive, patterns: readonly string[], signal: AbortSignal): Promise<Outcome> {
+  const { selectArtifacts } = await import('@lsbackup/core');
+  const [artifact, another] = patterns.length === 0 ? [] : selectArtifacts(archive.metadata, patterns);
+  if (artifact === undefined || another !== undefined) {
+    throw new BackupError('USAGE', '--stdout writes exactly one artifact', { hint: 'name it: --artifact COMPONENT/HOST/NAME, as lsbackup show prints it' });
+  }
+  await pipeline(await archive.read(artifact.path, { signal }), process.stdout, { signal, end: false });
+  return { summary: { status: 'extracted' }, text: '', exitStatus: 0 };
+}
+
+function extractOutcome(archive: Archive, result: ExtractResult): Outcome {
+  const files = result.artifacts.reduce((sum, artifact) => sum + artifact.files, 0);
+  const bytes = result.artifacts.reduce((sum, artifact) => sum + artifact.bytes, 0);
+  return {
+    summary: { status: 'extracted', archive: archive.name, into: result.into, artifacts: result.artifacts },
+    text: [
+      ...result.artifacts.map((artifact) => printable(`${artifact.path} -> ${artifact.to}`)),
+      `Extracted ${counted(result.artifacts.length, 'artifact')}, ${counted(files, 'file')}, ${bytesText(bytes)}`,
+    ].join('\n'),
+    exitStatus: 0,
+  };
+}

@@ -1,0 +1,33 @@
+import { QueryCommand } from '../base/base-command.js';
+import { localUser } from '../base/environment.js';
+import { buildDirFlag, configFlags, outputFlags } from '../base/flags.js';
+import { readSettings, requireBuildDir } from '../config/settings.js';
+import { counted, printable, tableText } from '../report/text.js';
+
+export class Inventory extends QueryCommand {
+  static override summary = 'Show the hosts and groups of an inventory as lsbackup reads it; no host is touched.';
+  static override description = 'With --json: what ansible-inventory --list prints.';
+  static override examples = ['<%= config.bin %> inventory -b /path/to/build/dir --json'];
+  static override flags = { ...buildDirFlag, ...configFlags, ...outputFlags };
+
+  protected async answer(): Promise<number> {
+    const { flags } = await this.parse(Inventory);
+    const settings = await readSettings(flags);
+    const { loadCluster, inventoryList } = await import('@lsbackup/core');
+    const cluster = await loadCluster({ source: requireBuildDir(settings), user: localUser() });
+    if (flags.json) {
+      this.printDocument(inventoryList(cluster));
+      return 0;
+    }
+    const rows = cluster.hosts.map((host) => [
+      host.name,
+      `${host.connection.address}:${host.connection.port}`,
+      host.connection.user ?? '-',
+      host.connection.become ? 'sudo' : 'no',
+      host.groups.join(', '),
+    ]);
+    this.print(printable(`Cluster ${cluster.name}, ${counted(cluster.hosts.length, 'host')} of ${cluster.inventoryFile}`));
+    this.print(tableText(['host', 'address', 'user', 'become', 'groups'], rows));
+    return 0;
+  }
+}

@@ -1,0 +1,34 @@
+import { createLogger, localUser } from '../base/environment.js';
+import { QueryCommand } from '../base/base-command.js';
+import { buildDirFlag, configFlags, outputFlags, selectionFlags } from '../base/flags.js';
+import { readSettings, requireBuildDir } from '../config/settings.js';
+import { planText } from '../report/plan-text.js';
+
+export class Plan extends QueryCommand {
+  static override summary = 'Look at the hosts, read-only, and show what a backup would save from where, and how.';
+  static override description = 'Exit status: 0, or 13 when something would not be saved because it could not be reached or found.';
+  static override examples = ['<%= config.bin %> plan -b /path/to/build/dir'];
+  static override flags = { ...buildDirFlag, ...configFlags, ...selectionFlags, ...outputFlags };
+
+  protected async answer(signal: AbortSignal): Promise<number> {
+    const { flags } = await this.parse(Plan);
+    const settings = await readSettings(flags);
+    const source = requireBuildDir(settings);
+    const core = await import('@lsbackup/core');
+    const user = localUser();
+    const cluster = await core.loadCluster({ source, user, ...(settings.name !== undefined && { name: settings.name }) });
+    const logger = await createLogger(flags['log-level']);
+    const plan = await core.plan({
+      cluster,
+      user,
+      ...settings.selection,
+      options: settings.layers,
+      limits: settings.limits,
+      signal,
+      ...(logger && { logger }),
+    });
+    if (flags.json) this.printDocument(plan);
+    else this.print(planText(plan));
+    return plan.units.some((unit) => unit.status === 'failed') ? 13 : 0;
+  }
+}

@@ -1,0 +1,76 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { BackupError } from '@lsbackup/core/store';
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { issueText, positionOf } from './positions.js';
+
+const names = z.array(z.string().min(1));
+const componentOptions = z.record(z.string(), z.record(z.string(), z.unknown()));
+
+/** `lsbackup.yml`. Everything may be left out; a key that is not here is an error, because a misspelt one would silently do nothing. */
+export const configSchema = z.strictObject({
+  build_dir: z.string().min(1).optional(),
+  target: z.string().min(1).optional(),
+  name: z.string().min(1).optional(),
+  only: names.optional(),
+  skip: names.optional(),
+  limit: names.optional(),
+  limits: z
+    .strictObject({
+      memory_mib: z.int().min(32).optional(),
+      streams_per_host: z.int().min(1).optional(),
+      dials: z.int().min(1).optional(),
+      level: z.int().min(1).max(9).optional(),
+      clean_up_seconds: z.int().min(1).optional(),
+    })
+    .optional(),
+  /** Options of components, everywhere. */
+  components: componentOptions.optional(),
+  /** The same for hosts whose name fits a pattern. */
+  hosts: z.record(z.string(), componentOptions).optional(),
+});
+export type Config = z.infer<typeof configSchema>;
+
+/**
+ * Reads a configuration file; relative paths in it are relative to the file.
+ * Errors: CONFIG_INVALID with file and line.
+ */
+export async function readConfig(file: string): Promise<Config> {
+  const config = parseConfig(file, await readText(file));
+  const base = dirname(resolve(file));
+  const isPath = config.target !== undefined && !/^[a-z][a-z0-9+.-]*:/i.test(config.target);
+  return {
+    ...config,
+    ...(config.build_dir === undefined ? {} : { build_dir: resolve(base, config.build_dir) }),
+    ...(isPath && config.target !== undefined ? { target: resolve(base, config.target) } : {}),
+  };
+}
+
+export function parseConfig(file: string, text: string): Config {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const [syntaxError] = document.errors;
+  if (syntaxError !== undefined) {
+    const line = syntaxError.linePos?.[0].line ?? 1;
+    throw new BackupError('CONFIG_INVALID', `${file}:${line}: ${syntaxError.message.split('\n')[0] ?? ''}`, { cause: syntaxError });
+  }
+  const parsed = configSchema.safeParse(document.toJS() ?? {});
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => {
+    const { path, text: problem } = issueText(issue);
+    return `${file}:${positionOf(document, lines, path)}: ${problem}`;
+  });
+  throw new BackupError('CONFIG_INVALID', problems.join('\n'), {
+    hint: `known keys: ${Object.keys(configSchema.shape).join(', ')}`,
+    cause: parsed.error,
+  });
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new BackupError('CONFIG_INVALID', `cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,75 @@
+import type { Limits, OptionLayer } from '@lsbackup/core';
+import { BackupError } from '@lsbackup/core/store';
+import { readConfig, type Config } from './config-file.js';
+import { parseSetFlags } from './set-flag.js';
+
+/** The flags of a command that can come from a configuration file as well. Those a command does not have are absent. */
+export interface SettingFlags {
+  readonly 'build-dir'?: string | undefined;
+  readonly target?: string | undefined;
+  readonly config?: string | undefined;
+  readonly name?: string | undefined;
+  readonly limit?: string[] | undefined;
+  readonly only?: string[] | undefined;
+  readonly skip?: string[] | undefined;
+  readonly set?: string[] | undefined;
+}
+
+/** Flags over configuration file. */
+export interface Settings {
+  readonly buildDir: string | undefined;
+  readonly target: string | undefined;
+  readonly name: string | undefined;
+  readonly selection: { readonly only?: readonly string[]; readonly skip?: readonly string[]; readonly limit?: readonly string[] };
+  /** Weakest first. */
+  readonly layers: readonly OptionLayer[];
+  readonly limits: Limits;
+}
+
+/** Errors: CONFIG_INVALID, USAGE. */
+export async function readSettings(flags: SettingFlags): Promise<Settings> {
+  const config: Config = flags.config === undefined ? {} : await readConfig(flags.config);
+  const only = flags.only ?? config.only;
+  const skip = flags.skip ?? config.skip;
+  const limit = flags.limit ?? config.limit;
+  return {
+    buildDir: flags['build-dir'] ?? config.build_dir,
+    target: flags.target ?? config.target,
+    name: flags.name ?? config.name,
+    selection: { ...(only && { only }), ...(skip && { skip }), ...(limit && { limit }) },
+    layers: [
+      {
+        source: flags.config ?? 'lsbackup.yml',
+        ...(config.components && { components: config.components }),
+        ...(config.hosts && { hosts: config.hosts }),
+      },
+      { source: '--set', components: parseSetFlags(flags.set ?? []) },
+    ],
+    limits: limitsOf(config),
+  };
+}
+
+function limitsOf({ limits }: Config): Limits {
+  if (limits === undefined) return {};
+  return {
+    ...(limits.memory_mib !== undefined && { memory: limits.memory_mib * 1024 * 1024 }),
+    ...(limits.streams_per_host !== undefined && { streamsPerHost: limits.streams_per_host }),
+    ...(limits.dials !== undefined && { dials: limits.dials }),
+    ...(limits.level !== undefined && { level: limits.level }),
+    ...(limits.clean_up_seconds !== undefined && { cleanUp: limits.clean_up_seconds }),
+  };
+}
+
+/** Errors: USAGE when neither flag nor configuration gives it. */
+export function requireBuildDir(settings: Settings): string {
+  if (settings.buildDir !== undefined) return settings.buildDir;
+  throw new BackupError('USAGE', 'no build directory given', {
+    hint: 'give -b DIR (a build directory or an inventory file), or build_dir in the configuration file',
+  });
+}
+
+/** Errors: USAGE when neither flag nor configuration gives it. */
+export function requireTarget(settings: Settings): string {
+  if (settings.target !== undefined) return settings.target;
+  throw new BackupError('USAGE', 'no target given', { hint: 'give -t TARGET, or target in the configuration file' });
+}

@@ -1,0 +1,17 @@
+import { fileURLToPath } from 'node:url';
+import { run } from '@oclif/core/run';
+
+/**
+ * Runs one command line and ends the process with its exit status. A command reports its own failures; what arrives here happened
+ * before one was found, or is a defect.
+ */
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await run([...argv], { root: fileURLToPath(new URL('..', import.meta.url)) });
+  } catch (error) {
+    const { reportEarlyFailure } = await import('./base/failure.js');
+    process.exitCode = reportEarlyFailure(error, argv);
+  }
+  // Whatever a command left open (an agent's socket, a keep-alive) is no reason to wait: all output has been written synchronously.
+  process.exit();
+}

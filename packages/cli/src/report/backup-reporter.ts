@@ -1,0 +1,95 @@
+import type { BackupEvent } from '@lsbackup/core';
+import { errorFields, errorText } from '../base/failure.js';
+import type { RunOutput } from '../output/run-output.js';
+import { createPlainLines } from './plain-lines.js';
+import { createLiveTable } from './live-table.js';
+import type { NotBackedUp } from './not-backed-up.js';
+
+/** How a run is told while it goes on. */
+export interface BackupReporter {
+  event(event: BackupEvent): void;
+  /** What events said was not saved; for a run that ends without metadata. */
+  missed(): NotBackedUp;
+}
+
+/** A view for people: it gets every event. */
+export interface View {
+  event(event: BackupEvent): void;
+  /** Takes what is not permanent off the screen. */
+  clear(): void;
+}
+
+export function createBackupReporter(output: RunOutput): BackupReporter {
+  const view = output.json ? undefined : createView();
+  if (view !== undefined) output.beforeText(() => view.clear());
+  const units = new Map<string, NotBackedUp['units'][number]>();
+  const hosts = new Map<string, NotBackedUp['hosts'][number]>();
+  return {
+    event: (event) => {
+      if (event.type === 'plan') output.runId = event.runId;
+      if (event.type === 'component' && event.status !== 'started') {
+        const { component, unit, status, reason } = event;
+        if (status !== 'complete') units.set(`${component}/${unit}`, { component, unit, status, reason: reason ?? null, code: null });
+      }
+      if (event.type === 'host' && event.status === 'failed') {
+        hosts.set(event.host, { host: event.host, reason: event.error?.message ?? 'not reached' });
+      }
+      writeLine(output, event);
+      view?.event(event);
+    },
+    missed: () => ({ units: [...units.values()], artifacts: [], hosts: [...hosts.values()], uncoveredGroups: [] }),
+  };
+}
+
+function createView(): View {
+  const { stderr, env } = process;
+  const live = stderr.isTTY && env['TERM'] !== 'dumb' && !env['CI'];
+  return live ? createLiveTable(stderr) : createPlainLines((line) => stderr.write(`${line}\n`));
+}
+
+function writeLine(output: RunOutput, event: BackupEvent): void {
+  switch (event.type) {
+    case 'plan':
+      output.line('plan', { units: event.units, artifacts: event.artifacts, expectedBytes: event.expectedBytes });
+      return;
+    case 'host':
+      output.line('host', { host: event.host, status: event.status, error: event.error ? errorFields(event.error) : null });
+      return;
+    case 'component':
+      output.line('component', { component: event.component, unit: event.unit, status: event.status, reason: event.reason ?? null });
+      return;
+    case 'progress': {
+      const { type: _type, ...fields } = event;
+      output.line('progress', fields);
+      return;
+    }
+    case 'warning':
+      output.line('warning', { code: event.code, message: event.message, host: event.host ?? null, component: event.component ?? null });
+      return;
+    case 'error':
+      output.line('error', errorFields(event.error));
+      return;
+    case 'published':
+      // The summary says it.
+      return;
+  }
+}
+
+/** The permanent line an event deserves, if any; progress has none. */
+export function eventText(event: BackupEvent): string | undefined {
+  switch (event.type) {
+    case 'host':
+      return event.status === 'connected' ? undefined : `host ${event.host}: ${event.error?.message ?? 'not reached'}`;
+    case 'component':
+      if (event.status === 'started') return undefined;
+      return `${event.component}/${event.unit} ${event.status}${event.reason === undefined ? '' : `: ${event.reason}`}`;
+    case 'warning':
+      return `Warning: ${[event.component, event.host].filter(Boolean).join(' on ')}${event.component || event.host ? ': ' : ''}${event.message}`;
+    case 'error':
+      return errorText(event.error);
+    case 'plan':
+    case 'progress':
+    case 'published':
+      return undefined;
+  }
+}

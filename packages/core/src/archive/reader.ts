@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+
+import { asBackupError, BackupError } from '../model/errors.js';
+import { parseMetadata, type ArtifactRecord, type Metadata } from '../model/metadata.js';
+import type { Store } from '../stores/store.js';
+import type { Archive } from './archive.js';
+import { metadataName } from './checksums.js';
+import { endOfTarMember, footerBytes, parseFooter, sha256Hex } from './gzip.js';
+import { ArchiveFile } from './archive-file.js';
+import { inOrder } from './in-order.js';
+import { partName } from './part-table.js';
+import { readTable } from './read-table.js';
+
+/** One ranged read of this much holds the metadata of most archives. */
+const tailBytes = 64 * 1024;
+/** Far more than the metadata of a hundred thousand artifacts; a bomb ends here. */
+const maximumMetadataBytes = 512 * 1024 * 1024;
+const partsAhead = 3;
+
+/** An opened archive, with what the functions of this room need to read it. */
+export interface OpenArchive extends Archive {
+  readonly file: ArchiveFile;
+  /** Where the metadata's member lies: the recorded members end there. */
+  readonly metadataMember: { readonly offset: number; readonly length: number; readonly sha256: string };
+}
+
+export interface OpenOptions {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Opens an archive: one or two ranged reads of its tail. Footer, end-of-tar member, the metadata's hash and its form have been checked.
+ * Errors: ARCHIVE_MISSING; ARCHIVE_CORRUPT with what is wrong; ARCHIVE_TOO_NEW; those of the store.
+ */
+export async function openArchive(store: Pick<Store, 'stat' | 'get'>, name: string, options: OpenOptions = {}): Promise<OpenArchive> {
+  const entry = await store.stat(name);
+  if (entry === undefined) throw new BackupError('ARCHIVE_MISSING', `there is no archive ${name}`);
+  const file = new ArchiveFile(store, name, entry.bytes);
+  const tailStart = Math.max(0, entry.bytes - tailBytes);
+  const tail = await file.read(tailStart, entry.bytes - tailStart, options.signal);
+  const metadataMember = metadataPlace(file, tail);
+  const inTail = metadataMember.offset >= tailStart;
+  const stored = inTail
+    ? tail.subarray(metadataMember.offset - tailStart, metadataMember.offset - tailStart + metadataMember.length)
+    : await file.read(metadataMember.offset, metadataMember.length, options.signal);
+  const metadata = await parseStored(file, stored, metadataMember.sha256);
+  return {
+    name,
+    bytes: entry.bytes,
+    metadata,
+    file,
+    metadataMember,
+    read: (path, { signal } = {}) => Promise.resolve().then(() => readArtifact(file, recordOf(metadata, path, name), signal)),
+  };
+}
+
+/** Reads the footer and checks that metadata, end-of-tar member and footer are the whole end of the file. */
+function metadataPlace(file: ArchiveFile, tail: Buffer): { offset: number; length: number; sha256: string } {
+  const footer = tail.length < footerBytes ? undefined : parseFooter(tail.subarray(tail.length - footerBytes));
+  if (footer === undefined)
+    throw file.corrupt('footer', 'it is not at the end of the file: the archive is cut, damaged or was added to');
+  const endOfTar = tail.length - footerBytes - endOfTarMember.length;
+  if (endOfTar < 0 || !endOfTarMember.equals(tail.subarray(endOfTar, tail.length - footerBytes)))
+    throw file.corrupt('end of tar', 'the member in front of the footer is not the end of a tar file');
+  const end = footer.offset + footer.length + endOfTarMember.length + footerBytes;
+  if (end !== file.bytes)
+    throw file.corrupt('footer', `the file has ${String(file.bytes)} bytes, its footer says ${String(end)}: something is missing or was added`);
+  if (footer.length > maximumMetadataBytes) throw file.corrupt(metadataName, 'it is too large');
+  return footer;
+}
+
+async function parseStored(file: ArchiveFile, stored: Buffer, sha256: string): Promise<Metadata> {
+  if (sha256Hex(stored) !== sha256) throw file.corrupt(metadataName, 'its bytes do not match the hash in the footer');
+  const content = await file.inflateText(stored, metadataName, maximumMetadataBytes);
+  return parseMetadata(content.toString('utf8'), file.name);
+}
+
+function recordOf(metadata: Metadata, path: string, archive: string): ArtifactRecord {
+  const record = metadata.artifacts.find((each) => each.path === path);
+  if (record === undefined) throw new BackupError('ARTIFACT_MISSING', `there is no artifact ${path} in ${archive}`);
+  return record;
+}
+
+function readArtifact(file: ArchiveFile, record: ArtifactRecord, signal: AbortSignal | undefined): Readable {
+  const pieces = record.parts === 0 ? singleEntry(file, record, signal) : parts(file, record, signal);
+  return Readable.from(checkedWhole(file, record, pieces), { objectMode: false });
+}
+
+async function* singleEntry(file: ArchiveFile, record: ArtifactRecord, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+  yield await file.readEntry({ ...record.member, name: record.path, bytes: record.bytes, contentSha256: record.sha256 }, signal);
+}
+
+async function* parts(file: ArchiveFile, record: ArtifactRecord, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+  const table = await readTable(file, { path: record.path, parts: record.parts, member: record.member }, signal);
+  const entries = function* () {
+    let index = 0;
+    for (const { bytes, sha256, offset, length, storedSha256 } of table) {
+      yield { name: partName(record.path, index), bytes, contentSha256: sha256, offset, length, sha256: storedSha256 };
+      index += 1;
+    }
+  };
+  yield* inOrder(entries(), partsAhead, (entry) => file.readEntry(entry, signal));
+}
+
+/** Passes the pieces on and ends well only if together they are the recorded artifact. */
+async function* checkedWhole(file: ArchiveFile, record: ArtifactRecord, pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  try {
+    for await (const piece of pieces) {
+      hash.update(piece);
+      bytes += piece.length;
+      if (piece.length > 0) yield piece;
+    }
+  } catch (error) {
+    throw asBackupError(error);
+  }
+  if (bytes !== record.bytes || hash.digest('hex') !== record.sha256)
+    throw file.corrupt(record.path, 'its parts do not add up to the recorded size and hash');
+}

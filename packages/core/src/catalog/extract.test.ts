@@ -1,0 +1,236 @@
+import { lstat, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+
+import { fakeArchive } from '../../../../test/support/fake-archive.js';
+import { tarBytes } from '../../../../test/support/tar-bytes.js';
+import type { HandMadeMember } from '../../../../test/support/tar-bytes.js';
+import type { Archive } from '../archive/archive.js';
+import { BackupError } from '../model/errors.js';
+import { extractArtifacts } from './extract.js';
+
+let directory = '';
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'lsbackup-extract-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+const config = {
+  path: 'haproxy/lb1/config.tar',
+  format: 'tar',
+  content: tarBytes({ name: 'haproxy.cfg', content: 'cfg' }),
+};
+const globals = { path: 'postgresql/db1/globals.sql', format: 'sql', content: Buffer.from('select 1;') };
+const dump = {
+  path: 'postgresql/db1/database-app.dump',
+  format: 'pg-custom',
+  content: Buffer.alloc(100_000, 'd'),
+  pieces: 999,
+};
+const archive = fakeArchive([config, globals, dump]);
+const modeOf = async (...pieces: readonly string[]): Promise<number> =>
+  (await stat(join(directory, ...pieces))).mode & 0o7777;
+
+describe('extractArtifacts', () => {
+  it('writes every artifact as it is, files 0600 and directories 0700', async () => {
+    const into = join(directory, 'out');
+    const seen: number[] = [];
+    const result = await extractArtifacts(archive, {
+      into,
+      onProgress: ({ bytes, total }) => seen.push(bytes / total),
+    });
+    expect(result).toEqual({
+      into,
+      artifacts: [
+        { path: config.path, to: join(into, config.path), bytes: config.content.length, files: 1 },
+        { path: globals.path, to: join(into, globals.path), bytes: 9, files: 1 },
+        { path: dump.path, to: join(into, dump.path), bytes: 100_000, files: 1 },
+      ],
+    });
+    for (const { path, content } of [config, globals, dump]) expect(await readFile(join(into, path))).toEqual(content);
+    expect((await readdir(into)).sort()).toEqual(['haproxy', 'postgresql']);
+    expect(await modeOf('out')).toBe(0o700);
+    expect(await modeOf('out', 'postgresql', 'db1')).toBe(0o700);
+    expect(await modeOf('out', dump.path)).toBe(0o600);
+    expect(seen.at(-1)).toBe(1);
+  });
+
+  it('unpacks tar artifacts beside the others', async () => {
+    const into = join(directory, 'new', 'deeper', 'out');
+    const seen: number[] = [];
+    const result = await extractArtifacts(archive, {
+      into,
+      unpack: true,
+      onProgress: ({ bytes, total }) => seen.push(bytes / total),
+    });
+    expect(result.artifacts[0]).toEqual({
+      path: config.path,
+      to: join(into, 'haproxy/lb1/config'),
+      bytes: config.content.length,
+      files: 1,
+    });
+    expect(await readFile(join(into, 'haproxy/lb1/config/haproxy.cfg'), 'utf8')).toBe('cfg');
+    expect(await readFile(join(into, globals.path), 'utf8')).toBe('select 1;');
+    expect(seen.at(-1)).toBe(1);
+  });
+
+  it('takes an empty directory that is there', async () => {
+    await extractArtifacts(archive, { into: directory, artifacts: ['postgresql/db1/globals.sql'] });
+    expect(await readdir(directory)).toEqual(['postgresql']);
+    expect(await readdir(join(directory, 'postgresql', 'db1'))).toEqual(['globals.sql']);
+  });
+
+  it.each([
+    [['postgresql'], ['db1/database-app.dump', 'db1/globals.sql']],
+    [['postgresql/db1/'], ['db1/database-app.dump', 'db1/globals.sql']],
+    [['*.sql'], ['db1/globals.sql']],
+    [['postgresql/*/database-*'], ['db1/database-app.dump']],
+  ])('writes only what %j means', async (artifacts, expected) => {
+    await extractArtifacts(archive, { into: directory, artifacts });
+    expect(await readdir(directory)).toEqual(['postgresql']);
+    expect((await readdir(join(directory, 'postgresql', 'db1'))).map((name) => `db1/${name}`).sort()).toEqual(expected);
+  });
+
+  it('says when a name means nothing, and why when the artifact failed', async () => {
+    const failed = {
+      path: 'kafka/k1/data.tar',
+      component: 'kafka',
+      unit: 'kafka',
+      host: 'k1',
+      code: 'STREAM_CUT',
+      reason: 'the connection was lost',
+    };
+    const partial = fakeArchive([globals], { status: 'partial', failed: [failed] });
+    await expect(
+      extractArtifacts(archive, { into: directory, artifacts: ['*.sql', 'postgres'] }),
+    ).rejects.toMatchObject({
+      code: 'ARTIFACT_MISSING',
+      message: expect.stringContaining('postgres'),
+    });
+    await expect(extractArtifacts(partial, { into: directory, artifacts: ['kafka'] })).rejects.toMatchObject({
+      code: 'ARTIFACT_MISSING',
+      message: expect.stringContaining('the connection was lost'),
+    });
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('refuses files of an artifact that is no tar', async () => {
+    await expect(extractArtifacts(archive, { into: directory, files: ['haproxy.cfg'] })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+    });
+    expect(await readdir(directory)).toEqual([]);
+  });
+});
+
+describe('an extract that does not finish', () => {
+  /** Hands out the first half of the dump, then does `then`. */
+  function interrupted(then: () => Promise<void>): Archive {
+    async function* half(): AsyncGenerator<Buffer> {
+      yield dump.content.subarray(0, 50_000);
+      await then();
+      yield dump.content.subarray(50_000);
+    }
+    return {
+      ...archive,
+      read: (path) => (path === dump.path ? Promise.resolve(Readable.from(half())) : archive.read(path)),
+    };
+  }
+
+  it('leaves nothing when reading fails, not even the directory it made', async () => {
+    const broken = interrupted(() => Promise.reject(new BackupError('ARCHIVE_CORRUPT', 'part 7 is damaged')));
+    const into = join(directory, 'a', 'b');
+    await expect(extractArtifacts(broken, { into })).rejects.toMatchObject({
+      code: 'ARCHIVE_CORRUPT',
+      message: 'part 7 is damaged',
+    });
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('leaves a directory that was there, empty', async () => {
+    const broken = interrupted(() => Promise.reject(new Error('lost')));
+    await expect(extractArtifacts(broken, { into: directory })).rejects.toThrow('lost');
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('leaves nothing when it is aborted, and gives the reason', async () => {
+    const controller = new AbortController();
+    const reason = new BackupError('ABORTED', 'SIGINT');
+    const aborted = interrupted(() => {
+      controller.abort(reason);
+      return Promise.resolve();
+    });
+    await expect(extractArtifacts(aborted, { into: join(directory, 'out'), signal: controller.signal })).rejects.toBe(
+      reason,
+    );
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('shows only a dot-name while it runs: a process that is killed leaves nothing that looks whole', async () => {
+    const seen: string[] = [];
+    const watched = interrupted(async () => {
+      seen.push(...(await readdir(directory)));
+    });
+    await extractArtifacts(watched, { into: directory });
+    expect(seen).toEqual([expect.stringMatching(/^\.lsbackup-extract-/)]);
+    expect((await readdir(directory)).sort()).toEqual(['haproxy', 'postgresql']);
+  });
+
+  it('tells about what a killed one left', async () => {
+    await mkdir(join(directory, '.lsbackup-extract-0123'));
+    await expect(extractArtifacts(archive, { into: directory })).rejects.toMatchObject({
+      code: 'EXTRACT_EXISTS',
+      hint: expect.stringContaining('interrupted'),
+    });
+  });
+
+  it('publishes nothing over what came to stand there meanwhile', async () => {
+    const raced = interrupted(() => writeFile(join(directory, 'theirs'), 'theirs'));
+    await expect(extractArtifacts(raced, { into: directory })).rejects.toMatchObject({ code: 'EXTRACT_EXISTS' });
+    expect(await readdir(directory)).toEqual(['theirs']);
+  });
+});
+
+describe('any tar at all', () => {
+  const piece = fc.constantFrom('a', 'b', 'c', '.', '..', '');
+  const path = fc.array(piece, { minLength: 1, maxLength: 4 }).map((pieces) => pieces.join('/'));
+  const member: fc.Arbitrary<HandMadeMember> = fc.record({
+    name: path,
+    type: fc.constantFrom('0', '0', '1', '2', '2', '5'),
+    linkName: path,
+  });
+
+  it('is refused whole, or stays below its root, links included', async () => {
+    let unpacked = 0;
+    const property = fc.asyncProperty(fc.array(member, { minLength: 1, maxLength: 6 }), async (members) => {
+      const place = await mkdtemp(join(directory, 'p-'));
+      const hostile = fakeArchive([{ path: 'x/y/z.tar', format: 'tar', content: tarBytes(...members) }]);
+      const refused = await extractArtifacts(hostile, { into: join(place, 'out'), unpack: true }).then(
+        () => false,
+        (error: unknown) => {
+          expect(error).toMatchObject({ code: 'ARCHIVE_HOSTILE' });
+          return true;
+        },
+      );
+      expect(await readdir(place)).toEqual(refused ? [] : ['out']);
+      if (refused) return;
+      unpacked++;
+      const root = join(place, 'out', 'x', 'y', 'z');
+      expect(await readdir(join(place, 'out', 'x', 'y'))).toEqual(['z']);
+      for (const name of await readdir(root, { recursive: true })) await expectInside(root, join(root, name));
+    });
+    await fc.assert(property, { numRuns: 400 });
+    expect(unpacked).toBeGreaterThan(10);
+  });
+
+  async function expectInside(root: string, at: string): Promise<void> {
+    if (!(await lstat(at)).isSymbolicLink()) return;
+    const end = await realpath(at).catch((error: unknown) => {
+      expect(error).toMatchObject({ code: expect.stringMatching(/^(ENOENT|ELOOP|ENOTDIR)$/) });
+      return root;
+    });
+    expect(`${end}/`.startsWith(`${root}/`)).toBe(true);
+  }
+});

@@ -1,0 +1,80 @@
+import { BackupError } from '../model/errors.js';
+import type { InventoryHost, Variable } from './inventory.js';
+
+/** For each setting the variables that set it; a later one wins. Source: options of Ansible's ssh connection and sudo plugins. */
+const variableNames = {
+  address: ['ansible_host', 'ansible_ssh_host'],
+  port: ['ansible_port', 'ansible_ssh_port'],
+  user: ['ansible_user', 'ansible_ssh_user'],
+  privateKeyFile: ['ansible_private_key_file', 'ansible_ssh_private_key_file'],
+  hostKeyChecking: ['ansible_host_key_checking', 'ansible_ssh_host_key_checking'],
+  transport: ['ansible_connection'],
+  sshArguments: ['ansible_ssh_args'],
+  commonArguments: ['ansible_ssh_common_args'],
+  extraArguments: ['ansible_ssh_extra_args'],
+  become: ['ansible_become'],
+  becomeMethod: ['ansible_become_method'],
+  becomeUser: ['ansible_become_user', 'ansible_sudo_user'],
+} as const satisfies Record<string, readonly string[]>;
+
+export type Setting = keyof typeof variableNames;
+
+const yesWords = new Set(['y', 'yes', 'on', '1', 'true', 't']);
+const noWords = new Set(['n', 'no', 'off', '0', 'false', 'f']);
+
+/** The connection variables of one host, read by what they set; every fault names file, line, host and variable. */
+export class HostSettings {
+  constructor(
+    private readonly host: InventoryHost,
+    private readonly file: string,
+  ) {}
+
+  /** The setting as text, numbers written out; undefined when it is not set. Throws INVENTORY_UNSUPPORTED for a template. */
+  text(setting: Setting): string | undefined {
+    const { name, variable } = this.find(setting);
+    const value = variable?.value;
+    if (value === undefined) return undefined;
+    if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+    if (typeof value !== 'string') throw this.fault(setting, `${name} is neither text nor a number`);
+    if (/\{[{%#]/.test(value)) {
+      const hint = 'Write the value out: templates in connection variables are not supported yet.';
+      throw this.refusal(setting, `${name} is a template`, hint);
+    }
+    return value;
+  }
+
+  /** The setting as a truth value in Ansible's words; undefined when it is not set. */
+  yesOrNo(setting: Setting): boolean | undefined {
+    const { name, variable } = this.find(setting);
+    const value = variable?.value;
+    if (value === undefined) return undefined;
+    const word = typeof value === 'boolean' ? String(value) : (this.text(setting) ?? '').toLowerCase();
+    if (yesWords.has(word)) return true;
+    if (noWords.has(word)) return false;
+    throw this.fault(setting, `${name} is neither true nor false`);
+  }
+
+  /** A value that makes no sense: INVENTORY_SYNTAX. */
+  fault(setting: Setting, message: string): BackupError {
+    return new BackupError('INVENTORY_SYNTAX', this.placed(setting, message), { host: this.host.name });
+  }
+
+  /** A value that makes sense, but not to this version: INVENTORY_UNSUPPORTED. */
+  refusal(setting: Setting, message: string, hint: string): BackupError {
+    return new BackupError('INVENTORY_UNSUPPORTED', this.placed(setting, message), { host: this.host.name, hint });
+  }
+
+  private find(setting: Setting): { readonly name: string; readonly variable: Variable | undefined } {
+    const names: readonly string[] = variableNames[setting];
+    const name = names.findLast((candidate) => (this.host.variables.get(candidate)?.value ?? null) !== null);
+    return {
+      name: name ?? names[0] ?? setting,
+      variable: name === undefined ? undefined : this.host.variables.get(name),
+    };
+  }
+
+  private placed(setting: Setting, message: string): string {
+    const line = this.find(setting).variable?.line;
+    return `${this.file}${line === undefined ? '' : `:${line}`}: host ${this.host.name}: ${message}`;
+  }
+}

@@ -1,0 +1,167 @@
+import { InventoryGraph } from './inventory-graph.js';
+import type { ResolvedInventory } from './inventory-graph.js';
+import type { InventoryValue } from './inventory.js';
+import { expandHosts } from './host-names.js';
+import type { ExpandedHosts } from './host-names.js';
+import { UnusableLiteral } from './python-literal-errors.js';
+import { evaluateLiteral } from './python-literal.js';
+import { strip, whitespaceClass, wordClass } from './python-text.js';
+import { splitShellWords } from './shell-words.js';
+
+const comment = `[${whitespaceClass}]*(?:#.*)?$`;
+const sectionHeader = new RegExp(`^\\[([^:\\]${whitespaceClass}]+)(?::([${wordClass}]+))?\\]${comment}`, 'u');
+const groupLine = new RegExp(`^([^:\\]${whitespaceClass}]+)${comment}`, 'u');
+
+type SectionKind = 'hosts' | 'children' | 'vars';
+
+interface Section {
+  readonly group: string;
+  readonly kind: SectionKind;
+}
+
+/** A group that is spoken of before any section declares it. */
+interface Undeclared {
+  readonly line: number;
+  readonly kind: 'children' | 'vars';
+  /** Groups that want it as a child, with the line that says so. */
+  readonly parents: (readonly [string, number])[];
+}
+
+/**
+ * Reads an inventory in Ansible's INI grammar; behaviour of ansible-core 2.19, its differences are listed at `evaluateLiteral`.
+ * Sections are `[group]`, `[group:children]` and `[group:vars]`; lines before the first one are hosts of `ungrouped`.
+ * `lines` are without their ends; `file` is for messages. Throws INVENTORY_SYNTAX with file and line.
+ */
+export function parseIniInventory(lines: readonly string[], file: string): ResolvedInventory {
+  const reader = new IniReader(file);
+  for (const [index, text] of lines.entries()) reader.readLine(strip(text), index + 1);
+  return reader.finish();
+}
+
+/** Messages never quote a value: it may be a password. */
+class IniReader {
+  private readonly graph: InventoryGraph;
+  private readonly undeclared = new Map<string, Undeclared>();
+  private section: Section = { group: 'ungrouped', kind: 'hosts' };
+
+  constructor(file: string) {
+    this.graph = new InventoryGraph(file);
+  }
+
+  readLine(text: string, line: number): void {
+    if (text === '' || text.startsWith('#') || text.startsWith(';')) return;
+    const header = sectionHeader.exec(text);
+    if (header !== null) this.openSection(header[1] ?? '', header[2] ?? 'hosts', line);
+    else if (text.startsWith('[') && text.endsWith(']')) {
+      throw this.graph.fault(
+        line,
+        `invalid section ${text}`,
+        'A section is [group], [group:children] or [group:vars], without spaces.',
+      );
+    } else if (this.section.kind === 'hosts') this.readHosts(text, line);
+    else if (this.section.kind === 'children') this.readChild(text, line);
+    else this.readVariable(text, line);
+  }
+
+  finish(): ResolvedInventory {
+    for (const [name, { kind, line, parents }] of this.undeclared) {
+      const section = kind === 'vars' ? `[${name}:vars]` : `[${parents.at(-1)?.[0] ?? ''}:children]`;
+      const hint = `Add a section [${name}], which may be empty.`;
+      throw this.graph.fault(line, `${section} names the group "${name}", which no section declares`, hint);
+    }
+    return this.graph.resolve();
+  }
+
+  private openSection(group: string, kind: string, line: number): void {
+    if (!isSectionKind(kind)) {
+      throw this.graph.fault(
+        line,
+        `section [${group}:${kind}] has the unknown type "${kind}"`,
+        'The types are children and vars.',
+      );
+    }
+    this.section = { group, kind };
+    if (kind === 'vars') {
+      if (!this.graph.hasGroup(group) && !this.undeclared.has(group)) {
+        this.undeclared.set(group, { line, kind, parents: [] });
+      }
+      this.graph.addGroup(group);
+      return;
+    }
+    this.graph.addGroup(group);
+    for (const [parent, parentLine] of this.undeclared.get(group)?.parents ?? []) {
+      this.graph.addChild(parent, group, parentLine);
+    }
+    this.undeclared.delete(group);
+  }
+
+  private readHosts(text: string, line: number): void {
+    const [pattern = '', ...assignments] = this.words(text, line);
+    const { names, port } = this.expand(pattern, line);
+    const variables = new Map<string, InventoryValue>();
+    for (const [index, assignment] of assignments.entries()) {
+      const equals = assignment.indexOf('=');
+      if (equals === -1) {
+        throw this.graph.fault(line, `word ${index + 2} is not name=value`, 'Quote a value that has spaces.');
+      }
+      variables.set(assignment.slice(0, equals), this.value(assignment.slice(equals + 1), line));
+    }
+    for (const host of names) {
+      this.graph.addHost(host, { group: this.section.group, port, line });
+      for (const [name, value] of variables) this.graph.setVariable(host, name, { value, line });
+    }
+  }
+
+  private readChild(text: string, line: number): void {
+    const child = groupLine.exec(text)?.[1];
+    if (child === undefined) throw this.graph.fault(line, `expected the name of a group, found "${text}"`);
+    const parent = this.section.group;
+    const known = this.undeclared.get(child);
+    if (this.graph.hasGroup(child)) this.graph.addChild(parent, child, line);
+    else if (known !== undefined) known.parents.push([parent, line]);
+    else this.undeclared.set(child, { line, kind: 'children', parents: [[parent, line]] });
+  }
+
+  private readVariable(text: string, line: number): void {
+    const equals = text.indexOf('=');
+    if (equals === -1) throw this.graph.fault(line, `expected name=value in [${this.section.group}:vars]`);
+    const value = this.value(strip(text.slice(equals + 1)), line);
+    this.graph.setVariable(this.section.group, strip(text.slice(0, equals)), { value, line });
+  }
+
+  private words(text: string, line: number): string[] {
+    try {
+      return splitShellWords(text, { comments: true });
+    } catch (error) {
+      throw this.graph.fault(line, syntaxMessage(error));
+    }
+  }
+
+  private expand(pattern: string, line: number): ExpandedHosts {
+    try {
+      return expandHosts(pattern);
+    } catch (error) {
+      const hint = pattern.startsWith('\ufeff') ? 'Save the file without a byte order mark.' : undefined;
+      throw this.graph.fault(line, syntaxMessage(error), hint);
+    }
+  }
+
+  private value(text: string, line: number): InventoryValue {
+    try {
+      return evaluateLiteral(text);
+    } catch (error) {
+      if (!(error instanceof UnusableLiteral)) throw error;
+      throw this.graph.fault(line, `the value has ${error.message}`, 'Quote a value that is meant as text.');
+    }
+  }
+}
+
+function isSectionKind(kind: string): kind is SectionKind {
+  return kind === 'hosts' || kind === 'children' || kind === 'vars';
+}
+
+/** The message of a fault in what was read; anything else is a fault of the program and goes on. */
+function syntaxMessage(error: unknown): string {
+  if (error instanceof SyntaxError) return error.message;
+  throw error;
+}

@@ -1,0 +1,59 @@
+import type { Inventory, InventoryHost, InventoryValue } from './inventory.js';
+import { compareCodePoints } from './python-text.js';
+
+/**
+ * The inventory in the shape of `ansible-inventory --list`, for programs that know it: `_meta.hostvars` with every host's merged
+ * variables, and for each group its own hosts and the names of its children; what is empty is left out. The key
+ * `_meta.profile`, which only Ansible itself reads, is not there. Print it with `inventoryJson`: it may hold bigints.
+ */
+export function inventoryList(inventory: Inventory): InventoryValue {
+  const listed = listedHosts(inventory);
+  const groups = [...inventory.groups.values()].flatMap(({ name, hosts, children }) => {
+    const members = name === 'all' ? [] : hosts.filter((host) => listed.has(host));
+    const entry = { ...(members.length > 0 && { hosts: members }), ...(children.length > 0 && { children }) };
+    return Object.keys(entry).length === 0 ? [] : [[name, entry] as const];
+  });
+  const hostVariables = [...inventory.hosts.values()]
+    .filter(({ name, variables }) => listed.has(name) && variables.size > 0)
+    .map(({ name, variables }) => [name, variablesOf(variables)] as const);
+  const entries: (readonly [string, InventoryValue])[] = [
+    ...groups,
+    ['_meta', { hostvars: Object.fromEntries(hostVariables) }],
+  ];
+  return Object.fromEntries(entries);
+}
+
+/** Ansible selects "all" by name: a host that is really called so hides the others from its list. */
+function listedHosts(inventory: Inventory): ReadonlySet<string> {
+  return new Set(inventory.hosts.has('all') ? ['all'] : inventory.hosts.keys());
+}
+
+function variablesOf(variables: InventoryHost['variables']): InventoryValue {
+  return Object.fromEntries([...variables].map(([name, { value }]) => [name, value]));
+}
+
+/** JSON text with sorted keys, indented by four, and with every digit of large integers. */
+export function inventoryJson(value: InventoryValue, indent = ''): string {
+  const inner = `${indent}    `;
+  if (typeof value === 'bigint') return String(value);
+  if (typeof value === 'number' && Object.is(value, -0)) return '-0.0';
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  if (isList(value))
+    return bracketed(
+      '[]',
+      value.map((item) => inner + inventoryJson(item, inner)),
+      indent,
+    );
+  const entries = Object.entries(value).sort(([left], [right]) => compareCodePoints(left, right));
+  const lines = entries.map(([key, item]) => `${inner}${JSON.stringify(key)}: ${inventoryJson(item, inner)}`);
+  return bracketed('{}', lines, indent);
+}
+
+function bracketed(brackets: '[]' | '{}', lines: readonly string[], indent: string): string {
+  if (lines.length === 0) return brackets;
+  return `${brackets.charAt(0)}\n${lines.join(',\n')}\n${indent}${brackets.charAt(1)}`;
+}
+
+function isList(value: InventoryValue): value is readonly InventoryValue[] {
+  return Array.isArray(value);
+}

@@ -1,0 +1,72 @@
+import { basename } from 'node:path';
+
+import { BackupError } from '../model/errors.js';
+import type { Json } from '../model/json.js';
+import type { Logger } from '../model/logger.js';
+import { silentLogger } from '../model/logger.js';
+import type { Cluster, Host, LocalUser } from './cluster.js';
+import { connectionOf } from './connection.js';
+import type { Inventory, InventoryHost, InventoryValue } from './inventory.js';
+import { loadInventory } from './load-inventory.js';
+
+export interface LoadClusterOptions {
+  /** A build directory with a file `inventory` in it, or an inventory file. */
+  readonly source: string;
+  readonly user: LocalUser;
+  /** Name of the cluster; that of the build directory unless set. */
+  readonly name?: string;
+  /** Gets the inventory's warnings. */
+  readonly logger?: Logger;
+}
+
+/**
+ * The cluster that an inventory describes, with how to reach every host. Touches no host.
+ * Throws INVENTORY_MISSING, INVENTORY_SYNTAX (with `file:line`, also for an inventory without hosts) or INVENTORY_UNSUPPORTED,
+ * also for a host that is to be reached in a way this version has not: jump hosts, `ansible_connection=local`, templates.
+ */
+export async function loadCluster(options: LoadClusterOptions): Promise<Cluster> {
+  const inventory = await loadInventory({ source: options.source });
+  for (const warning of inventory.warnings) (options.logger ?? silentLogger).warn({ file: inventory.file }, warning);
+  if (inventory.hosts.size === 0) {
+    throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}:1: the inventory names no host`);
+  }
+  const hosts = [...inventory.hosts.values()].map((host) => clusterHost(host, inventory.file, options.user));
+  return {
+    name: options.name ?? basename(inventory.directory),
+    inventoryFile: inventory.file,
+    inventorySha256: inventory.sha256,
+    hosts,
+    groups: membersByGroup(inventory),
+  };
+}
+
+function clusterHost(host: InventoryHost, file: string, user: LocalUser): Host {
+  const variables = [...host.variables].map(([name, { value }]) => [name, jsonOf(value)] as const);
+  return {
+    name: host.name,
+    groups: host.groups.filter((group) => group !== 'ungrouped'),
+    variables: Object.fromEntries(variables),
+    connection: connectionOf(host, { file, user }),
+  };
+}
+
+/** Integers that a number cannot hold become their digits. */
+function jsonOf(value: InventoryValue): Json {
+  if (typeof value === 'bigint') return String(value);
+  if (value === null || typeof value !== 'object') return value;
+  if (isList(value)) return value.map(jsonOf);
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, jsonOf(item)]));
+}
+
+function isList(value: InventoryValue): value is readonly InventoryValue[] {
+  return Array.isArray(value);
+}
+
+/** A host's groups are those that name it and all above them. */
+function membersByGroup(inventory: Inventory): ReadonlyMap<string, readonly string[]> {
+  const members = new Map([...inventory.groups.keys()].map((group) => [group, new Array<string>()]));
+  for (const host of inventory.hosts.values()) {
+    for (const group of ['all', ...host.groups]) members.get(group)?.push(host.name);
+  }
+  return members;
+}

@@ -1,0 +1,15 @@
+import type { Component } from '../component.js';
+import { backup } from './backup.js';
+import { componentName, discover, type PostgresqlFound } from './discover.js';
+import { postgresqlOptions, type PostgresqlOptions } from './options.js';
+
+/** PostgreSQL: roles, every database as pg_dump saves it, and the configuration of every member. */
+export const postgresql: Component<PostgresqlOptions, PostgresqlFound> = {
+  name: componentName,
+  area: 'postgresql',
+  groups: ['postgresql'],
+  after: [],
+  options: postgresqlOptions,
+  discover,
+  backup,
+};

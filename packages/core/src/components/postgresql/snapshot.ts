@@ -1,0 +1,137 @@
+import { randomUUID } from 'node:crypto';
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import { BackupError } from '../../model/errors.js';
+import type { Json } from '../../model/json.js';
+import type { RemoteHost, RemoteProcess } from '../../remote/remote-host.js';
+import { parseAnswer, psqlCommand, settings, type Server } from './server.js';
+
+const mebibyte = 1024 * 1024;
+/** Tables beyond the biggest ones are only summed up, so that the metadata stay small. */
+const maximumTables = 500;
+
+export interface SessionOptions {
+  readonly remote: RemoteHost;
+  readonly server: Server;
+  readonly database: string;
+  readonly versionNumber: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A psql that stays connected to one database. While it is connected the database cannot be dropped; from `exportSnapshot` on it holds
+ * the snapshot that pg_dump uses, so what it counts is what the dump holds.
+ */
+export class Session implements AsyncDisposable {
+  readonly #options: SessionOptions;
+  readonly #process: RemoteProcess;
+  readonly #lines: AsyncIterator<string>;
+
+  private constructor(options: SessionOptions, process: RemoteProcess) {
+    this.#options = options;
+    this.#process = process;
+    process.stdin.on('error', () => undefined);
+    this.#lines = createInterface({ input: process.stdout, crlfDelay: Infinity })[Symbol.asyncIterator]();
+  }
+
+  /** Connects. Errors: COMMAND_FAILED when the server refuses, for instance because the database is gone. */
+  static async open(options: SessionOptions): Promise<Session> {
+    const { remote, server, database, signal } = options;
+    const session = new Session(options, await remote.start(psqlCommand(server, database), { signal }));
+    try {
+      await session.#ask(settings);
+      return session;
+    } catch (error) {
+      await session[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** The name of a snapshot of this moment, valid until the session ends. */
+  async exportSnapshot(): Promise<string> {
+    // Since 17 a role may limit whole transactions.
+    const limits = this.#options.versionNumber >= 170_000 ? 'SET transaction_timeout = 0;\n' : '';
+    const [snapshot] = await this.#ask(`${limits}BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\nSELECT pg_export_snapshot();\n`);
+    if (snapshot === undefined || !/^[0-9A-F-]+$/.test(snapshot))
+      throw new BackupError('SERVICE_ANSWER', `${this.#options.server.host}: PostgreSQL gave no snapshot for database ${this.#options.database}`, { host: this.#options.server.host });
+    return snapshot;
+  }
+
+  /** Counts and lists as the snapshot sees them. Tables of more than `countRows` MiB are not counted. */
+  async baseline(countRows: number): Promise<Json> {
+    const { server } = this.#options;
+    // From here on a statement that fails (a table dropped since) must not end the transaction.
+    const [facts] = await this.#ask(`\\set ON_ERROR_ROLLBACK on\n${factsSql};\n`);
+    const counted = await this.#ask(`${countsSql(countRows)} \\gexec\n`);
+    return { ...parseAnswer(facts ?? '', factsSchema, server.host), ...summarise(counted.map((line) => parseAnswer(line, tableSchema, server.host))) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.stdin.end();
+    await this.#process[Symbol.asyncDispose]();
+  }
+
+  /** Sends statements and returns the rows they print. */
+  async #ask(statements: string): Promise<readonly string[]> {
+    const mark = `end-${randomUUID()}`;
+    this.#process.stdin.write(`${statements}\n\\echo ${mark}\n`);
+    const rows: string[] = [];
+    for (;;) {
+      const next = await this.#lines.next();
+      if (next.done === true) return this.#ended();
+      if (next.value === mark) return rows;
+      rows.push(next.value);
+    }
+  }
+
+  /** psql has gone: its exit says why. */
+  async #ended(): Promise<never> {
+    await this.#process.exit;
+    throw new BackupError('STREAM_CUT', `${this.#options.server.host}: psql on database ${this.#options.database} ended by itself`, { host: this.#options.server.host });
+  }
+}
+
+const factsSchema = z.object({
+  owner: z.string(),
+  encoding: z.string(),
+  collate: z.string().nullable(),
+  size: z.number(),
+  largeObjects: z.number(),
+  extensions: z.record(z.string(), z.string()),
+  /** Null: never used. Sequences stand outside snapshots: under writers the dump may hold a later value. */
+  sequences: z.record(z.string(), z.string().nullable()),
+});
+
+const factsSql = `SELECT json_build_object('owner', pg_get_userbyid(datdba), 'encoding', pg_encoding_to_char(encoding), 'collate', datcollate, 'size', pg_database_size(oid),
+  'largeObjects', (SELECT count(*) FROM pg_largeobject_metadata),
+  'extensions', (SELECT coalesce(json_object_agg(extname, extversion ORDER BY extname), '{}') FROM pg_extension),
+  'sequences', (SELECT coalesce(json_object_agg(format('%I.%I', schemaname, sequencename), last_value::text), '{}') FROM pg_sequences))
+  FROM pg_database WHERE datname = current_database()`;
+
+/** Name, rows (null: too big to count), bytes. */
+const tableSchema = z.tuple([z.string(), z.number().nullable(), z.number()]);
+type Table = z.infer<typeof tableSchema>;
+
+/**
+ * One statement per table, to be run by \gexec. Ordinary tables and partitions of users' schemas; not those of extensions, whose rows a dump
+ * leaves to the extension, nor unlogged ones of standbys.
+ */
+export function countsSql(countRows: number): string {
+  const limit = String(countRows * mebibyte);
+  return `SELECT format('SELECT json_build_array(%L, ' || CASE WHEN bytes <= ${limit} AND ${limit} > 0 THEN '(SELECT count(*) FROM ONLY %I.%I)' ELSE 'NULL' END || ', ' || bytes || ')',
+    format('%I.%I', nspname, relname), nspname, relname)
+  FROM (SELECT nspname, relname, pg_table_size(c.oid) AS bytes FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE relkind = 'r' AND relpersistence <> 't' AND nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%'
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')) AS tables
+  ORDER BY bytes DESC, nspname, relname`;
+}
+
+function summarise(tables: readonly Table[]): { readonly [name: string]: Json } {
+  const kept = tables.slice(0, maximumTables);
+  return {
+    tableCount: tables.length,
+    tables: Object.fromEntries(kept.map(([name, rows]) => [name, rows])),
+    notCounted: tables.filter(([, rows]) => rows === null).length,
+    ...(kept.length < tables.length ? { rowsOfOtherTables: tables.slice(maximumTables).reduce((sum, [, rows]) => sum + (rows ?? 0), 0) } : {}),
+  };
+}

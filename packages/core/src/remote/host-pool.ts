@@ -1,0 +1,76 @@
+import pLimit from 'p-limit';
+import type { LimitFunction } from 'p-limit';
+import type { Host, LocalUser } from '../cluster/cluster.js';
+import type { Warning } from '../model/artifact.js';
+import { BackupError } from '../model/errors.js';
+import type { RemoteHost } from './remote-host.js';
+import { connectSsh } from './ssh.js';
+
+const defaultDials = 16;
+
+export interface HostPoolOptions {
+  readonly user: LocalUser;
+  /** Hosts being dialled at once; 16 unless set. */
+  readonly dials?: number;
+  readonly signal?: AbortSignal;
+  readonly warn?: (host: Host, warning: Warning) => void;
+  /** How a connection is made; SSH unless set (tests give a fake). */
+  readonly connect?: (host: Host) => Promise<RemoteHost>;
+}
+
+/** One connection per host, made when it is first asked for, shared by everything, closed together. */
+export interface HostPool extends AsyncDisposable {
+  /** The host's connection. A host that failed once fails for every caller with the same error. */
+  get(host: Host): Promise<RemoteHost>;
+  /** Hosts that have been connected, and those that failed with their error. */
+  outcomes(): Promise<readonly HostOutcome[]>;
+}
+
+export interface HostOutcome {
+  readonly host: Host;
+  readonly remote?: RemoteHost;
+  readonly error?: BackupError;
+}
+
+export function createHostPool(options: HostPoolOptions): HostPool {
+  const limit: LimitFunction = pLimit(options.dials ?? defaultDials);
+  const connections = new Map<string, { readonly host: Host; readonly remote: Promise<RemoteHost> }>();
+  let closed = false;
+
+  const connect = options.connect ?? ((host: Host) => connectSsh(host, connectOptions(host, options)));
+
+  return {
+    get(host) {
+      if (closed) return Promise.reject(new BackupError('ABORTED', `${host.name}: the connections have been closed`, { host: host.name }));
+      const existing = connections.get(host.name);
+      if (existing) return existing.remote;
+      const remote = limit(() => connect(host));
+      // Every caller gets the rejection; one that nobody waits for is no crash.
+      remote.catch(() => undefined);
+      connections.set(host.name, { host, remote });
+      return remote;
+    },
+
+    async outcomes() {
+      return Promise.all([...connections.values()].map(async ({ host, remote }) => outcome(host, remote)));
+    },
+
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      await Promise.allSettled([...connections.values()].map(async ({ remote }) => (await remote)[Symbol.asyncDispose]()));
+      connections.clear();
+    },
+  };
+}
+
+function connectOptions(host: Host, { user, signal, warn }: HostPoolOptions) {
+  return { user, ...(signal && { signal }), ...(warn && { warn: (warning: Warning) => warn(host, warning) }) };
+}
+
+async function outcome(host: Host, remote: Promise<RemoteHost>): Promise<HostOutcome> {
+  try {
+    return { host, remote: await remote };
+  } catch (error) {
+    return { host, error: error as BackupError };
+  }
+}

@@ -1,0 +1,282 @@
+import { randomBytes } from 'node:crypto';
+import type { Duplex, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Client, ClientChannel } from 'ssh2';
+import type { Host, LocalUser } from '../cluster/cluster.js';
+import type { Warning } from '../model/artifact.js';
+import { BackupError, abortError, asBackupError } from '../model/errors.js';
+import { dial } from './dial.js';
+import type { Dialled } from './dial.js';
+import { GatedProcess } from './exit-gate.js';
+import { factsCommand, readFacts } from './facts.js';
+import { ForwardedSocket } from './forward.js';
+import { commandLine, describeCommand } from './quote.js';
+import type { Command, HostFacts, Output, RemoteHost, RemoteProcess, StreamOptions } from './remote-host.js';
+import { Slots } from './slots.js';
+import type { Slot } from './slots.js';
+
+/** Sessions on one connection: sshd's MaxSessions is 10, one more is ours for ending a command, and closed ones may linger. */
+const sessions = 8;
+const reservedSessions = 2;
+const runDeadline = 60;
+const streamQuiet = 120;
+const maximumOutput = 16 * 1024 * 1024;
+const maximumRefusals = 20;
+const openTimeout = 30;
+const closeTimeout = 5;
+
+export interface ConnectOptions {
+  readonly user: LocalUser;
+  readonly signal?: AbortSignal;
+  readonly warn?: (warning: Warning) => void;
+  /** For tests: milliseconds of the first pause between dials. */
+  readonly retryPause?: number;
+}
+
+type Mode = { readonly usesInput: boolean; readonly helper: boolean; readonly quiet: number | undefined; readonly deadline: number | undefined };
+
+/**
+ * Connects, logs in, and gathers the host's facts.
+ * Errors: HOST_UNREACHABLE, HOST_AUTH, HOST_KEY, HOST_KEY_FILE, HOST_SUDO, HOST_TTY, or what a command may throw.
+ */
+export async function connectSsh(host: Host, options: ConnectOptions): Promise<RemoteHost> {
+  const warn = options.warn ?? (() => undefined);
+  const dialled = await dial({ host, user: options.user, signal: options.signal, warn, retryPause: options.retryPause });
+  const remote = new SshHost(host, dialled);
+  try {
+    await remote.gatherFacts(options.signal);
+    return remote;
+  } catch (error) {
+    await remote[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+class SshHost implements RemoteHost {
+  readonly host: Host;
+  readonly #dialled: Dialled;
+  readonly #client: Client;
+  readonly #slots = new Slots(sessions, reservedSessions);
+  readonly #processes = new Set<GatedProcess>();
+  readonly #sockets = new Set<ForwardedSocket>();
+  #facts: HostFacts | undefined;
+  #lost: { readonly cause: Error | undefined } | undefined;
+
+  constructor(host: Host, dialled: Dialled) {
+    this.host = host;
+    this.#dialled = dialled;
+    this.#client = dialled.client;
+    dialled.onLost((cause) => this.#onLost(cause));
+  }
+
+  get facts(): HostFacts {
+    if (!this.#facts) throw new BackupError('INTERNAL', `${this.host.name}: facts were asked for before they were gathered`);
+    return this.#facts;
+  }
+
+  async gatherFacts(signal: AbortSignal | undefined): Promise<void> {
+    const { stdout } = await this.run(factsCommand(this.host.connection.become), signal && { signal });
+    const place = { host: this.host.name, login: this.#dialled.username, sshFingerprint: this.#dialled.fingerprint };
+    this.#facts = readFacts(stdout.toString(), place);
+  }
+
+  async run(command: Command, options: StreamOptions & { readonly maximumBytes?: number } = {}): Promise<Output> {
+    const deadline = command.deadline ?? runDeadline;
+    const mode = { usesInput: options.input !== undefined, helper: true, quiet: options.quiet, deadline };
+    const process = await this.#open(command, options, mode);
+    await using _ = process;
+    if (options.input) process.stdin.end(options.input);
+    const stdout = await this.#collect(process, command, options.maximumBytes ?? maximumOutput);
+    return { stdout, stderr: process.stderr, status: await process.exit };
+  }
+
+  async read(command: Command, options: StreamOptions = {}): Promise<Readable> {
+    const mode = { usesInput: options.input !== undefined, helper: false, quiet: options.quiet ?? streamQuiet, deadline: command.deadline };
+    const process = await this.#open(command, options, mode);
+    if (options.input) process.stdin.end(options.input);
+    return process.stdout;
+  }
+
+  async write(command: Command, input: Readable, options: StreamOptions = {}): Promise<void> {
+    const mode = { usesInput: true, helper: false, quiet: options.quiet, deadline: command.deadline };
+    const process = await this.#open(command, options, mode);
+    await using _ = process;
+    process.stdout.resume();
+    // The end of the command decides: it says why its input was not taken, and the input's own error comes back as its cause.
+    const fed = pipeline(input, process.stdin, { ...(options.signal && { signal: options.signal }) }).catch((error: unknown) => error);
+    await process.exit;
+    const error = await fed;
+    if (error !== undefined) throw asBackupError(error, { host: this.host.name });
+  }
+
+  async start(command: Command, options: StreamOptions = {}): Promise<RemoteProcess> {
+    const mode = { usesInput: true, helper: false, quiet: options.quiet, deadline: command.deadline };
+    const process = await this.#open(command, options, mode);
+    if (options.input) process.stdin.write(options.input);
+    return process;
+  }
+
+  async connect(
+    to: { readonly host: string; readonly port: number } | { readonly socket: string },
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<Duplex> {
+    const { signal } = options;
+    const name = 'socket' in to ? to.socket : `${to.host}:${to.port}`;
+    const open = (callback: (error: Error | undefined, channel: ClientChannel) => void): void => {
+      if ('socket' in to) this.#client.openssh_forwardOutStreamLocal(to.socket, callback);
+      else this.#client.forwardOut('127.0.0.1', 0, to.host, to.port, callback);
+    };
+    const channel = await this.#openChannel(open, signal).catch((error: unknown) => {
+      throw error instanceof BackupError ? error : forwardError(this.host.name, name, error);
+    });
+    const socket = new ForwardedSocket(channel);
+    this.#sockets.add(socket);
+    socket.on('close', () => this.#sockets.delete(socket));
+    return socket;
+  }
+
+  /** Ends what still runs, then the connection; a connection that does not end within 5 seconds is cut. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([...this.#processes].map((process) => process[Symbol.asyncDispose]()));
+    for (const socket of this.#sockets) socket.destroy();
+    if (this.#lost) return;
+    const gone = new Promise<void>((resolve) => this.#dialled.onLost(() => resolve()));
+    this.#client.end();
+    const timer = new AbortController();
+    await Promise.race([gone, delay(closeTimeout * 1000, undefined, { signal: timer.signal }).catch(() => undefined)]);
+    timer.abort();
+    this.#client.destroy();
+  }
+
+  async #open(command: Command, options: StreamOptions, mode: Mode): Promise<GatedProcess> {
+    const { signal } = options;
+    const marker = `lsbackup-${randomBytes(16).toString('hex')}`;
+    const loginIsRoot = this.#facts?.loginIsRoot ?? false;
+    const user = this.host.connection.become && command.become !== false ? command.become : undefined;
+    const line = commandLine(command, { marker, usesInput: mode.usesInput, user, loginIsRoot });
+    const { channel, slot } = await this.#session(line, mode.helper, signal);
+    const process = new GatedProcess(channel, {
+      command,
+      place: { host: this.host.name, login: this.#dialled.username, what: describeCommand(command) },
+      marker,
+      ...mode,
+      signal,
+      warn: options.warn,
+      kill: (pid) => this.#kill(pid, command.become),
+    });
+    this.#processes.add(process);
+    void process.closed.then(() => {
+      this.#processes.delete(process);
+      slot.release();
+    });
+    return process;
+  }
+
+  /** A session with the line running in it. A server that refuses a session gets it again when one of ours has ended. */
+  async #session(line: string, helper: boolean, signal: AbortSignal | undefined): Promise<{ channel: ClientChannel; slot: Slot }> {
+    for (let refusals = 0; ; refusals += 1) {
+      const slot = await this.#slots.take(helper, signal).catch(() => {
+        throw signal ? abortError(signal) : this.#connectionLost();
+      });
+      try {
+        return { channel: await this.#openChannel((callback) => this.#client.exec(line, callback), signal), slot };
+      } catch (error) {
+        slot.release();
+        if (error instanceof BackupError) throw error;
+        if (refusals >= maximumRefusals) throw channelRefused(this.host.name, error);
+        if (this.#slots.open > 0) this.#slots.shrink();
+        await delay(100 + Math.random() * 400, undefined, signal && { signal }).catch(() => undefined);
+        if (signal?.aborted) throw abortError(signal);
+      }
+    }
+  }
+
+  /** One channel, with a deadline. Rejects with ssh2's error when the server refuses it. A channel that comes too late is closed. */
+  #openChannel(open: (callback: (error: Error | undefined, channel: ClientChannel) => void) => void, signal?: AbortSignal): Promise<ClientChannel> {
+    return new Promise((resolve, reject) => {
+      if (this.#lost) return reject(this.#connectionLost());
+      if (signal?.aborted) return reject(abortError(signal));
+      let settled = false;
+      const finish = (act: () => void): void => {
+        if (settled) return;
+        settled = true;
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        act();
+      };
+      const onAbort = (): void => finish(() => reject(signal ? abortError(signal) : this.#connectionLost()));
+      const timer = setTimeout(() => finish(() => reject(this.#openTimeout())), openTimeout * 1000);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      try {
+        open((error, channel) => {
+          if (settled) return error ? undefined : discard(channel);
+          finish(() => (error ? reject(this.#lost ? this.#connectionLost() : error) : resolve(channel)));
+        });
+      } catch (error) {
+        // ssh2 throws when the socket has gone already.
+        finish(() => reject(this.#connectionLost(error)));
+      }
+    });
+  }
+
+  async #collect(process: GatedProcess, command: Command, maximum: number): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of process.stdout as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes <= maximum) continue;
+      throw new BackupError('COMMAND_FAILED', `${this.host.name}: ${describeCommand(command)} printed more than ${maximum} bytes`, { host: this.host.name });
+    }
+    return Buffer.concat(chunks);
+  }
+
+  async #kill(pid: number, become: Command['become']): Promise<void> {
+    const command: Command = { argv: ['kill', '-TERM', String(pid)], deadline: 5, ...(become !== undefined && { become }) };
+    await this.run(command);
+  }
+
+  #onLost(cause: Error | undefined): void {
+    this.#lost = { cause };
+    for (const process of this.#processes) process.lost(cause);
+    for (const socket of this.#sockets) socket.lost(this.#connectionLost());
+  }
+
+  #connectionLost(cause: unknown = this.#lost?.cause): BackupError {
+    return new BackupError('STREAM_CUT', `${this.host.name}: the SSH connection is gone`, { host: this.host.name, cause, retryable: true });
+  }
+
+  #openTimeout(): BackupError {
+    return new BackupError('CHANNEL_REFUSED', `${this.host.name}: sshd did not answer within ${openTimeout} s`, { host: this.host.name, retryable: true });
+  }
+}
+
+function discard(channel: ClientChannel): void {
+  channel.resume();
+  channel.stderr.resume();
+  channel.end();
+  channel.close();
+}
+
+function channelRefused(host: string, cause: unknown): BackupError {
+  return new BackupError('CHANNEL_REFUSED', `${host}: sshd refuses to open a session: ${messageOf(cause)}`, {
+    host,
+    cause,
+    retryable: true,
+    hint: `Check MaxSessions in sshd_config on ${host}: at least 2 are needed.`,
+  });
+}
+
+/** Reason 1 is "administratively prohibited", 2 "connect failed" (RFC 4254, 5.1). */
+function forwardError(host: string, to: string, cause: unknown): BackupError {
+  const reason = cause instanceof Error && 'reason' in cause ? cause.reason : undefined;
+  const listens = reason === 2;
+  const text = listens ? `nothing answers at ${to} (${messageOf(cause)})` : `sshd refuses TCP forwarding to ${to} (${messageOf(cause)})`;
+  const hint = listens ? `Check that the service runs on ${host} and listens there.` : `Check AllowTcpForwarding and PermitOpen in sshd_config on ${host}.`;
+  return new BackupError('HOST_FORWARD', `${host}: ${text}`, { host, cause, hint, retryable: listens });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

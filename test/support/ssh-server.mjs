@@ -1,0 +1,220 @@
+// An SSH server inside the process, on the loopback interface: the sample cluster of `npm run quickstart`, and faults for unit tests.
+// Plain JavaScript, so that Node runs it without a build; its types are in ssh-server.d.mts.
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import net from 'node:net';
+import ssh2 from 'ssh2';
+
+const { CHANNEL_OPEN_FAILURE } = ssh2.utils.constants?.CHANNEL_OPEN_FAILURE
+  ? ssh2.utils.constants
+  : { CHANNEL_OPEN_FAILURE: { ADMINISTRATIVELY_PROHIBITED: 1, CONNECT_FAILED: 2 } };
+
+/** The line that precedes a command's own output ends so; bytes of a fault are counted after it. */
+const markerEnd = '-begin\n';
+
+export function generateKey(comment = '') {
+  const { private: privateKey, public: publicKey } = ssh2.utils.generateKeyPairSync('ed25519', { comment });
+  return { privateKey, publicKey };
+}
+
+export async function startSampleHost(options) {
+  const hostKey = options.hostKey ?? generateKey('sample host');
+  const state = {
+    options,
+    authorized: options.authorizedKeys.map((text) => ssh2.utils.parseKey(text)),
+    sockets: new Set(),
+    children: new Set(),
+    commands: [],
+    drops: options.dropConnections ?? 0,
+    connections: 0,
+  };
+  const ssh = new ssh2.Server({ hostKeys: [hostKey.privateKey] }, (client) => serveClient(client, state));
+  const server = net.createServer((socket) => {
+    state.sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => state.sockets.delete(socket));
+    state.connections += 1;
+    if (state.drops > 0) {
+      state.drops -= 1;
+      socket.destroy();
+      return;
+    }
+    ssh.injectSocket(socket);
+  });
+  const address = options.address ?? '127.0.0.1';
+  await new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, address, resolve);
+  });
+  const { port } = server.address();
+  const [type, key] = hostKey.publicKey.split(' ');
+  return {
+    address,
+    port,
+    hostKey,
+    knownHostsLine: `${port === 22 ? address : `[${address}]:${port}`} ${type} ${key}\n`,
+    fingerprint: `SHA256:${createHash('sha256').update(Buffer.from(key, 'base64')).digest('base64').replace(/=+$/, '')}`,
+    get commands() {
+      return state.commands;
+    },
+    get connections() {
+      return state.connections;
+    },
+    get running() {
+      return state.children.size;
+    },
+    cut() {
+      for (const socket of state.sockets) socket.destroy();
+    },
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      for (const socket of state.sockets) socket.destroy();
+      await closed;
+      await Promise.all([...state.children].map(({ ended }) => ended));
+    },
+  };
+}
+
+function serveClient(client, state) {
+  const sessions = { open: 0 };
+  client.on('error', () => undefined);
+  client.on('authentication', (context) => authenticate(context, state));
+  client.on('session', (accept, reject) => {
+    if (sessions.open >= (state.options.maximumSessions ?? Number.POSITIVE_INFINITY)) return void reject();
+    sessions.open += 1;
+    const session = accept();
+    session.on('exec', (acceptExec, _reject, info) => {
+      const channel = acceptExec();
+      channel.on('close', () => (sessions.open -= 1));
+      runCommand(channel, info.command, client, state);
+    });
+  });
+  client.on('tcpip', (accept, reject, info) => forward({ host: info.destIP, port: info.destPort }, accept, reject, state));
+  client.on('openssh.streamlocal', (accept, reject, info) => forward({ path: info.socketPath }, accept, reject, state));
+}
+
+function authenticate(context, { options, authorized }) {
+  const userFits = options.user === undefined || context.username === options.user;
+  if (context.method !== 'publickey' || !userFits) return context.reject(['publickey']);
+  const key = authorized.find((candidate) => candidate.getPublicSSH().equals(context.key.data));
+  if (!key) return context.reject(['publickey']);
+  if (context.signature && key.verify(context.blob, context.signature, context.hashAlgo) !== true) return context.reject(['publickey']);
+  context.accept();
+}
+
+function runCommand(channel, command, client, state) {
+  state.commands.push(command);
+  const fault = state.options.faults?.(command) ?? {};
+  const child = spawn('/bin/sh', ['-c', command], {
+    cwd: state.options.directory ?? '/',
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...state.options.environment },
+  });
+  const entry = { ended: new Promise((resolve) => child.on('close', resolve)) };
+  state.children.add(entry);
+  void entry.ended.then(() => state.children.delete(entry));
+  channel.on('error', () => undefined);
+  feed(channel, child);
+  if (fault.banner !== undefined) channel.write(fault.banner);
+  if (fault.errorBanner !== undefined) channel.stderr.write(fault.errorBanner);
+  if (fault.errorFlood !== undefined) child.on('spawn', () => flood(channel, fault.errorFlood));
+  const end = (status, signal) => endCommand(channel, { ...fault, status, signal, client });
+  const output = payloadCounter();
+  const limit = fault.cutAfter ?? fault.stallAfter ?? fault.endAfter;
+  child.stdout.on('data', (chunk) => {
+    const room = limit === undefined ? Number.POSITIVE_INFINITY : limit - output.bytes;
+    const taken = output.take(chunk, room);
+    if (taken.length > 0 && !channel.write(taken)) child.stdout.pause();
+    if (limit === undefined || output.bytes < limit || !output.started) return;
+    child.stdout.pause();
+    if (fault.stallAfter !== undefined) return;
+    child.stdout.destroy();
+    if (fault.endAfter !== undefined) end(fault.exitStatus ?? 0);
+    else cut(channel, client, fault);
+  });
+  channel.on('drain', () => child.stdout.resume());
+  child.stderr.on('data', (chunk) => {
+    if (!channel.stderr.write(chunk)) child.stderr.pause();
+  });
+  channel.stderr.on('drain', () => child.stderr.resume());
+  child.on('close', (status, signal) => {
+    if (fault.stallAfter === undefined && (limit === undefined || output.bytes < limit)) end(status, signal);
+  });
+}
+
+/** Standard input of the command; closed pipes tell it, as sshd does, that the client is gone. */
+function feed(channel, child) {
+  child.stdin.on('error', () => undefined);
+  channel.on('data', (chunk) => {
+    if (!child.stdin.write(chunk)) channel.pause();
+  });
+  child.stdin.on('drain', () => channel.resume());
+  channel.on('end', () => child.stdin.end());
+  channel.on('close', () => {
+    child.stdin.destroy();
+    child.stdout.destroy();
+    child.stderr.destroy();
+  });
+}
+
+/** Counts the bytes after the marker line, and cuts chunks where `room` ends. */
+function payloadCounter() {
+  let head = '';
+  const counter = { bytes: 0, started: false };
+  counter.take = (chunk, room) => {
+    if (counter.started) {
+      const taken = chunk.subarray(0, room);
+      counter.bytes += taken.length;
+      return taken;
+    }
+    head += chunk.toString('latin1');
+    const at = head.indexOf(markerEnd);
+    if (at < 0) return chunk;
+    counter.started = true;
+    const payload = head.length - at - markerEnd.length;
+    counter.bytes = Math.min(payload, room);
+    return chunk.subarray(0, chunk.length - payload + counter.bytes);
+  };
+  return counter;
+}
+
+function endCommand(channel, { status, signal, exitStatus, exitSignal, noExitStatus }) {
+  const name = exitSignal ?? signal?.replace(/^SIG/, '');
+  if (!noExitStatus && name) channel.exit(name, false, '');
+  else if (!noExitStatus) channel.exit(exitStatus ?? status);
+  channel.end();
+}
+
+/** What was written so far goes out first; then the TCP connection is gone. */
+function cut(channel, client, { statusBeforeCut }) {
+  channel.write(Buffer.alloc(0), () => {
+    if (statusBeforeCut !== undefined) channel.exit(statusBeforeCut);
+    setTimeout(() => client._sock.destroy(), 20);
+  });
+}
+
+function flood(channel, bytes) {
+  const line = Buffer.from(`${'x'.repeat(99)}\n`);
+  let left = bytes;
+  const more = () => {
+    while (left > 0) {
+      left -= line.length;
+      if (!channel.stderr.write(line)) return channel.stderr.once('drain', more);
+    }
+  };
+  more();
+}
+
+function forward(to, accept, reject, { options }) {
+  if (options.refuseForwarding) return reject(CHANNEL_OPEN_FAILURE.ADMINISTRATIVELY_PROHIBITED);
+  const socket = net.connect(to);
+  const refuse = () => reject(CHANNEL_OPEN_FAILURE.CONNECT_FAILED);
+  socket.once('error', refuse);
+  socket.once('connect', () => {
+    socket.off('error', refuse);
+    const channel = accept();
+    socket.on('error', () => channel.close());
+    channel.on('error', () => socket.destroy());
+    channel.on('close', () => socket.destroy());
+    socket.pipe(channel).pipe(socket);
+  });
+}
