@@ -40,7 +40,9 @@ async function main() {
 function requireGnuTar() {
   const answer = spawnSync('tar', ['--version'], { encoding: 'utf8' });
   if (answer.stdout?.includes('GNU tar')) return;
-  throw new Error('the sample cluster needs GNU tar as "tar" (on macOS: brew install gnu-tar, and put its gnubin folder first in PATH).');
+  throw new Error(
+    'the sample cluster needs GNU tar as "tar" (on macOS: brew install gnu-tar, and put its gnubin folder first in PATH).',
+  );
 }
 
 function needsInstall() {

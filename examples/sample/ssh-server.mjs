@@ -36,7 +36,8 @@ export async function startSshServer({ hostKey, clientKey, environment = {}, byt
 
 function authenticate(attempt, allowed) {
   const offered = attempt.method === 'publickey' && attempt.key.data.equals(allowed.getPublicSSH());
-  const proven = offered && (!attempt.signature || allowed.verify(attempt.blob, attempt.signature, attempt.hashAlgo) === true);
+  const proven =
+    offered && (!attempt.signature || allowed.verify(attempt.blob, attempt.signature, attempt.hashAlgo) === true);
   if (proven) attempt.accept();
   else attempt.reject(['publickey']);
 }
@@ -45,7 +46,10 @@ function serveSession(session, { environment, bytesPerSecond }) {
   session.on('exec', (accept, _reject, { command }) => {
     const channel = accept();
     // Its own process group, so that a command whose channel is gone ends with everything it started.
-    const child = spawn('/bin/sh', ['-c', command], { detached: true, env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment } });
+    const child = spawn('/bin/sh', ['-c', command], {
+      detached: true,
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
+    });
     const stop = () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       try {

@@ -5,12 +5,10 @@ import { createHash } from 'node:crypto';
 import net from 'node:net';
 import ssh2 from 'ssh2';
 
-const { CHANNEL_OPEN_FAILURE } = ssh2.utils.constants?.CHANNEL_OPEN_FAILURE
-  ? ssh2.utils.constants
-  : { CHANNEL_OPEN_FAILURE: { ADMINISTRATIVELY_PROHIBITED: 1, CONNECT_FAILED: 2 } };
-
 /** The line that precedes a command's own output ends so; bytes of a fault are counted after it. */
 const markerEnd = '-begin\n';
+/** The same on standard error, where the process id follows. */
+const markerStart = '-begin ';
 
 export function generateKey(comment = '') {
   const { private: privateKey, public: publicKey } = ssh2.utils.generateKeyPairSync('ed25519', { comment });
@@ -89,8 +87,10 @@ function serveClient(client, state) {
       runCommand(channel, info.command, client, state);
     });
   });
-  client.on('tcpip', (accept, reject, info) => forward({ host: info.destIP, port: info.destPort }, accept, reject, state));
-  client.on('openssh.streamlocal', (accept, reject, info) => forward({ path: info.socketPath }, accept, reject, state));
+  // Without a listener the server itself refuses forwarding, as "administratively prohibited".
+  if (state.options.refuseForwarding) return;
+  client.on('tcpip', (accept, reject, info) => forward({ host: info.destIP, port: info.destPort }, accept, reject));
+  client.on('openssh.streamlocal', (accept, reject, info) => forward({ path: info.socketPath }, accept, reject));
 }
 
 function authenticate(context, { options, authorized }) {
@@ -116,7 +116,6 @@ function runCommand(channel, command, client, state) {
   feed(channel, child);
   if (fault.banner !== undefined) channel.write(fault.banner);
   if (fault.errorBanner !== undefined) channel.stderr.write(fault.errorBanner);
-  if (fault.errorFlood !== undefined) child.on('spawn', () => flood(channel, fault.errorFlood));
   const end = (status, signal) => endCommand(channel, { ...fault, status, signal, client });
   const output = payloadCounter();
   const limit = fault.cutAfter ?? fault.stallAfter ?? fault.endAfter;
@@ -132,7 +131,13 @@ function runCommand(channel, command, client, state) {
     else cut(channel, client, fault);
   });
   channel.on('drain', () => child.stdout.resume());
+  let floods = fault.errorFlood !== undefined;
   child.stderr.on('data', (chunk) => {
+    if (floods && chunk.includes(markerStart)) {
+      floods = false;
+      channel.stderr.write(chunk);
+      return flood(channel, fault.errorFlood);
+    }
     if (!channel.stderr.write(chunk)) child.stderr.pause();
   });
   channel.stderr.on('drain', () => child.stderr.resume());
@@ -204,10 +209,9 @@ function flood(channel, bytes) {
   more();
 }
 
-function forward(to, accept, reject, { options }) {
-  if (options.refuseForwarding) return reject(CHANNEL_OPEN_FAILURE.ADMINISTRATIVELY_PROHIBITED);
+function forward(to, accept, reject) {
   const socket = net.connect(to);
-  const refuse = () => reject(CHANNEL_OPEN_FAILURE.CONNECT_FAILED);
+  const refuse = () => reject();
   socket.once('error', refuse);
   socket.once('connect', () => {
     socket.off('error', refuse);

@@ -20,5 +20,6 @@ export async function createLogger(level: string): Promise<Logger | undefined> {
   if (level === 'silent') return undefined;
   const { pino } = await import('pino');
   const paths = redacted.flatMap((name) => [name, `*.${name}`]);
-  return pino({ level, redact: { paths, censor: '[secret]' } }, pino.destination({ dest: 2, sync: true }));
+  const logger: Logger = pino({ level, redact: { paths, censor: '[secret]' } }, pino.destination({ dest: 2, sync: true }));
+  return logger;
 }

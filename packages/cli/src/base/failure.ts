@@ -5,7 +5,8 @@ import { printable } from '../report/text.js';
 /** What went wrong, in words every command uses. oclif's own errors (an unknown flag, a missing value) are usage errors. */
 export function asFailure(error: unknown): BackupError {
   if (error instanceof BackupError) return error;
-  if (isUsageError(error)) return new BackupError('USAGE', firstParagraph(error.message), { hint: usageHint, cause: error });
+  if (isUsageError(error))
+    return new BackupError('USAGE', firstParagraph(error.message), { hint: usageHint, cause: error });
   return asBackupError(error);
 }
 
@@ -23,7 +24,9 @@ function firstParagraph(message: string): string {
 
 /** One error for people: what happened, where, and what to do next. With `debug` also the stack and its causes. */
 export function errorText(error: BackupError, debug = false): string {
-  const where = [error.component, error.host].filter((part) => part !== undefined && !error.message.includes(part)).join(' on ');
+  const where = [error.component, error.host]
+    .filter((part) => part !== undefined && !error.message.includes(part))
+    .join(' on ');
   const lines = [`Error: ${where === '' ? '' : `${where}: `}${error.message} [${error.code}]`];
   if (error.hint !== undefined) lines.push(`  ${error.hint}`);
   const text = printable(lines.join('\n'));
@@ -46,7 +49,10 @@ export function errorFields(error: BackupError): Record<string, unknown> {
 export function reportEarlyFailure(error: unknown, argv: readonly string[]): number {
   const unknown = error instanceof Error && /^command (.*) not found$/.exec(error.message);
   const failure = unknown
-    ? new BackupError('USAGE', `unknown command "${unknown[1]}"`, { hint: 'lsbackup --help lists the commands', cause: error })
+    ? new BackupError('USAGE', `unknown command "${unknown[1]}"`, {
+        hint: 'lsbackup --help lists the commands',
+        cause: error,
+      })
     : asFailure(error);
   process.stderr.write(`${errorText(failure)}\n`);
   if (wantsJson(argv)) process.stdout.write(`${JSON.stringify({ error: errorFields(failure) })}\n`);

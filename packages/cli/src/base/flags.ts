@@ -18,11 +18,21 @@ export const targetFlag = {
 };
 
 export const configFlags = {
-  config: Flags.string({ char: 'c', summary: 'Configuration file (lsbackup.yml); flags win over it.', helpValue: 'FILE' }),
+  config: Flags.string({
+    char: 'c',
+    summary: 'Configuration file (lsbackup.yml); flags win over it.',
+    helpValue: 'FILE',
+  }),
 };
 
 export const selectionFlags = {
-  limit: Flags.string({ summary: 'Only these hosts: names, groups or * patterns.', helpValue: 'HOST', multiple: true, multipleNonGreedy: true, delimiter: ',' }),
+  limit: Flags.string({
+    summary: 'Only these hosts: names, groups or * patterns.',
+    helpValue: 'HOST',
+    multiple: true,
+    multipleNonGreedy: true,
+    delimiter: ',',
+  }),
   only: Flags.string({
     summary: 'Only these components, areas or groups, each with an optional @host.',
     helpValue: 'NAME',

@@ -27,8 +27,10 @@ export abstract class RunCommand extends BaseCommand {
       process.exit(status);
     };
     const interrupt = listenForSignals({
-      first: (name) => output.note(`${name}: cleaning up; a second signal stops at once and leaves the rest to the next run`),
-      second: (status) => endNow(new BackupError('ABORTED', 'stopped by a second signal, before clean-up had ended'), status),
+      first: (name) =>
+        output.note(`${name}: cleaning up; a second signal stops at once and leaves the rest to the next run`),
+      second: (status) =>
+        endNow(new BackupError('ABORTED', 'stopped by a second signal, before clean-up had ended'), status),
     });
     const onDefect = (error: unknown): never => endNow(asFailure(error), 1);
     process.once('uncaughtException', onDefect);

@@ -38,6 +38,7 @@ function componentText({ name, area, groups, options }: ComponentDescription): s
 
 function optionRow(option: string, schema: unknown): string[] {
   const facts = typeof schema === 'object' && schema !== null ? (schema as Readonly<Record<string, unknown>>) : {};
-  const text = (value: unknown): string => (value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value));
+  const text = (value: unknown): string =>
+    value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value);
   return [option, text(facts['type'] ?? facts['enum']), text(facts['default']), text(facts['description'])];
 }

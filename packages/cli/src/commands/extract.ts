@@ -12,16 +12,23 @@ import { createByteProgress } from '../report/byte-progress.js';
 import { bytesText, counted, printable } from '../report/text.js';
 
 export class Extract extends RunCommand {
-  static override summary = 'Take artifacts, or files inside tar artifacts, out of an archive; every byte is checked on the way.';
+  static override summary =
+    'Take artifacts, or files inside tar artifacts, out of an archive; every byte is checked on the way.';
   static override examples = [
     '<%= config.bin %> extract -t /target --into ./out',
     '<%= config.bin %> extract -t /target --into ./out --artifact haproxy --unpack',
     '<%= config.bin %> extract -t /target --artifact postgresql/db1/globals.sql --stdout | psql',
   ];
-  static override args = { archive: Args.string({ description: 'Name of the archive; the newest complete one unless given.' }) };
+  static override args = {
+    archive: Args.string({ description: 'Name of the archive; the newest complete one unless given.' }),
+  };
   static override flags = {
     ...targetFlag,
-    into: Flags.string({ summary: 'Directory to write to; it is made when it is not there.', helpValue: 'DIR', exclusive: ['stdout'] }),
+    into: Flags.string({
+      summary: 'Directory to write to; it is made when it is not there.',
+      helpValue: 'DIR',
+      exclusive: ['stdout'],
+    }),
     artifact: Flags.string({
       char: 'a',
       summary: 'Path of an artifact, a component, component/host, or a * pattern; everything unless given.',
@@ -36,7 +43,10 @@ export class Extract extends RunCommand {
       multiple: true,
       multipleNonGreedy: true,
     }),
-    stdout: Flags.boolean({ summary: 'Write the one named artifact to standard output.', exclusive: ['json', 'unpack', 'file'] }),
+    stdout: Flags.boolean({
+      summary: 'Write the one named artifact to standard output.',
+      exclusive: ['json', 'unpack', 'file'],
+    }),
     ...configFlags,
     ...outputFlags,
   };
@@ -70,11 +80,17 @@ export class Extract extends RunCommand {
   }
 }
 
-async function writeToStandardOutput(archive: Archive, patterns: readonly string[], signal: AbortSignal): Promise<Outcome> {
+async function writeToStandardOutput(
+  archive: Archive,
+  patterns: readonly string[],
+  signal: AbortSignal,
+): Promise<Outcome> {
   const { selectArtifacts } = await import('@lsbackup/core');
   const [artifact, another] = patterns.length === 0 ? [] : selectArtifacts(archive.metadata, patterns);
   if (artifact === undefined || another !== undefined) {
-    throw new BackupError('USAGE', '--stdout writes exactly one artifact', { hint: 'name it: --artifact COMPONENT/HOST/NAME, as lsbackup show prints it' });
+    throw new BackupError('USAGE', '--stdout writes exactly one artifact', {
+      hint: 'name it: --artifact COMPONENT/HOST/NAME, as lsbackup show prints it',
+    });
   }
   await pipeline(await archive.read(artifact.path, { signal }), process.stdout, { signal, end: false });
   return { summary: { status: 'extracted' }, text: '', exitStatus: 0 };

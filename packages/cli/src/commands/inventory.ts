@@ -13,12 +13,13 @@ export class Inventory extends QueryCommand {
   protected async answer(): Promise<number> {
     const { flags } = await this.parse(Inventory);
     const settings = await readSettings(flags);
-    const { loadCluster, inventoryList } = await import('@lsbackup/core');
-    const cluster = await loadCluster({ source: requireBuildDir(settings), user: localUser() });
+    const { loadCluster, loadInventory, inventoryJson, inventoryList } = await import('@lsbackup/core');
+    const source = requireBuildDir(settings);
     if (flags.json) {
-      this.printDocument(inventoryList(cluster));
+      this.print(inventoryJson(inventoryList(await loadInventory({ source }))));
       return 0;
     }
+    const cluster = await loadCluster({ source, user: localUser() });
     const rows = cluster.hosts.map((host) => [
       host.name,
       `${host.connection.address}:${host.connection.port}`,
@@ -26,7 +27,9 @@ export class Inventory extends QueryCommand {
       host.connection.become ? 'sudo' : 'no',
       host.groups.join(', '),
     ]);
-    this.print(printable(`Cluster ${cluster.name}, ${counted(cluster.hosts.length, 'host')} of ${cluster.inventoryFile}`));
+    this.print(
+      printable(`Cluster ${cluster.name}, ${counted(cluster.hosts.length, 'host')} of ${cluster.inventoryFile}`),
+    );
     this.print(tableText(['host', 'address', 'user', 'become', 'groups'], rows));
     return 0;
   }

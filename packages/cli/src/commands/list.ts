@@ -19,14 +19,18 @@ export class List extends QueryCommand {
     for await (const archive of listArchives(target, { signal })) archives.push(archive);
     if (flags.json) this.printDocument(archives);
     else if (archives.length === 0) this.notice(`no archives in ${target.description}`);
-    else this.print(tableText(['NAME', 'DATE', 'STATUS', 'CLUSTER', 'SIZE', 'COMPONENTS', 'ARTIFACTS'], archives.map(row)));
+    else
+      this.print(
+        tableText(['NAME', 'DATE', 'STATUS', 'CLUSTER', 'SIZE', 'COMPONENTS', 'ARTIFACTS'], archives.map(row)),
+      );
     return 0;
   }
 }
 
 function row(archive: ArchiveSummary): string[] {
   const size = bytesText(archive.bytes);
-  if ('reason' in archive) return [archive.name, dateText(archive.modified.toISOString()), archive.status, '-', size, '-', archive.reason];
+  if ('reason' in archive)
+    return [archive.name, dateText(archive.modified.toISOString()), archive.status, '-', size, '-', archive.reason];
   const complete = archive.components.filter(({ status }) => status === 'complete').length;
   return [
     archive.name,

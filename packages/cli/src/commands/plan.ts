@@ -6,7 +6,8 @@ import { planText } from '../report/plan-text.js';
 
 export class Plan extends QueryCommand {
   static override summary = 'Look at the hosts, read-only, and show what a backup would save from where, and how.';
-  static override description = 'Exit status: 0, or 13 when something would not be saved because it could not be reached or found.';
+  static override description =
+    'Exit status: 0, or 13 when something would not be saved because it could not be reached or found.';
   static override examples = ['<%= config.bin %> plan -b /path/to/build/dir'];
   static override flags = { ...buildDirFlag, ...configFlags, ...selectionFlags, ...outputFlags };
 
@@ -16,7 +17,11 @@ export class Plan extends QueryCommand {
     const source = requireBuildDir(settings);
     const core = await import('@lsbackup/core');
     const user = localUser();
-    const cluster = await core.loadCluster({ source, user, ...(settings.name !== undefined && { name: settings.name }) });
+    const cluster = await core.loadCluster({
+      source,
+      user,
+      ...(settings.name !== undefined && { name: settings.name }),
+    });
     const logger = await createLogger(flags['log-level']);
     const plan = await core.plan({
       cluster,

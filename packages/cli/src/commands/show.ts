@@ -9,7 +9,9 @@ import { archiveText } from '../report/archive-text.js';
 export class Show extends QueryCommand {
   static override summary = 'Show what is in an archive, and what is not.';
   static override examples = ['<%= config.bin %> show -t /target'];
-  static override args = { archive: Args.string({ description: 'Name of the archive; the newest complete one unless given.' }) };
+  static override args = {
+    archive: Args.string({ description: 'Name of the archive; the newest complete one unless given.' }),
+  };
   static override flags = { ...targetFlag, ...configFlags, ...outputFlags };
 
   protected async answer(signal: AbortSignal): Promise<number> {

@@ -16,7 +16,9 @@ export class Verify extends RunCommand {
   static override description =
     'Exit status: 0 intact (also of a partial archive, with a notice), 4 corruption found, 10 there is no such archive.';
   static override examples = ['<%= config.bin %> verify -t /target', '<%= config.bin %> verify -t /target --all'];
-  static override args = { archive: Args.string({ description: 'Name of the archive; the newest complete one unless given.' }) };
+  static override args = {
+    archive: Args.string({ description: 'Name of the archive; the newest complete one unless given.' }),
+  };
   static override flags = {
     ...targetFlag,
     all: Flags.boolean({ summary: 'Every archive of the target.' }),
@@ -26,10 +28,13 @@ export class Verify extends RunCommand {
 
   protected async perform(output: RunOutput, signal: AbortSignal): Promise<Outcome> {
     const { args, flags } = await this.parse(Verify);
-    if (flags.all && args.archive !== undefined) throw new BackupError('USAGE', '--all and the name of an archive exclude each other');
+    if (flags.all && args.archive !== undefined)
+      throw new BackupError('USAGE', '--all and the name of an archive exclude each other');
     const settings = await readSettings(flags);
     await using target = await openTarget(requireTarget(settings), signal);
-    const names = flags.all ? await allNames(target, signal) : [await this.chooseName(target, args.archive, { output, signal })];
+    const names = flags.all
+      ? await allNames(target, signal)
+      : [await this.chooseName(target, args.archive, { output, signal })];
     const verified: Verified[] = [];
     for (const name of names) verified.push(await this.verifyOne(target, name, { output, signal }));
     return verifyOutcome(verified);
@@ -69,7 +74,10 @@ interface Context {
 }
 
 function corruption(result: VerifyResult, problem: VerifyResult['problems'][number]): BackupError {
-  return new BackupError('ARCHIVE_CORRUPT', `${result.name}: ${problem.entry} at byte ${problem.offset}: ${problem.what}`);
+  return new BackupError(
+    'ARCHIVE_CORRUPT',
+    `${result.name}: ${problem.entry} at byte ${problem.offset}: ${problem.what}`,
+  );
 }
 
 async function allNames(target: Store, signal: AbortSignal): Promise<string[]> {

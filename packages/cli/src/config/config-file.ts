@@ -53,7 +53,9 @@ export function parseConfig(file: string, text: string): Config {
   const [syntaxError] = document.errors;
   if (syntaxError !== undefined) {
     const line = syntaxError.linePos?.[0].line ?? 1;
-    throw new BackupError('CONFIG_INVALID', `${file}:${line}: ${syntaxError.message.split('\n')[0] ?? ''}`, { cause: syntaxError });
+    throw new BackupError('CONFIG_INVALID', `${file}:${line}: ${syntaxError.message.split('\n')[0] ?? ''}`, {
+      cause: syntaxError,
+    });
   }
   const parsed = configSchema.safeParse(document.toJS() ?? {});
   if (parsed.success) return parsed.data;
@@ -71,6 +73,10 @@ async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
-    throw new BackupError('CONFIG_INVALID', `cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new BackupError(
+      'CONFIG_INVALID',
+      `cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
 }

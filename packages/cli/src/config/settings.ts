@@ -20,7 +20,11 @@ export interface Settings {
   readonly buildDir: string | undefined;
   readonly target: string | undefined;
   readonly name: string | undefined;
-  readonly selection: { readonly only?: readonly string[]; readonly skip?: readonly string[]; readonly limit?: readonly string[] };
+  readonly selection: {
+    readonly only?: readonly string[];
+    readonly skip?: readonly string[];
+    readonly limit?: readonly string[];
+  };
   /** Weakest first. */
   readonly layers: readonly OptionLayer[];
   readonly limits: Limits;

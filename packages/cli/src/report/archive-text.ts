@@ -4,7 +4,12 @@ import { notBackedUp, notBackedUpText } from './not-backed-up.js';
 import { bytesText, counted, indented, printable, tableText } from './text.js';
 
 /** An archive for people. */
-export function archiveText(archive: { readonly name: string; readonly bytes: number; readonly contentBytes: number; readonly metadata: Metadata }): string {
+export function archiveText(archive: {
+  readonly name: string;
+  readonly bytes: number;
+  readonly contentBytes: number;
+  readonly metadata: Metadata;
+}): string {
   const { metadata } = archive;
   const head = [
     ['archive', archive.name],
@@ -12,7 +17,10 @@ export function archiveText(archive: { readonly name: string; readonly bytes: nu
     ['status', metadata.status === 'complete' ? 'complete' : 'PARTIAL'],
     ['started', metadata.startedAt],
     ['finished', metadata.finishedAt],
-    ['size', `${bytesText(archive.bytes)}, content ${bytesText(archive.contentBytes)} in ${counted(metadata.artifacts.length, 'artifact')}`],
+    [
+      'size',
+      `${bytesText(archive.bytes)}, content ${bytesText(archive.contentBytes)} in ${counted(metadata.artifacts.length, 'artifact')}`,
+    ],
     ['run', `${metadata.runId} by ${metadata.tool.name} ${metadata.tool.version}`],
   ].map(([key = '', value = '']) => printable(`${key.padEnd(9)} ${value}`));
   const secrets = secretsText(metadata);
@@ -56,5 +64,7 @@ function warningsText(metadata: Metadata): string {
     ),
     ...metadata.artifacts.flatMap(({ path, warnings: own }) => own.map((warning) => `${path}: ${warning.message}`)),
   ];
-  return warnings.length === 0 ? '' : ['Warnings', ...warnings.map((warning) => indented(printable(warning)))].join('\n');
+  return warnings.length === 0
+    ? ''
+    : ['Warnings', ...warnings.map((warning) => indented(printable(warning)))].join('\n');
 }

@@ -29,7 +29,8 @@ export function createBackupReporter(output: RunOutput): BackupReporter {
       if (event.type === 'plan') output.runId = event.runId;
       if (event.type === 'component' && event.status !== 'started') {
         const { component, unit, status, reason } = event;
-        if (status !== 'complete') units.set(`${component}/${unit}`, { component, unit, status, reason: reason ?? null, code: null });
+        if (status !== 'complete')
+          units.set(`${component}/${unit}`, { component, unit, status, reason: reason ?? null, code: null });
       }
       if (event.type === 'host' && event.status === 'failed') {
         hosts.set(event.host, { host: event.host, reason: event.error?.message ?? 'not reached' });
@@ -53,10 +54,19 @@ function writeLine(output: RunOutput, event: BackupEvent): void {
       output.line('plan', { units: event.units, artifacts: event.artifacts, expectedBytes: event.expectedBytes });
       return;
     case 'host':
-      output.line('host', { host: event.host, status: event.status, error: event.error ? errorFields(event.error) : null });
+      output.line('host', {
+        host: event.host,
+        status: event.status,
+        error: event.error ? errorFields(event.error) : null,
+      });
       return;
     case 'component':
-      output.line('component', { component: event.component, unit: event.unit, status: event.status, reason: event.reason ?? null });
+      output.line('component', {
+        component: event.component,
+        unit: event.unit,
+        status: event.status,
+        reason: event.reason ?? null,
+      });
       return;
     case 'progress': {
       const { type: _type, ...fields } = event;
@@ -64,7 +74,12 @@ function writeLine(output: RunOutput, event: BackupEvent): void {
       return;
     }
     case 'warning':
-      output.line('warning', { code: event.code, message: event.message, host: event.host ?? null, component: event.component ?? null });
+      output.line('warning', {
+        code: event.code,
+        message: event.message,
+        host: event.host ?? null,
+        component: event.component ?? null,
+      });
       return;
     case 'error':
       output.line('error', errorFields(event.error));

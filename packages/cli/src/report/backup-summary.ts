@@ -48,7 +48,9 @@ export function unitCounts(metadata: Metadata): Record<(typeof statuses)[number]
 
 /** The archive is not encrypted, so whoever keeps it should know what is in it. */
 export function secretsText(metadata: Metadata): string {
-  const names = metadata.components.filter((component) => component.units.some((unit) => unit.containsSecrets)).map(({ name }) => name);
+  const names = metadata.components
+    .filter((component) => component.units.some((unit) => unit.containsSecrets))
+    .map(({ name }) => name);
   return names.length === 0 ? '' : `contains secrets in clear: ${names.join(', ')}`;
 }
 

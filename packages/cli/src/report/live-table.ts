@@ -29,7 +29,8 @@ export function createLiveTable(terminal: Terminal, now: () => number = Date.now
     const units = [...running].map((unit) => `  ${unit}  running`);
     const lines = [...units, ...streams];
     const room = Math.max(1, (terminal.rows ?? 24) - 3);
-    const shown = lines.length > room ? [...lines.slice(0, room - 1), `  ... and ${lines.length - room + 1} more`] : lines;
+    const shown =
+      lines.length > room ? [...lines.slice(0, room - 1), `  ... and ${lines.length - room + 1} more`] : lines;
     return [...shown, totals()];
   };
 

@@ -3,7 +3,13 @@ import { counted, indented, printable } from './text.js';
 
 /** What a run did not save: the part of a summary that matters most. */
 export interface NotBackedUp {
-  readonly units: readonly { component: string; unit: string; status: string; reason: string | null; code: string | null }[];
+  readonly units: readonly {
+    component: string;
+    unit: string;
+    status: string;
+    reason: string | null;
+    code: string | null;
+  }[];
   readonly artifacts: readonly { path: string; code: string; reason: string }[];
   readonly hosts: readonly { host: string; reason: string }[];
   readonly uncoveredGroups: readonly string[];
@@ -50,11 +56,15 @@ function unreached(hosts: Metadata['hosts'] | Plan['hosts']): NotBackedUp['hosts
 export function notBackedUpText(missed: NotBackedUp, heading = 'NOT backed up'): string {
   const lines = [
     ...missed.hosts.map(({ host, reason }) => `host ${host}: ${reason}`),
-    ...missed.units.map(({ component, unit, status, reason }) => `${component}/${unit} ${status}${reason === null ? '' : `: ${reason}`}`),
+    ...missed.units.map(
+      ({ component, unit, status, reason }) => `${component}/${unit} ${status}${reason === null ? '' : `: ${reason}`}`,
+    ),
     ...missed.artifacts.map(({ path, reason }) => `${path}: ${reason}`),
   ];
   if (missed.uncoveredGroups.length > 0) {
-    lines.push(`${counted(missed.uncoveredGroups.length, 'group')} that no component covers: ${missed.uncoveredGroups.join(', ')}`);
+    lines.push(
+      `${counted(missed.uncoveredGroups.length, 'group')} that no component covers: ${missed.uncoveredGroups.join(', ')}`,
+    );
   }
   if (lines.length === 0) return '';
   return [`${heading}:`, ...lines.map((line) => indented(printable(line)))].join('\n');

@@ -17,13 +17,21 @@ export function planText(plan: Plan): string {
 function unitText(unit: Plan['units'][number]): string {
   const product = unit.product === undefined ? '' : `  ${unit.product.name} ${unit.product.version}`;
   const head = printable(`${unit.component}/${unit.name}${product}  ${unit.consistency ?? ''}`.trimEnd());
-  const rows = unit.artifacts.map(({ path, size, commands }) => [path, size === undefined ? '?' : bytesText(size), commands.join(' && ')]);
+  const rows = unit.artifacts.map(({ path, size, commands }) => [
+    path,
+    size === undefined ? '?' : bytesText(size),
+    commands.join(' && '),
+  ]);
   const notes = [
-    ...unit.tempSpace.map(({ host, path, bytes, why }) => `temporary: ${bytesText(bytes)} in ${path} on ${host} (${why})`),
+    ...unit.tempSpace.map(
+      ({ host, path, bytes, why }) => `temporary: ${bytesText(bytes)} in ${path} on ${host} (${why})`,
+    ),
     ...(unit.containsSecrets ? ['contains secrets; the archive is not encrypted'] : []),
     ...unit.warnings.map((warning) => `warning: ${warning.message}`),
   ];
-  return [head, ...(rows.length > 0 ? [indented(tableText(['artifact', 'about', 'command'], rows))] : []), ...notes.map((note) => indented(printable(note)))].join(
-    '\n',
-  );
+  return [
+    head,
+    ...(rows.length > 0 ? [indented(tableText(['artifact', 'about', 'command'], rows))] : []),
+    ...notes.map((note) => indented(printable(note))),
+  ].join('\n');
 }

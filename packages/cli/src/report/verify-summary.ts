@@ -20,7 +20,16 @@ export function verifyOutcome(verified: readonly Verified[]): Outcome {
 }
 
 function archiveFields({ name, result, failure }: Verified): object {
-  if (failure !== undefined) return { archive: name, intact: false, status: null, bytes: null, artifacts: null, problems: [], error: errorFields(failure) };
+  if (failure !== undefined)
+    return {
+      archive: name,
+      intact: false,
+      status: null,
+      bytes: null,
+      artifacts: null,
+      problems: [],
+      error: errorFields(failure),
+    };
   const { intact, status, bytes, artifacts, problems, unchecked } = result;
   return { archive: name, intact, status, bytes, artifacts, problems, unchecked, error: null };
 }
@@ -28,11 +37,14 @@ function archiveFields({ name, result, failure }: Verified): object {
 function archiveText({ name, result, failure }: Verified): string {
   if (failure !== undefined) return printable(`DAMAGED ${name}: ${failure.message}`);
   if (!result.intact) {
-    const problems = result.problems.map((problem) => indented(printable(`${problem.entry} at byte ${problem.offset}: ${problem.what}`)));
+    const problems = result.problems.map((problem) =>
+      indented(printable(`${problem.entry} at byte ${problem.offset}: ${problem.what}`)),
+    );
     return [printable(`DAMAGED ${name}`), ...problems].join('\n');
   }
   const lines = [printable(`Intact: ${name}, ${counted(result.artifacts, 'artifact')}, ${bytesText(result.bytes)}`)];
-  if (result.status === 'partial') lines.push('  Note: the archive itself is PARTIAL; lsbackup show says what is missing.');
+  if (result.status === 'partial')
+    lines.push('  Note: the archive itself is PARTIAL; lsbackup show says what is missing.');
   if (result.unchecked.length > 0) lines.push(`  Formats checked by hash only: ${result.unchecked.join(', ')}`);
   return lines.join('\n');
 }

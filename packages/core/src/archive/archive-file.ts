@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { asBackupError, BackupError } from '../model/errors.js';
 import type { Member } from '../model/metadata.js';
 import type { Store } from '../stores/store.js';
-import { maximumPartBytes } from './limits.js';
+import { maximumPartBytes, maximumStoredPartBytes } from './limits.js';
 import { inflateMember, inflateUpTo, sha256Hex } from './gzip.js';
 import { blockBytes, entryBytes, headerBytesOf, modifiedField, paddingAfter, sizeField, tarHeader } from './tar-header.js';
 
@@ -13,6 +13,18 @@ export interface RecordedEntry extends Member {
   /** Of the content. */
   readonly bytes: number;
   readonly contentSha256: string;
+}
+
+/** ARCHIVE_CORRUPT that knows which entry it is about. */
+export class CorruptEntry extends BackupError {
+  readonly entry: string;
+  readonly problem: string;
+
+  constructor(archive: string, place: { readonly entry: string; readonly problem: string }, cause?: unknown) {
+    super('ARCHIVE_CORRUPT', `${archive}: ${place.entry}: ${place.problem}`, { cause });
+    this.entry = place.entry;
+    this.problem = place.problem;
+  }
 }
 
 /** The bytes of one archive at a store, read by range; every error names archive and entry. */
@@ -27,8 +39,8 @@ export class ArchiveFile {
     this.bytes = bytes;
   }
 
-  corrupt(entry: string, problem: string, cause?: unknown): BackupError {
-    return new BackupError('ARCHIVE_CORRUPT', `${this.name}: ${entry}: ${problem}`, { cause });
+  corrupt(entry: string, problem: string, cause?: unknown): CorruptEntry {
+    return new CorruptEntry(this.name, { entry, problem }, cause);
   }
 
   /** Streams `length` bytes from `offset`. The store's errors pass as they are. */
@@ -49,7 +61,7 @@ export class ArchiveFile {
   /** Reads one entry that holds data and checks everything that is recorded of it. Errors: ARCHIVE_CORRUPT, those of the store. */
   async readEntry(entry: RecordedEntry, signal?: AbortSignal): Promise<Buffer> {
     this.checkPlace(entry);
-    if (entry.bytes > maximumPartBytes || entry.length > 2 * maximumPartBytes) throw this.corrupt(entry.name, 'its recorded size is more than one entry may have');
+    if (entry.bytes > maximumPartBytes || entry.length > maximumStoredPartBytes) throw this.corrupt(entry.name, 'its recorded size is more than one entry may have');
     return this.checkEntry(entry, await this.read(entry.offset, entry.length, signal));
   }
 

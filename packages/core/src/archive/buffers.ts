@@ -232,11 +232,9 @@ export class ChunkBuffer {
   }
 }
 
-/** A buffer outside any pool that holds `content` alone. */
-export function unpooledBuffer(content: Uint8Array): ChunkBuffer {
-  const buffer = new ChunkBuffer(Buffer.allocUnsafeSlow(allocationFor(content.length)), content.length, () => undefined);
-  buffer.fill(content);
-  return buffer;
+/** An empty buffer outside any pool, for `size` bytes of content. */
+export function unpooledBuffer(size: number): ChunkBuffer {
+  return new ChunkBuffer(Buffer.allocUnsafeSlow(allocationFor(size)), size, () => undefined);
 }
 
 function allocationFor(size: number): number {

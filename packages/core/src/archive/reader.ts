@@ -9,13 +9,12 @@ import { metadataName } from './checksums.js';
 import { endOfTarMember, footerBytes, parseFooter, sha256Hex } from './gzip.js';
 import { ArchiveFile } from './archive-file.js';
 import { inOrder } from './in-order.js';
+import { maximumMetadataBytes } from './limits.js';
 import { partName } from './part-table.js';
 import { readTable } from './read-table.js';
 
 /** One ranged read of this much holds the metadata of most archives. */
 const tailBytes = 64 * 1024;
-/** Far more than the metadata of a hundred thousand artifacts; a bomb ends here. */
-const maximumMetadataBytes = 512 * 1024 * 1024;
 const partsAhead = 3;
 
 /** An opened archive, with what the functions of this room need to read it. */

@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from '@jest/globals';
 
 import { bytesFormat } from '../formats/bytes.js';
-import type { Metadata } from '../model/metadata.js';
+import type { Member, Metadata } from '../model/metadata.js';
 import { createMemoryStore } from '../stores/memory.js';
 import type { WrittenArtifact } from './archive.js';
 import { openArchive } from './reader.js';
@@ -38,7 +38,7 @@ describe('thin', () => {
     expect(writer.memoryInUse).toBe(0);
   });
 });
-function metadata(artifacts: readonly WrittenArtifact[], members: Metadata['members']): Metadata {
+function metadata(artifacts: readonly WrittenArtifact[], members: readonly Member[]): Metadata {
   const at = startedAt.toISOString();
   return { format: 'lsbackup-v1', requires: [], tool: { name: 't', version: '1' }, runId: 'r', startedAt: at, finishedAt: at, status: 'complete', cluster: { name: 'c', inventorySha256: '0'.repeat(64) }, hosts: [], components: [],
     artifacts: artifacts.map((a) => ({ ...a, component: 'c', unit: 'h', host: 'h', format: 'bytes', startedAt: at, finishedAt: at, warnings: [] })), failed: [], members: [...members], uncoveredGroups: [] };

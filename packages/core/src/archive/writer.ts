@@ -103,10 +103,10 @@ class TarGzWriter implements ArchiveWriter {
       for (let start = 0; start < request.content.length; start += this.#chunkBytes) {
         if (request.signal.aborted) throw abortError(request.signal);
         const chunk = request.content.subarray(start, start + this.#chunkBytes);
-        await intake.take(chunk, () => Promise.resolve(unpooledBuffer(chunk)));
+        await intake.take(chunk, () => Promise.resolve(unpooledBuffer(chunk.length)));
         await intake.stored();
       }
-      return intake.complete(() => Promise.resolve(unpooledBuffer(Buffer.alloc(0))));
+      return intake.complete(() => Promise.resolve(unpooledBuffer(0)));
     });
   }
 

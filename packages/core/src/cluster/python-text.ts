@@ -10,7 +10,8 @@ export const whitespaceClass = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u20
 export const wordClass = '\\p{L}\\p{N}_';
 
 const whitespace = new RegExp(`[${whitespaceClass}]`);
-const lineEnd = new RegExp('\\r\\n|[\\n\\r\\v\\f\\x1c-\\x1e\\x85\\u2028\\u2029]');
+const lineEndClass = '\\n\\r\\v\\f\\x1c-\\x1e\\x85\\u2028\\u2029';
+const lineEnd = new RegExp(`\\r\\n|[${lineEndClass}]`);
 
 /** The text without white space at both ends. */
 export function strip(text: string): string {

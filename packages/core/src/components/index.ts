@@ -1,5 +1,6 @@
 import type { AnyComponent } from './component.js';
 import { haproxy } from './haproxy/index.js';
+import { postgresql } from './postgresql/index.js';
 
 /** Every component this package brings, in the order they are listed to people. */
-export const builtInComponents: readonly AnyComponent[] = [haproxy];
+export const builtInComponents: readonly AnyComponent[] = [haproxy, postgresql];

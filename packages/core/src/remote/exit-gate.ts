@@ -205,10 +205,7 @@ export class GatedProcess implements RemoteProcess {
   #errorOutput(chunk: Buffer): void {
     if (this.#failure) return;
     const own = this.#errorMarker.push(chunk);
-    if (own === undefined) {
-      if (this.#errorMarker.overflown) this.#fail(this.#banner());
-      return;
-    }
+    if (own === undefined) return;
     this.#stderr.add(own);
     this.#tar?.add(own);
   }

@@ -1,9 +1,9 @@
-/** Discards everything up to the end of the marker line. What a login shell prints before it is noise, up to a bound. */
+/** Discards everything up to the end of the marker line. What a login shell prints before it is noise, of which the last `maximum` bytes are kept. */
 export class MarkerFilter {
   readonly #marker: Buffer;
   readonly #maximum: number;
-  #pending: Buffer[] = [];
-  #pendingBytes = 0;
+  #pending: Buffer = Buffer.alloc(0);
+  #bytes = 0;
   #found: string | undefined;
 
   constructor(marker: string, maximum: number) {
@@ -16,29 +16,29 @@ export class MarkerFilter {
     return this.#found;
   }
 
-  /** What came before the marker, or everything while it has not been seen. */
+  /** The end of what came before the marker, or of everything while it has not been seen. */
   get noise(): string {
-    return Buffer.concat(this.#pending).toString();
+    return this.#pending.toString();
   }
 
-  /** More than the allowed number of bytes came without a marker. */
+  /** More than `maximum` bytes came without a marker. */
   get overflown(): boolean {
-    return this.#found === undefined && this.#pendingBytes > this.#maximum;
+    return this.#found === undefined && this.#bytes > this.#maximum;
   }
 
   /** The command's own bytes in `chunk`: undefined while the marker has not been seen. */
   push(chunk: Buffer): Buffer | undefined {
     if (this.#found !== undefined) return chunk;
-    const all = this.#pending.length === 0 ? chunk : Buffer.concat([...this.#pending, chunk]);
+    this.#bytes += chunk.length;
+    const all = Buffer.concat([this.#pending, chunk]);
     const start = all.indexOf(this.#marker);
     const end = start < 0 ? -1 : all.indexOf('\n', start + this.#marker.length);
     if (end < 0) {
-      this.#pending = [all];
-      this.#pendingBytes = all.length;
+      this.#pending = all.subarray(-Math.max(this.#maximum, this.#marker.length + 32));
       return undefined;
     }
     this.#found = all.toString('latin1', start + this.#marker.length, end).trim();
-    this.#pending = [Buffer.from(all.subarray(0, start))];
+    this.#pending = Buffer.from(all.subarray(0, start));
     return all.subarray(end + 1);
   }
 }

@@ -127,10 +127,9 @@ class SshHost implements RemoteHost {
       if ('socket' in to) this.#client.openssh_forwardOutStreamLocal(to.socket, callback);
       else this.#client.forwardOut('127.0.0.1', 0, to.host, to.port, callback);
     };
-    const channel = await this.#openChannel(open, signal).catch((error: unknown) => {
+    const socket = await this.#openChannel(open, (channel) => new ForwardedSocket(channel), signal).catch((error: unknown) => {
       throw error instanceof BackupError ? error : forwardError(this.host.name, name, error);
     });
-    const socket = new ForwardedSocket(channel);
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
     return socket;
@@ -155,16 +154,17 @@ class SshHost implements RemoteHost {
     const loginIsRoot = this.#facts?.loginIsRoot ?? false;
     const user = this.host.connection.become && command.become !== false ? command.become : undefined;
     const line = commandLine(command, { marker, usesInput: mode.usesInput, user, loginIsRoot });
-    const { channel, slot } = await this.#session(line, mode.helper, signal);
-    const process = new GatedProcess(channel, {
-      command,
-      place: { host: this.host.name, login: this.#dialled.username, what: describeCommand(command) },
-      marker,
-      ...mode,
-      signal,
-      warn: options.warn,
-      kill: (pid) => this.#kill(pid, command.become),
-    });
+    const gate = (channel: ClientChannel): GatedProcess =>
+      new GatedProcess(channel, {
+        command,
+        place: { host: this.host.name, login: this.#dialled.username, what: describeCommand(command) },
+        marker,
+        ...mode,
+        signal,
+        warn: options.warn,
+        kill: (pid) => this.#kill(pid, command.become),
+      });
+    const { process, slot } = await this.#session({ line, gate, helper: mode.helper, signal });
     this.#processes.add(process);
     void process.closed.then(() => {
       this.#processes.delete(process);
@@ -174,13 +174,19 @@ class SshHost implements RemoteHost {
   }
 
   /** A session with the line running in it. A server that refuses a session gets it again when one of ours has ended. */
-  async #session(line: string, helper: boolean, signal: AbortSignal | undefined): Promise<{ channel: ClientChannel; slot: Slot }> {
+  async #session(session: {
+    readonly line: string;
+    readonly gate: (channel: ClientChannel) => GatedProcess;
+    readonly helper: boolean;
+    readonly signal: AbortSignal | undefined;
+  }): Promise<{ process: GatedProcess; slot: Slot }> {
+    const { line, gate, helper, signal } = session;
     for (let refusals = 0; ; refusals += 1) {
       const slot = await this.#slots.take(helper, signal).catch(() => {
         throw signal ? abortError(signal) : this.#connectionLost();
       });
       try {
-        return { channel: await this.#openChannel((callback) => this.#client.exec(line, callback), signal), slot };
+        return { process: await this.#openChannel((callback) => this.#client.exec(line, callback), gate, signal), slot };
       } catch (error) {
         slot.release();
         if (error instanceof BackupError) throw error;
@@ -192,8 +198,16 @@ class SshHost implements RemoteHost {
     }
   }
 
-  /** One channel, with a deadline. Rejects with ssh2's error when the server refuses it. A channel that comes too late is closed. */
-  #openChannel(open: (callback: (error: Error | undefined, channel: ClientChannel) => void) => void, signal?: AbortSignal): Promise<ClientChannel> {
+  /**
+   * One channel, with a deadline. Rejects with ssh2's error when the server refuses it. A channel that comes too late is closed.
+   * `use` gets the channel before the next packet is looked at: a short command's exit status can come in the same segment as the answer to
+   * its start, and ssh2 emits it once.
+   */
+  #openChannel<T>(
+    open: (callback: (error: Error | undefined, channel: ClientChannel) => void) => void,
+    use: (channel: ClientChannel) => T,
+    signal?: AbortSignal,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#lost) return reject(this.#connectionLost());
       if (signal?.aborted) return reject(abortError(signal));
@@ -211,7 +225,7 @@ class SshHost implements RemoteHost {
       try {
         open((error, channel) => {
           if (settled) return error ? undefined : discard(channel);
-          finish(() => (error ? reject(this.#lost ? this.#connectionLost() : error) : resolve(channel)));
+          finish(() => (error ? reject(this.#lost ? this.#connectionLost() : error) : resolve(use(channel))));
         });
       } catch (error) {
         // ssh2 throws when the socket has gone already.

@@ -27,8 +27,8 @@ import { runUnit, type UnitServices } from './unit-scope.js';
 
 const coreVersion = '0.1.0';
 const defaultStreamsPerHost = 2;
-/** Of the ten sessions sshd allows on a connection (sshd_config, MaxSessions), what is left beside helper commands. */
-const channelsPerHost = 6;
+/** Of the ten sessions sshd allows on a connection (sshd_config, MaxSessions), what is left beside locks, ledgers and helper commands. */
+const channelsPerHost = 4;
 /** What ssh2 may hold for one open channel: its 2 MiB receive window and as much again on the way. */
 const bytesPerChannel = 4 * 1024 * 1024;
 const defaultCleanUpSeconds = 60;

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Readable, Writable } from 'node:stream';
-import { abortError } from '../model/errors.js';
+import { destroyOnAbort } from './abort.js';
 import { localError } from './local-errors.js';
 
 const readBlock = 1024 * 1024;
@@ -67,17 +67,6 @@ export function fileRange(
       );
     },
   });
-  if (signal !== undefined) destroyOnAbort(stream, signal);
+  destroyOnAbort(stream, signal);
   return stream;
-}
-
-function destroyOnAbort(stream: Readable | Writable, signal: AbortSignal): void {
-  const stop = (): void => {
-    stream.destroy(abortError(signal));
-  };
-  if (signal.aborted) stop();
-  else {
-    signal.addEventListener('abort', stop, { once: true });
-    stream.once('close', () => signal.removeEventListener('abort', stop));
-  }
 }

@@ -1,8 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { controllerState, thisController, type Controller } from '../controller/controller.js';
 import { localError, systemCode } from './local-errors.js';
 import { claimPattern, partialPattern, unlinkIfThere } from './local-upload.js';
-import { ownerState, parseOwner, thisOwner, type Owner } from './owner.js';
+import { parseOwner, type Owner } from './owner.js';
 import type { Leftover } from './store.js';
 
 /** An owner that cannot be asked (it ran on another machine) is taken for gone after a day without a byte: streams stall out within minutes. */
@@ -20,7 +21,7 @@ interface Unfinished {
 export async function sweepDirectory(directory: string, olderThan: Date): Promise<readonly Leftover[]> {
   const removed: Leftover[] = [];
   try {
-    const here = await thisOwner('', '');
+    const here = await thisController();
     for (const file of await unfinishedFiles(directory)) {
       if (file.touched >= olderThan.getTime()) continue;
       if (!(await isAbandoned(file, here))) continue;
@@ -33,8 +34,8 @@ export async function sweepDirectory(directory: string, olderThan: Date): Promis
   return removed;
 }
 
-async function isAbandoned(file: Unfinished, here: Owner): Promise<boolean> {
-  const state = file.owner === undefined ? 'unknown' : await ownerState(file.owner, here);
+async function isAbandoned(file: Unfinished, here: Controller): Promise<boolean> {
+  const state = file.owner === undefined ? 'unknown' : await controllerState(file.owner, here);
   if (state !== 'unknown') return state === 'gone';
   return Date.now() - file.touched > silentOwnerMilliseconds;
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { link, lstat, open, readFile, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { abortError, BackupError } from '../model/errors.js';
+import { BackupError } from '../model/errors.js';
+import { throwIfAborted } from './abort.js';
 import { fileBody } from './local-body.js';
 import { localError, systemCode } from './local-errors.js';
 import { numberedName } from './naming.js';
@@ -25,7 +26,7 @@ export async function beginUpload(
   wanted: string,
   options: { readonly signal: AbortSignal; readonly runId: string },
 ): Promise<Upload> {
-  if (options.signal.aborted) throw abortError(options.signal);
+  throwIfAborted(options.signal);
   const token = randomBytes(8).toString('hex');
   const owner = Buffer.from(`${JSON.stringify(await thisOwner(token, options.runId))}\n`);
   const name = await claimName(directory, wanted, { token, owner });
@@ -61,13 +62,13 @@ function localUpload(upload: Paths): Upload {
 
   const publish = async (stillOwner: () => Promise<boolean>): Promise<void> => {
     if (abort !== undefined) throw new BackupError('ABORTED', `${name} was given up before it was committed`);
-    if (signal.aborted) throw abortError(signal);
+    throwIfAborted(signal);
     if (body.errored) throw localError(body.errored, directory);
     if (!body.writableFinished) throw new BackupError('INTERNAL', `${name}: commit before its body has finished`);
     await handle.sync();
     await close();
     await requireOwnership(upload, stillOwner);
-    if (signal.aborted) throw abortError(signal);
+    throwIfAborted(signal);
     await link(partial, join(directory, name));
     await unlinkIfThere(partial);
     if ((await claimHolder(upload)) === 'us') await unlinkIfThere(claim);
@@ -86,8 +87,8 @@ function localUpload(upload: Paths): Upload {
   return {
     name,
     body,
-    commit: ({ stillOwner }) =>
-      (commit ??= publish(stillOwner).catch((error: unknown) => {
+    commit: (options) =>
+      (commit ??= publish(() => options.stillOwner()).catch((error: unknown) => {
         throw localError(error, directory);
       })),
     abort: () =>

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { abortError, BackupError } from '../model/errors.js';
+import { BackupError } from '../model/errors.js';
+import { throwIfAborted } from './abort.js';
 import { fileRange } from './local-body.js';
 import { localError, systemCode } from './local-errors.js';
 import { sweepDirectory } from './local-sweep.js';
@@ -25,7 +26,7 @@ export async function openLocalStore(directory: string): Promise<Store> {
     },
     create: (name, content) => createObject(directory, name, content),
     get: async (name, options = {}) => {
-      if (options.signal?.aborted === true) throw abortError(options.signal);
+      throwIfAborted(options.signal);
       return readObject(directory, name, options);
     },
     stat: (name) => entryOf(directory, name),
@@ -63,13 +64,13 @@ export const localDriver: StoreDriver = {
 
 async function requireDirectory(directory: string): Promise<void> {
   try {
-    await readdirProbe(directory);
+    await requireKind(directory);
   } catch (error) {
     throw localError(error, directory);
   }
 }
 
-async function readdirProbe(directory: string): Promise<void> {
+async function requireKind(directory: string): Promise<void> {
   if ((await stat(directory)).isDirectory()) return;
   throw Object.assign(new Error(`${directory} is a file`), { code: 'ENOTDIR' });
 }
@@ -121,7 +122,7 @@ async function* listEntries(directory: string, prefix: string, signal: AbortSign
     throw localError(error, directory);
   });
   for (const name of names.filter((each) => isObjectName(each) && each.startsWith(prefix)).sort()) {
-    if (signal?.aborted === true) throw abortError(signal);
+    throwIfAborted(signal);
     const entry = await entryOf(directory, name);
     if (entry !== undefined) yield entry;
   }

@@ -1,5 +1,6 @@
 import { Readable, Writable } from 'node:stream';
-import { abortError, BackupError } from '../model/errors.js';
+import { BackupError } from '../model/errors.js';
+import { destroyOnAbort, throwIfAborted } from './abort.js';
 import { isObjectName, numberedName, requireObjectName } from './naming.js';
 import type { Entry, Store, StoreDriver, Upload } from './store.js';
 
@@ -22,44 +23,42 @@ export function createMemoryStore(options: { readonly capacity?: number } = {}):
 
   return {
     description: 'memory',
-    begin: (name, { signal }) => {
-      requireObjectName(name);
-      if (signal.aborted) return Promise.reject(abortError(signal));
-      let attempt = 0;
-      while (objects.has(numberedName(name, attempt)) || claims.has(numberedName(name, attempt))) attempt++;
-      const settled = numberedName(name, attempt);
-      claims.add(settled);
-      return Promise.resolve(
-        memoryUpload({
-          name: settled,
+    begin: (wanted, { signal }) =>
+      promised(() => {
+        requireObjectName(wanted);
+        throwIfAborted(signal);
+        const name = freeName(wanted, (candidate) => objects.has(candidate) || claims.has(candidate));
+        claims.add(name);
+        return memoryUpload({
+          name,
           signal,
           room: () => capacity - stored(),
           publish: (content) => {
-            if (objects.has(settled)) throw new BackupError('TARGET_IO', `${settled} appeared in memory meanwhile`);
-            put(settled, content);
+            if (objects.has(name)) throw new BackupError('TARGET_IO', `${name} appeared in memory meanwhile`);
+            put(name, content);
           },
-          release: () => claims.delete(settled),
-        }),
-      );
-    },
-    create: (name, content) => {
-      requireObjectName(name);
-      if (objects.has(name)) return Promise.resolve(false);
-      put(name, Buffer.from(content));
-      return Promise.resolve(true);
-    },
-    get: (name, { range, signal } = {}) => {
-      if (signal?.aborted === true) return Promise.reject(abortError(signal));
-      const object = objects.get(name);
-      if (object === undefined)
-        return Promise.reject(new BackupError('OBJECT_MISSING', `there is no ${name} in memory`));
-      const content = range === undefined ? object.content : object.content.subarray(range.start, range.end);
-      return Promise.resolve(readBuffer(content, signal));
-    },
+          release: () => claims.delete(name),
+        });
+      }),
+    create: (name, content) =>
+      promised(() => {
+        requireObjectName(name);
+        if (objects.has(name)) return false;
+        put(name, Buffer.from(content));
+        return true;
+      }),
+    get: (name, { range, signal } = {}) =>
+      promised(() => {
+        throwIfAborted(signal);
+        const object = objects.get(name);
+        if (object === undefined) throw new BackupError('OBJECT_MISSING', `there is no ${name} in memory`);
+        const content = range === undefined ? object.content : object.content.subarray(range.start, range.end);
+        return readBuffer(content, signal);
+      }),
     stat: (name) => Promise.resolve(entryOf(name, objects.get(name))),
     async *list(prefix, { signal } = {}) {
       for (const name of [...objects.keys()].filter((each) => isObjectName(each) && each.startsWith(prefix)).sort()) {
-        if (signal?.aborted === true) throw abortError(signal);
+        throwIfAborted(signal);
         const entry = await Promise.resolve(entryOf(name, objects.get(name)));
         if (entry !== undefined) yield entry;
       }
@@ -77,19 +76,30 @@ export function createMemoryStore(options: { readonly capacity?: number } = {}):
 /** `memory:` opens a new, empty store each time. */
 export const memoryDriver: StoreDriver = { scheme: 'memory', open: () => Promise.resolve(createMemoryStore()) };
 
+/** The result, or what was thrown, as a promise. */
+function promised<Value>(action: () => Value): Promise<Value> {
+  return Promise.resolve().then(action);
+}
+
+function freeName(wanted: string, taken: (name: string) => boolean): string {
+  let attempt = 0;
+  while (taken(numberedName(wanted, attempt))) attempt++;
+  return numberedName(wanted, attempt);
+}
+
 interface UploadParts {
   readonly name: string;
   readonly signal: AbortSignal;
-  room(): number;
-  publish(content: Buffer): void;
-  release(): void;
+  readonly room: () => number;
+  readonly publish: (content: Buffer) => void;
+  readonly release: () => void;
 }
 
 function memoryUpload({ name, signal, room, publish, release }: UploadParts): Upload {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  let aborted = false;
   let commit: Promise<void> | undefined;
+  let abort: Promise<void> | undefined;
   const body = new Writable({
     write(chunk: Buffer, _encoding, callback) {
       bytes += chunk.length;
@@ -101,46 +111,42 @@ function memoryUpload({ name, signal, room, publish, release }: UploadParts): Up
       callback();
     },
   });
+  // Whoever feeds the body sees its error; when nobody does yet, the commit reports it instead of an unhandled event.
   body.on('error', () => undefined);
-  const stop = (): void => {
-    body.destroy(abortError(signal));
-  };
-  signal.addEventListener('abort', stop, { once: true });
+  destroyOnAbort(body, signal);
 
   const settle = async (stillOwner: () => Promise<boolean>): Promise<void> => {
-    if (aborted) throw new BackupError('ABORTED', `${name} was given up before it was committed`);
-    if (signal.aborted) throw abortError(signal);
+    if (abort !== undefined) throw new BackupError('ABORTED', `${name} was given up before it was committed`);
+    throwIfAborted(signal);
     if (body.errored) throw body.errored;
     if (!body.writableFinished) throw new BackupError('INTERNAL', `${name}: commit before its body has finished`);
     if (!(await stillOwner())) throw new BackupError('ABORTED', `${name} is no longer this run's to publish`);
-    if (signal.aborted) throw abortError(signal);
+    throwIfAborted(signal);
     publish(Buffer.concat(chunks));
     release();
-    signal.removeEventListener('abort', stop);
+  };
+
+  const discard = async (): Promise<void> => {
+    const committed = await commit?.then(
+      () => true,
+      () => false,
+    );
+    body.destroy();
+    chunks.length = 0;
+    if (committed !== true) release();
   };
 
   return {
     name,
     body,
-    commit: ({ stillOwner }) => (commit ??= settle(stillOwner)),
-    abort: async () => {
-      aborted = true;
-      await commit?.catch(() => undefined);
-      signal.removeEventListener('abort', stop);
-      chunks.length = 0;
-      body.destroy();
-      release();
-    },
+    commit: (options) => (commit ??= settle(() => options.stillOwner())),
+    abort: () => (abort ??= discard()),
   };
 }
 
 function readBuffer(content: Buffer, signal: AbortSignal | undefined): Readable {
   const stream = Readable.from(content.length === 0 ? [] : [content], { objectMode: false });
-  const stop = (): void => {
-    if (signal !== undefined) stream.destroy(abortError(signal));
-  };
-  signal?.addEventListener('abort', stop, { once: true });
-  stream.once('close', () => signal?.removeEventListener('abort', stop));
+  destroyOnAbort(stream, signal);
   return stream;
 }
 

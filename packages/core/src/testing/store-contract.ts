@@ -7,8 +7,8 @@ import type { Store, Upload } from '../stores/store.js';
 
 /** The part of a test runner that a contract suite needs: jest, vitest, mocha and node:test all have it. */
 export interface Runner {
-  describe(name: string, body: () => void): void;
-  it(name: string, body: () => Promise<void>): void;
+  readonly describe: (name: string, body: () => void) => void;
+  readonly it: (name: string, body: () => Promise<void>) => void;
 }
 
 /** One place for archives, empty at first. */

@@ -45,8 +45,8 @@ export async function discover(context: DiscoverContext<PostgresqlOptions>): Pro
   const answers = await Promise.all(context.hosts.map((host) => askHost(context, host)));
   if (context.signal.aborted) throw abortError(context.signal);
   const members = answers.flatMap((answer) => ('members' in answer ? answer.members : []));
-  const clusters = Map.groupBy(members, ({ facts }) => facts.systemIdentifier);
-  const outcomes = [...clusters.values()].map(toUnit);
+  const identifiers = [...new Set(members.map(({ facts }) => facts.systemIdentifier))];
+  const outcomes = identifiers.map((identifier) => toUnit(members.filter(({ facts }) => facts.systemIdentifier === identifier)));
   return {
     units: outcomes.flatMap((outcome) => ('unit' in outcome ? [outcome.unit] : [])),
     problems: [...answers, ...outcomes].flatMap((outcome) => ('problem' in outcome ? [outcome.problem] : [])),

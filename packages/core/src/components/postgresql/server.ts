@@ -19,19 +19,21 @@ export type Server = {
 };
 
 /**
- * Every postmaster that runs directly on the host (not in a container, whose root differs), whatever started it. The working directory of a
- * postmaster is its data directory, and postmaster.pid there says port and socket. Source: PostgreSQL's pidfile.h.
+ * Every postmaster of the host, whatever started it. Its working directory is the data directory, and postmaster.pid there says port and socket (source:
+ * PostgreSQL's pidfile.h). The process id in that file tells a server of the host from one in a container, whose ids are others. Where even root may not follow
+ * the links of another user's process (in a container), the command line says the same.
  */
 const findScript = `for process in /proc/[0-9]*; do
   pid=\${process#/proc/}
   read -r name 2>/dev/null <"$process/comm" || continue
   case $name in postgres|postmaster) ;; *) continue;; esac
-  program=$(tr '\\0' '\\n' <"$process/cmdline" 2>/dev/null | head -n 1)
+  words=$(tr '\\0' '\\n' <"$process/cmdline" 2>/dev/null)
+  program=$(echo "$words" | head -n 1)
   case $program in *:*) continue;; */postgres|*/postmaster|postgres|postmaster) ;; *) continue;; esac
-  test "$(stat -Lc %d:%i "$process/root/" 2>/dev/null)" = "$(stat -Lc %d:%i /)" || continue
-  data=$(readlink "$process/cwd") || continue
+  data=$(readlink "$process/cwd") || data=$(echo "$words" | sed -n -e '/^-D$/{n;p;q' -e '}' -e 's/^-D//p' | head -n 1)
   test "$(head -n 1 "$data/postmaster.pid" 2>/dev/null)" = "$pid" || continue
-  printf '%s\\t%s\\t%s\\t%s\\t%s\\n' "$(readlink "$process/exe")" "$(stat -c %U "$process")" "$data" "$(sed -n 4p "$data/postmaster.pid")" "$(sed -n 5p "$data/postmaster.pid")"
+  program=$(readlink "$process/exe") || program=$(echo "$words" | head -n 1)
+  printf '%s\\t%s\\t%s\\t%s\\t%s\\n' "$program" "$(stat -c %U "$process")" "$data" "$(sed -n 4p "$data/postmaster.pid")" "$(sed -n 5p "$data/postmaster.pid")"
 done`;
 
 export const findCommand: Command = { argv: ['sh', '-c', findScript], become: 'root' };

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { BackupError } from '../../model/errors.js';
 import type { Json } from '../../model/json.js';
@@ -31,7 +31,7 @@ export class Session implements AsyncDisposable {
     this.#options = options;
     this.#process = process;
     process.stdin.on('error', () => undefined);
-    this.#lines = createInterface({ input: process.stdout, crlfDelay: Infinity })[Symbol.asyncIterator]();
+    this.#lines = linesOf(process.stdout);
   }
 
   /** Connects. Errors: COMMAND_FAILED when the server refuses, for instance because the database is gone. */
@@ -88,6 +88,17 @@ export class Session implements AsyncDisposable {
   async #ended(): Promise<never> {
     await this.#process.exit;
     throw new BackupError('STREAM_CUT', `${this.#options.server.host}: psql on database ${this.#options.database} ended by itself`, { host: this.#options.server.host });
+  }
+}
+
+/** Readline's own iterator does not pass on the errors of its input, this does. */
+async function* linesOf(stream: Readable): AsyncGenerator<string, void> {
+  let rest = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
   }
 }
 

@@ -1,0 +1,25 @@
+import { describe, expect, it } from '@jest/globals';
+import { parseSetFlags } from './set-flag.js';
+
+describe('--set', () => {
+  it.each([
+    ['a.b=text', 'text'],
+    ['a.b=/a/path=with=equals', '/a/path=with=equals'],
+    ['a.b=7', 7],
+    ['a.b=false', false],
+    ['a.b=', ''],
+    ['a.b="7"', '7'],
+    ['a.b=["/x", "/y"]', ['/x', '/y']],
+    ['a.b={"k": 1}', { k: 1 }],
+  ])('%s', (flag, value) => {
+    expect(parseSetFlags([flag])).toEqual({ a: { b: value } });
+  });
+
+  it('several go together, the last one of the same name wins', () => {
+    expect(parseSetFlags(['a.x=1', 'b.y=2', 'a.z=3', 'a.x=4'])).toEqual({ a: { x: 4, z: 3 }, b: { y: 2 } });
+  });
+
+  it.each(['a', 'a=b', 'a.b', '.b=c', 'a.=c', 'a.b=[', 'a.b: c'])('refuses "%s"', (flag) => {
+    expect(() => parseSetFlags([flag])).toThrow(expect.objectContaining({ code: 'USAGE' }));
+  });
+});

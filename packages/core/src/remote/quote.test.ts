@@ -1,0 +1,97 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { commandLine, describeCommand, quoteArgument } from './quote.js';
+
+const options = { marker: 'lsbackup-0123', usesInput: false, user: undefined, loginIsRoot: false };
+const argument = fc.string({ unit: 'binary' }).filter((text) => !text.includes('\0'));
+
+/** Runs a line as a login shell would, with standard input open and silent as an SSH channel is. */
+async function run(line: string): Promise<{ readonly status: unknown; readonly output: string }> {
+  const child = spawn('/bin/sh', ['-c', line], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const chunks: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const [status] = (await once(child, 'close')) as unknown[];
+  return { status, output: Buffer.concat(chunks).toString() };
+}
+
+describe('quoteArgument', () => {
+  it('gives every argument back to the shell as it was', () => {
+    fc.assert(
+      fc.property(fc.array(argument, { minLength: 1, maxLength: 40 }), (argv) => {
+        const line = `printf '%s\\0' ${argv.map(quoteArgument).join(' ')}`;
+        const printed = execFileSync('/bin/sh', ['-c', line]);
+        expect(printed).toEqual(Buffer.from(argv.map((text) => `${text}\0`).join('')));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('leaves plain words alone, and quotes what some shell would expand', () => {
+    expect(['tar', '--one-file-system', '/etc/a.b', 'a=b'].map(quoteArgument)).toEqual(['tar', '--one-file-system', '/etc/a.b', 'a=b']);
+    expect(['', '=x', '~', "it's", 'a b', '*'].map(quoteArgument)).toEqual(["''", "'=x'", "'~'", String.raw`'it'\''s'`, "'a b'", "'*'"]);
+  });
+
+  it('refuses a NUL byte', () => {
+    expect(() => quoteArgument('a\0b')).toThrow('NUL');
+  });
+});
+
+describe('commandLine', () => {
+  it('has nothing that a login shell other than sh would read differently', () => {
+    const line = commandLine({ argv: ['true'] }, options);
+    expect(line).not.toMatch(/[\\\n]|!(?! )/);
+    // One pair of single quotes: the wrapper.
+    expect(line.split("'")).toHaveLength(3);
+  });
+
+  it('prints the marker, then runs the command with its environment and directory', async () => {
+    const command = { argv: ['sh', '-c', 'pwd; echo "$A|$LC_ALL"; umask'], env: { A: "it's" }, cwd: '/usr' };
+    const expected = { status: 0, output: "lsbackup-0123-begin\n/usr\nit's|C\n0077\n" };
+    expect(await run(commandLine(command, options))).toEqual(expected);
+    expect(await run(commandLine(command, { ...options, usesInput: true }))).toEqual(expected);
+  });
+
+  it('passes the exit status on', async () => {
+    expect(await run(commandLine({ argv: ['sh', '-c', 'exit 7'] }, options))).toMatchObject({ status: 7 });
+    expect(await run(commandLine({ argv: ['sh', '-c', 'kill -9 $$'] }, options))).toMatchObject({ status: 137 });
+  });
+
+  it('does not start the command in a directory that is missing', async () => {
+    const line = commandLine({ argv: ['echo', 'ran'], cwd: '/no/such/directory' }, options);
+    expect(await run(line)).toEqual({ status: 126, output: '' });
+  });
+
+  it('ends the command and its children when standard input is closed', async () => {
+    const line = commandLine({ argv: ['sh', '-c', 'sleep 60 & sleep 60; true'] }, options);
+    const child = spawn('/bin/sh', ['-c', line], { stdio: ['pipe', 'pipe', 'ignore'] });
+    await once(child.stdout, 'data');
+    child.stdin.end();
+    child.stdout.resume();
+    // `close` comes when nothing holds standard output any more: the background child is gone too.
+    expect(await once(child, 'close')).toEqual([143, null]);
+  });
+
+  it('uses sudo for another user, runuser for a root login, and nothing for root itself', () => {
+    const line = (user: string | undefined, loginIsRoot: boolean) => commandLine({ argv: ['id'] }, { ...options, user, loginIsRoot });
+    expect(line('postgres', false)).toContain('LC_ALL=C sudo -n -H -u postgres -- /bin/sh -c');
+    expect(line('postgres', true)).toContain('LC_ALL=C runuser -u postgres -- /bin/sh -c');
+    expect(line('root', true)).not.toMatch(/sudo|runuser/);
+    expect(line(undefined, false)).not.toMatch(/sudo|runuser/);
+  });
+
+  it('refuses what is no user, no variable, or too long for one argument', () => {
+    const line = (change: object, user?: string) => () => commandLine({ argv: ['id'], ...change }, { ...options, user });
+    expect(line({}, 'a; reboot')).toThrow('not a user name');
+    expect(line({ env: { 'A B': '' } })).toThrow('environment variable');
+    expect(line({ argv: ['echo', 'x'.repeat(130_000)] })).toThrow('longer than');
+  });
+});
+
+describe('describeCommand', () => {
+  it('is short, on one line, and hides passwords in URLs', () => {
+    expect(describeCommand({ argv: ['psql', 'postgres://me:pw@db/x', 'a\nb'] })).toBe("psql postgres://[secret]@db/x 'a b'");
+    expect(describeCommand({ argv: ['echo', 'x'.repeat(500)] })).toHaveLength(160);
+  });
+});

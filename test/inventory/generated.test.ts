@@ -1,0 +1,50 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { listWithAnsible } from './ansible.js';
+import type { AnsibleAnswer } from './ansible.js';
+import { ourOutcome, outcomeOfAnsible } from './compare.js';
+import { generateInventory, generateNoise, randomSource } from './generate.js';
+
+/** Change the seed to hunt; what it finds goes into the corpus. */
+const seed = Number(process.env['LSBACKUP_TEST_SEED'] ?? '20260801');
+const scale = Number(process.env['LSBACKUP_TEST_SCALE'] ?? '1');
+
+describe('generated inventories, against ansible-inventory --list', () => {
+  let directory: string;
+  let answers: readonly AnsibleAnswer[];
+  const texts = new Map<string, string>();
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'lsbackup-inventory-'));
+    const random = randomSource(seed);
+    for (let index = 0; index < 80 * scale; index += 1)
+      texts.set(join(directory, `structured-${index}`), generateInventory(random));
+    for (let index = 0; index < 160 * scale; index += 1)
+      texts.set(join(directory, `noise-${index}`), generateNoise(random));
+    for (const [file, text] of texts) await writeFile(file, text);
+    answers = await listWithAnsible([...texts.keys()]);
+  }, 120_000 * scale);
+
+  afterAll(async () => {
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  it.each(['structured', 'noise'])('%s: same list, or refused by both', async (kind) => {
+    const compared = answers.filter((answer) => answer.file.startsWith(join(directory, `${kind}-`)));
+    expect(compared.length).toBeGreaterThanOrEqual(80 * scale);
+    for (const answer of compared) {
+      const text = texts.get(answer.file);
+      expect({ text, ...(await ourOutcome(answer.file)) }).toEqual({ text, ...outcomeOfAnsible(answer) });
+    }
+  });
+
+  it('the generator makes both inventories that are listed and ones that are refused', () => {
+    const refused = answers.filter((answer) => answer.status !== 0).length;
+    expect(refused).toBeGreaterThan(10);
+    expect(answers.length - refused).toBeGreaterThan(100);
+  });
+});

@@ -1,0 +1,77 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import type { Connection, Host, LocalUser } from '../../packages/core/src/cluster/cluster.js';
+import { connectSsh } from '../../packages/core/src/remote/ssh.js';
+import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
+import { generateKey, startSampleHost } from './ssh-server.mjs';
+import type { SampleHost, SampleHostOptions } from './ssh-server.mjs';
+
+/** A server inside the process, and a host of an inventory that reaches it. Commands run without sudo. */
+export interface SampleRemote extends AsyncDisposable {
+  readonly server: SampleHost;
+  readonly host: Host;
+  readonly user: LocalUser;
+  /** For files of the test; removed at the end. */
+  readonly directory: string;
+  connect(change?: Partial<Connection>): Promise<RemoteHost>;
+}
+
+export async function sampleRemote(options: Omit<SampleHostOptions, 'authorizedKeys'> = {}): Promise<SampleRemote> {
+  const directory = await mkdtemp(path.join(os.tmpdir(), 'lsbackup-remote-'));
+  const key = generateKey('user');
+  const server = await startSampleHost({ ...options, authorizedKeys: [key.publicKey] });
+  await writeFile(path.join(directory, 'id'), key.privateKey, { mode: 0o600 });
+  await writeFile(path.join(directory, 'known_hosts'), server.knownHostsLine);
+  const connection: Connection = {
+    address: server.address,
+    port: server.port,
+    user: 'someone',
+    privateKeyFile: path.join(directory, 'id'),
+    become: false,
+    knownHostsFiles: [path.join(directory, 'known_hosts')],
+    strictHostKeyChecking: 'yes',
+    keepAliveSeconds: undefined,
+    ignoredOptions: [],
+  };
+  const host: Host = { name: 'sample1', groups: [], variables: {}, connection };
+  const user: LocalUser = { name: 'someone', homeDirectory: directory };
+  const opened: RemoteHost[] = [];
+  return {
+    server,
+    host,
+    user,
+    directory,
+    async connect(change = {}) {
+      const remote = await connectSsh({ ...host, connection: { ...connection, ...change } }, { user, retryPause: 10 });
+      opened.push(remote);
+      return remote;
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(opened.map((remote) => remote[Symbol.asyncDispose]()));
+      await server.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The error a promise rejects with; fails when it resolves. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  const value = await promise.then(
+    (result) => ({ result }),
+    (error: unknown) => ({ error }),
+  );
+  if ('error' in value) return value.error;
+  throw new Error(`expected a rejection, got ${JSON.stringify(value.result)}`);
+}
+
+/** Reads a stream to its end; resolves with what came and the error it ended with, if any. */
+export async function drain(stream: AsyncIterable<unknown>): Promise<{ readonly bytes: number; readonly error: unknown }> {
+  let bytes = 0;
+  try {
+    for await (const chunk of stream) bytes += (chunk as Buffer).length;
+    return { bytes, error: undefined };
+  } catch (error) {
+    return { bytes, error };
+  }
+}
