@@ -1,49 +1,38 @@
 /** A small cluster to try lsbackup on: several SSH servers in this process, each with HAProxy's files in a folder of its own. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import ssh2 from 'ssh2';
-import { startSshServer } from './ssh-server.mjs';
+import { generateKey, startSampleHost } from '../../test/support/ssh-server.mjs';
 
 const defaultHosts = ['lb1', 'lb2', 'lb3'];
 
 /**
  * Makes `directory` anew (keys, known_hosts, files, inventory: a build directory for lsbackup) and starts one server per host.
- * `bytesPerSecond` slows reading down, for trying out what happens in the middle of a run.
+ * `faults(host, command)` may say what goes wrong with a command (test/support/ssh-server.d.mts).
  */
-export async function startSampleCluster({ directory, hosts = defaultHosts, bytesPerSecond }) {
+export async function startSampleCluster({ directory, hosts = defaultHosts, faults = () => undefined }) {
   await rm(directory, { recursive: true, force: true });
   await mkdir(join(directory, 'ssh'), { recursive: true, mode: 0o700 });
-  const clientKey = generateKey('lsbackup-sample');
-  const keyFile = join(directory, 'ssh', 'id_ed25519');
-  await writeFile(keyFile, clientKey.private, { mode: 0o600 });
+  const key = generateKey('lsbackup-sample');
+  await writeFile(join(directory, 'ssh', 'id_ed25519'), key.privateKey, { mode: 0o600 });
 
   const servers = [];
   for (const name of hosts) {
-    const hostKey = generateKey(name);
     const configuration = await writeHaproxyFiles(join(directory, 'hosts', name), name);
-    const server = await startSshServer({
-      hostKey: hostKey.private,
-      clientKey: clientKey.public,
-      bytesPerSecond: (command) => (/\btar\b.*--create/s.test(command) ? bytesPerSecond : undefined),
+    const server = await startSampleHost({
+      authorizedKeys: [key.publicKey],
+      faults: (command) => faults(name, command),
     });
-    servers.push({ name, ...server, configuration, hostKey: hostKey.public });
+    servers.push({ name, configuration, server });
   }
 
-  await writeFile(join(directory, 'ssh', 'known_hosts'), servers.map(knownHostLine).join(''));
+  const knownHosts = servers.map(({ server }) => server.knownHostsLine).join('');
+  await writeFile(join(directory, 'ssh', 'known_hosts'), knownHosts);
   await writeFile(join(directory, 'inventory'), inventoryText(directory, servers));
   return {
     directory,
-    hosts: servers.map(({ name, port, configuration, close }) => ({ name, port, configuration, close })),
-    close: () => Promise.all(servers.map((server) => server.close())),
+    hosts: servers,
+    close: () => Promise.all(servers.map(({ server }) => server.close())),
   };
-}
-
-function generateKey(comment) {
-  return ssh2.utils.generateKeyPairSync('ed25519', { comment });
-}
-
-function knownHostLine({ port, hostKey }) {
-  return `[127.0.0.1]:${port} ${hostKey.split(' ').slice(0, 2).join(' ')}\n`;
 }
 
 /** The directory of one host's configuration, as /etc/haproxy would be. */
@@ -83,11 +72,11 @@ backend api
 
 /** Like the inventory of a real build directory, plus what a host of the sample differs in: its port, its folder, no sudo. */
 function inventoryText(directory, servers) {
-  const hosts = servers.map(({ name, port, configuration }) =>
+  const hosts = servers.map(({ name, server, configuration }) =>
     [
       name,
       'ansible_host=127.0.0.1',
-      `ansible_port=${port}`,
+      `ansible_port=${server.port}`,
       `lsbackup_haproxy_config_file='${configuration}/haproxy.cfg'`,
       `lsbackup_haproxy_paths='${configuration}'`,
     ].join(' '),

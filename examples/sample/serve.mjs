@@ -2,7 +2,7 @@
 import { startSampleCluster } from './cluster.mjs';
 
 const cluster = await startSampleCluster({ directory: process.argv[2] });
-process.send({ hosts: cluster.hosts.map(({ name, port }) => ({ name, port })) });
+process.send({ hosts: cluster.hosts.map(({ name, server }) => ({ name, port: server.port })) });
 process.on('disconnect', () => process.exit());
 // The terminal sends Ctrl-C to the whole group; the parent decides when it is over.
 process.on('SIGINT', () => undefined);

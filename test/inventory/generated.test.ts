@@ -1,12 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { listWithAnsible } from './ansible.js';
 import type { AnsibleAnswer } from './ansible.js';
 import { ourOutcome, outcomeOfAnsible } from './compare.js';
+import type { Outcome } from './compare.js';
 import { generateInventory, generateNoise, randomSource } from './generate.js';
 
 /** Change the seed to hunt; what it finds goes into the corpus. */
@@ -37,8 +39,9 @@ describe('generated inventories, against ansible-inventory --list', () => {
     const compared = answers.filter((answer) => answer.file.startsWith(join(directory, `${kind}-`)));
     expect(compared.length).toBeGreaterThanOrEqual(80 * scale);
     for (const answer of compared) {
-      const text = texts.get(answer.file);
-      expect({ text, ...(await ourOutcome(answer.file)) }).toEqual({ text, ...outcomeOfAnsible(answer) });
+      const [ours, theirs] = [await ourOutcome(answer.file), outcomeOfAnsible(answer)];
+      if (!isDeepStrictEqual(ours, theirs))
+        throw new Error(difference(texts.get(answer.file), { ours, theirs, answer }));
     }
   });
 
@@ -48,3 +51,9 @@ describe('generated inventories, against ansible-inventory --list', () => {
     expect(answers.length - refused).toBeGreaterThan(100);
   });
 });
+
+function difference(text = '', found: { ours: Outcome; theirs: Outcome; answer: AnsibleAnswer }): string {
+  const { ours, theirs, answer } = found;
+  const shown = { ours: JSON.stringify(ours), theirs: JSON.stringify(theirs) };
+  return `the lists differ for ${answer.file}:\n${text}\nlsbackup: ${shown.ours}\nAnsible: ${shown.theirs}\n${answer.stderr}`;
+}

@@ -66,7 +66,9 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
 }
 
 /** Reads a stream to its end; resolves with what came and the error it ended with, if any. */
-export async function drain(stream: AsyncIterable<unknown>): Promise<{ readonly bytes: number; readonly error: unknown }> {
+export async function drain(
+  stream: AsyncIterable<unknown>,
+): Promise<{ readonly bytes: number; readonly error: unknown }> {
   let bytes = 0;
   try {
     for await (const chunk of stream) bytes += (chunk as Buffer).length;

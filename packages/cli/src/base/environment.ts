@@ -2,9 +2,12 @@ import { homedir, userInfo } from 'node:os';
 import type { LocalUser, Logger } from '@lsbackup/core';
 import { localDriver, openStore, type Store } from '@lsbackup/core/store';
 
-/** Who runs the program: the one place that looks at the process's user and environment for the library. */
+// eslint-disable-next-line no-restricted-syntax -- this is the one place
+export const environment: Readonly<Record<string, string | undefined>> = process.env;
+
+/** Who runs the program. */
 export function localUser(): LocalUser {
-  const agentSocket = process.env['SSH_AUTH_SOCK'];
+  const agentSocket = environment.SSH_AUTH_SOCK;
   return { name: userInfo().username, homeDirectory: homedir(), ...(agentSocket ? { agentSocket } : {}) };
 }
 
@@ -20,6 +23,9 @@ export async function createLogger(level: string): Promise<Logger | undefined> {
   if (level === 'silent') return undefined;
   const { pino } = await import('pino');
   const paths = redacted.flatMap((name) => [name, `*.${name}`]);
-  const logger: Logger = pino({ level, redact: { paths, censor: '[secret]' } }, pino.destination({ dest: 2, sync: true }));
+  const logger: Logger = pino(
+    { level, redact: { paths, censor: '[secret]' } },
+    pino.destination({ dest: 2, sync: true }),
+  );
   return logger;
 }

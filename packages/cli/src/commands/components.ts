@@ -37,8 +37,23 @@ function componentText({ name, area, groups, options }: ComponentDescription): s
 }
 
 function optionRow(option: string, schema: unknown): string[] {
-  const facts = typeof schema === 'object' && schema !== null ? (schema as Readonly<Record<string, unknown>>) : {};
-  const text = (value: unknown): string =>
-    value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value);
-  return [option, text(facts['type'] ?? facts['enum']), text(facts['default']), text(facts['description'])];
+  const { default: byDefault, description } = isRecord(schema) ? schema : {};
+  return [option, typeText(schema), cellText(byDefault), cellText(description)];
+}
+
+/** `string`, `string or array`, `"a" or "b"`. */
+function typeText(schema: unknown): string {
+  const { type, enum: values, anyOf } = isRecord(schema) ? schema : {};
+  if (Array.isArray(anyOf)) return anyOf.map(typeText).join(' or ');
+  if (Array.isArray(values)) return values.map((value) => JSON.stringify(value)).join(' or ');
+  return cellText(type);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function cellText(value: unknown): string {
+  if (value === undefined) return '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -62,7 +62,7 @@ export class Extract extends RunCommand {
     const { archive, passedOver } = await openNamedOrNewest(target, args.archive, { signal });
     const note = passedOverText(archive.name, passedOver);
     if (note !== undefined) output.note(note);
-    if (flags.into === undefined) return writeToStandardOutput(archive, flags.artifact ?? [], signal);
+    if (flags.into === undefined) return await writeToStandardOutput(archive, flags.artifact ?? [], signal);
     const progress = createByteProgress(output, archive.name);
     try {
       const result = await extractArtifacts(archive, {

@@ -42,14 +42,18 @@ export async function readSettings(flags: SettingFlags): Promise<Settings> {
     name: flags.name ?? config.name,
     selection: { ...(only && { only }), ...(skip && { skip }), ...(limit && { limit }) },
     layers: [
-      {
-        source: flags.config ?? 'lsbackup.yml',
-        ...(config.components && { components: config.components }),
-        ...(config.hosts && { hosts: config.hosts }),
-      },
-      { source: '--set', components: parseSetFlags(flags.set ?? []) },
+      ...(flags.config === undefined ? [] : [configLayer(flags.config, config)]),
+      ...(flags.set === undefined ? [] : [{ source: '--set', components: parseSetFlags(flags.set) }]),
     ],
     limits: limitsOf(config),
+  };
+}
+
+function configLayer(source: string, config: Config): OptionLayer {
+  return {
+    source,
+    ...(config.components && { components: config.components }),
+    ...(config.hosts && { hosts: config.hosts }),
   };
 }
 

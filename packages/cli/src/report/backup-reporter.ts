@@ -1,8 +1,10 @@
 import type { BackupEvent } from '@lsbackup/core';
-import { errorFields, errorText } from '../base/failure.js';
+import { environment } from '../base/environment.js';
+import { errorFields } from '../base/failure.js';
 import type { RunOutput } from '../output/run-output.js';
-import { createPlainLines } from './plain-lines.js';
+import type { View } from './event-text.js';
 import { createLiveTable } from './live-table.js';
+import { createPlainLines } from './plain-lines.js';
 import type { NotBackedUp } from './not-backed-up.js';
 
 /** How a run is told while it goes on. */
@@ -10,13 +12,6 @@ export interface BackupReporter {
   event(event: BackupEvent): void;
   /** What events said was not saved; for a run that ends without metadata. */
   missed(): NotBackedUp;
-}
-
-/** A view for people: it gets every event. */
-export interface View {
-  event(event: BackupEvent): void;
-  /** Takes what is not permanent off the screen. */
-  clear(): void;
 }
 
 export function createBackupReporter(output: RunOutput): BackupReporter {
@@ -43,8 +38,8 @@ export function createBackupReporter(output: RunOutput): BackupReporter {
 }
 
 function createView(): View {
-  const { stderr, env } = process;
-  const live = stderr.isTTY && env['TERM'] !== 'dumb' && !env['CI'];
+  const { stderr } = process;
+  const live = stderr.isTTY && environment.TERM !== 'dumb' && !environment.CI;
   return live ? createLiveTable(stderr) : createPlainLines((line) => stderr.write(`${line}\n`));
 }
 
@@ -69,8 +64,8 @@ function writeLine(output: RunOutput, event: BackupEvent): void {
       });
       return;
     case 'progress': {
-      const { type: _type, ...fields } = event;
-      output.line('progress', fields);
+      const { bytesRead, bytesWritten, artifactsSaved, artifactsExpected, active } = event;
+      output.line('progress', { bytesRead, bytesWritten, artifactsSaved, artifactsExpected, active });
       return;
     }
     case 'warning':
@@ -87,24 +82,5 @@ function writeLine(output: RunOutput, event: BackupEvent): void {
     case 'published':
       // The summary says it.
       return;
-  }
-}
-
-/** The permanent line an event deserves, if any; progress has none. */
-export function eventText(event: BackupEvent): string | undefined {
-  switch (event.type) {
-    case 'host':
-      return event.status === 'connected' ? undefined : `host ${event.host}: ${event.error?.message ?? 'not reached'}`;
-    case 'component':
-      if (event.status === 'started') return undefined;
-      return `${event.component}/${event.unit} ${event.status}${event.reason === undefined ? '' : `: ${event.reason}`}`;
-    case 'warning':
-      return `Warning: ${[event.component, event.host].filter(Boolean).join(' on ')}${event.component || event.host ? ': ' : ''}${event.message}`;
-    case 'error':
-      return errorText(event.error);
-    case 'plan':
-    case 'progress':
-    case 'published':
-      return undefined;
   }
 }

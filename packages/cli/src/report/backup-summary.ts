@@ -1,9 +1,7 @@
-import type { BackupResult, Metadata } from '@lsbackup/core';
+import type { BackupResult, Metadata, UnitStatus } from '@lsbackup/core';
 import type { Outcome } from '../base/run-command.js';
 import { notBackedUp, notBackedUpText } from './not-backed-up.js';
 import { bytesText, counted, durationText } from './text.js';
-
-const statuses = ['complete', 'partial', 'failed', 'absent', 'skipped'] as const;
 
 /** The last words of a backup that was published: status 0 when complete, 3 when partial. */
 export function backupOutcome(result: BackupResult, target: string): Outcome {
@@ -34,7 +32,7 @@ export function backupOutcome(result: BackupResult, target: string): Outcome {
   };
 }
 
-export function unitCounts(metadata: Metadata): Record<(typeof statuses)[number], number> {
+export function unitCounts(metadata: Metadata): Record<UnitStatus, number> {
   const units = metadata.components.flatMap((component) => component.units);
   const count = (status: string): number => units.filter((unit) => unit.status === status).length;
   return {

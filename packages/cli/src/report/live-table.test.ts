@@ -3,6 +3,9 @@ import { BackupError } from '@lsbackup/core/store';
 import { createLiveTable } from './live-table.js';
 import { createPlainLines } from './plain-lines.js';
 
+// eslint-disable-next-line no-control-regex -- escape sequences are what a terminal reads
+const terminalWords = /\u001b\[(\d+)A|(\u001b\[J)|(\n)|([^\u001b\n]+)/g;
+
 /** A terminal that understands what the table uses: cursor up, erase below, line ends. */
 function fakeTerminal(size: { columns: number; rows: number }): {
   columns: number;
@@ -15,9 +18,7 @@ function fakeTerminal(size: { columns: number; rows: number }): {
   return {
     ...size,
     write: (text) => {
-      for (const [, up, erase, newline, plain = ''] of text.matchAll(
-        /\u001b\[(\d+)A|(\u001b\[J)|(\n)|([^\u001b\n]+)/g,
-      )) {
+      for (const [, up, erase, newline, plain = ''] of text.matchAll(terminalWords)) {
         if (up !== undefined) row -= Number(up);
         else if (erase !== undefined) lines = [...lines.slice(0, row), ''];
         else if (newline !== undefined) {

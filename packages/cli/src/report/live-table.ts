@@ -1,10 +1,11 @@
 import type { BackupEvent } from '@lsbackup/core';
-import { eventText, type View } from './backup-reporter.js';
+import { eventText, type View } from './event-text.js';
 import { progressText } from './plain-lines.js';
 import { bytesText, durationText, printable } from './text.js';
 
 /** The part of a terminal that is needed; a test has its own. */
 export interface Terminal {
+  /** Undefined or 0: not known. */
   readonly columns?: number;
   readonly rows?: number;
   write(text: string): unknown;
@@ -28,7 +29,7 @@ export function createLiveTable(terminal: Terminal, now: () => number = Date.now
     const streams = (progress?.active ?? []).map((stream) => `    ${stream.path}  ${bytesText(stream.bytesRead)}`);
     const units = [...running].map((unit) => `  ${unit}  running`);
     const lines = [...units, ...streams];
-    const room = Math.max(1, (terminal.rows ?? 24) - 3);
+    const room = Math.max(1, (terminal.rows || 24) - 3);
     const shown =
       lines.length > room ? [...lines.slice(0, room - 1), `  ... and ${lines.length - room + 1} more`] : lines;
     return [...shown, totals()];
@@ -42,7 +43,7 @@ export function createLiveTable(terminal: Terminal, now: () => number = Date.now
   };
 
   const draw = (): void => {
-    const columns = terminal.columns ?? 80;
+    const columns = terminal.columns || 80;
     const lines = tableLines().map((line) => printable(line).slice(0, columns - 1));
     clear();
     terminal.write(`${lines.join('\n')}\n`);

@@ -1,5 +1,5 @@
 import type { BackupEvent } from '@lsbackup/core';
-import { eventText, type View } from './backup-reporter.js';
+import { eventText, type View } from './event-text.js';
 import { bytesText, counted, printable } from './text.js';
 
 const progressSeconds = 10;

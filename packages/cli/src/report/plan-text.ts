@@ -1,6 +1,6 @@
 import type { Plan } from '@lsbackup/core';
 import { notBackedUpText, notPlanned } from './not-backed-up.js';
-import { bytesText, counted, indented, printable, tableText } from './text.js';
+import { bytesText, counted, indented, printable } from './text.js';
 
 /** A plan for people. */
 export function planText(plan: Plan): string {
@@ -16,11 +16,9 @@ export function planText(plan: Plan): string {
 
 function unitText(unit: Plan['units'][number]): string {
   const product = unit.product === undefined ? '' : `  ${unit.product.name} ${unit.product.version}`;
-  const head = printable(`${unit.component}/${unit.name}${product}  ${unit.consistency ?? ''}`.trimEnd());
-  const rows = unit.artifacts.map(({ path, size, commands }) => [
-    path,
-    size === undefined ? '?' : bytesText(size),
-    commands.join(' && '),
+  const artifacts = unit.artifacts.flatMap(({ path, size, commands }) => [
+    `${path}  ${size === undefined ? 'size unknown' : `about ${bytesText(size)}`}`,
+    ...commands.map((command) => `  $ ${command}`),
   ]);
   const notes = [
     ...unit.tempSpace.map(
@@ -29,9 +27,6 @@ function unitText(unit: Plan['units'][number]): string {
     ...(unit.containsSecrets ? ['contains secrets; the archive is not encrypted'] : []),
     ...unit.warnings.map((warning) => `warning: ${warning.message}`),
   ];
-  return [
-    head,
-    ...(rows.length > 0 ? [indented(tableText(['artifact', 'about', 'command'], rows))] : []),
-    ...notes.map((note) => indented(printable(note))),
-  ].join('\n');
+  const head = `${unit.component}/${unit.name}${product}  ${unit.consistency ?? ''}`.trimEnd();
+  return [head, ...[...artifacts, ...notes].map((line) => indented(line))].map(printable).join('\n');
 }

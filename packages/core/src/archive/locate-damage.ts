@@ -32,7 +32,7 @@ export async function locateDamage(store: Pick<Store, 'stat' | 'get'>, name: str
   if (found === undefined) return lastEntry(file, signal);
   const end = start + found.end;
   if (end < file.bytes) return { entry: 'footer', message: `${String(file.bytes - end)} bytes follow the footer` };
-  return firstMisplaced(file, { footer: found.footer, end }, signal);
+  return firstMisplaced({ store, file }, { footer: found.footer, end }, signal);
 }
 
 function lastFooter(tail: Buffer): { footer: Footer; end: number } | undefined {
@@ -44,7 +44,7 @@ function lastFooter(tail: Buffer): { footer: Footer; end: number } | undefined {
 }
 
 /** With sound metadata at the end of a file of another length: the first member whose bytes are not at its recorded place. */
-async function firstMisplaced(file: ArchiveFile, tail: { footer: Footer; end: number }, signal: AbortSignal | undefined): Promise<Located | undefined> {
+async function firstMisplaced({ store, file }: { store: Pick<Store, 'get'>; file: ArchiveFile }, tail: { footer: Footer; end: number }, signal: AbortSignal | undefined): Promise<Located | undefined> {
   const { footer, end } = tail;
   const offset = end - footerBytes - endOfTarMember.length - footer.length;
   const shift = offset - footer.offset;
@@ -61,7 +61,8 @@ async function firstMisplaced(file: ArchiveFile, tail: { footer: Footer; end: nu
   const readable: Metadata = { ...metadata, artifacts: [], members: [] };
   for (const artifact of metadata.artifacts) readable.artifacts.push({ ...artifact, member: artifact.parts > 0 ? await moved(artifact.member) : artifact.member });
   for (const member of metadata.members) readable.members.push(await moved(member));
-  const parts = await readRecords({ file, metadata: readable }, signal);
+  const asWritten = new ArchiveFile(store, file.name, Math.max(file.bytes, file.bytes - shift));
+  const parts = await readRecords({ file: asWritten, metadata: readable }, signal);
   const recorded = [...metadata.artifacts.map(({ member }) => member), ...metadata.members];
   const rows = [...parts.inFileOrder()].filter((member) => member.kind === 'data');
   for (const member of [...recorded, ...rows].sort((a, b) => a.offset - b.offset)) {

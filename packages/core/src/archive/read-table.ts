@@ -109,7 +109,7 @@ function addRow(place: { file: ArchiveFile; name: string; table: PartTable; path
   const index = table.length - 1;
   const part = table.at(index);
   const previousEnd = index === 0 ? 0 : table.at(index - 1).offset + table.at(index - 1).length;
-  if (part.offset < previousEnd || part.offset + part.length > file.bytes) throw file.corrupt(name, `row ${String(index + 1)} lies outside the file or out of order`);
+  if (part.length < smallestMember || part.offset < previousEnd || part.offset + part.length > file.bytes) throw file.corrupt(name, `row ${String(index + 1)} lies outside the file or out of order`);
 }
 
 /** Takes a tar entry apart as it is inflated: header, lines, padding. Holds at most one line. */
@@ -169,5 +169,7 @@ class TextEntryReader {
   }
 }
 
+/** Header, trailer and empty data: bounds how many rows a file of some size can have. */
+const smallestMember = 20;
 /** Of a table or note; the reason in a note may be long. */
 const longestLine = 1024 * 1024;

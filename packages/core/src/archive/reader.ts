@@ -59,12 +59,12 @@ function metadataPlace(file: ArchiveFile, tail: Buffer): { offset: number; lengt
   const footer = tail.length < footerBytes ? undefined : parseFooter(tail.subarray(tail.length - footerBytes));
   if (footer === undefined)
     throw file.corrupt('footer', 'it is not at the end of the file: the archive is cut, damaged or was added to');
-  const endOfTar = tail.length - footerBytes - endOfTarMember.length;
-  if (endOfTar < 0 || !endOfTarMember.equals(tail.subarray(endOfTar, tail.length - footerBytes)))
-    throw file.corrupt('end of tar', 'the member in front of the footer is not the end of a tar file');
   const end = footer.offset + footer.length + endOfTarMember.length + footerBytes;
   if (end !== file.bytes)
     throw file.corrupt('footer', `the file has ${String(file.bytes)} bytes, its footer says ${String(end)}: something is missing or was added`);
+  const endOfTar = tail.length - footerBytes - endOfTarMember.length;
+  if (endOfTar < 0 || !endOfTarMember.equals(tail.subarray(endOfTar, tail.length - footerBytes)))
+    throw file.corrupt('end of tar', 'the member in front of the footer is not the end of a tar file');
   if (footer.length > maximumMetadataBytes) throw file.corrupt(metadataName, 'it is too large');
   return footer;
 }

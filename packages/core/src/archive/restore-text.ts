@@ -6,7 +6,7 @@ export interface RestoreTextInfo {
   readonly tool: { readonly name: string; readonly version: string };
 }
 
-interface Listed extends Pick<WrittenArtifact, 'path' | 'bytes' | 'parts'> {
+interface Listed extends Pick<WrittenArtifact, 'path' | 'bytes' | 'parts' | 'sha256'> {
   readonly format: string;
 }
 
@@ -16,11 +16,9 @@ const anyPart = '[0-9]'.repeat(9);
 /** Content of RESTORE.txt: how to get every artifact of exactly this archive out with `sh tar gzip sha256sum` alone. Yields lines. */
 export function* restoreText(info: RestoreTextInfo, artifacts: Iterable<Listed>): Generator<string> {
   yield heading(info);
-  let single = '';
   for (const artifact of artifacts) {
-    const size = `${String(artifact.bytes)} bytes, ${artifact.format}`;
+    const size = `${String(artifact.bytes)} bytes, ${artifact.format}, sha256 ${artifact.sha256}`;
     if (artifact.parts === 0) {
-      single ||= artifact.path;
       yield `# ${size}: one file\ntar -xzOf "$ARCHIVE" ${artifact.path}\n\n`;
     } else {
       yield `# ${size}: ${String(artifact.parts)} parts\njoin ${artifact.path} > OUTPUT\n`;

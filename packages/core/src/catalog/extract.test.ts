@@ -1,16 +1,23 @@
 import { lstat, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
 import { fakeArchive } from '../../../../test/support/fake-archive.js';
+import { publishBytes, publishSample } from '../../../../test/support/sample-archive.js';
 import { tarBytes } from '../../../../test/support/tar-bytes.js';
 import type { HandMadeMember } from '../../../../test/support/tar-bytes.js';
 import type { Archive } from '../archive/archive.js';
+import { bytesFormat } from '../formats/bytes.js';
+import { tarFormat } from '../formats/tar.js';
 import { BackupError } from '../model/errors.js';
+import { createMemoryStore } from '../stores/memory.js';
 import { extractArtifacts } from './extract.js';
+import { openNamedOrNewest } from './list.js';
 
 let directory = '';
 beforeEach(async () => {
@@ -121,6 +128,38 @@ describe('extractArtifacts', () => {
     await expect(extractArtifacts(archive, { into: directory, files: ['haproxy.cfg'] })).rejects.toMatchObject({
       code: 'OPTION_INVALID',
     });
+    expect(await readdir(directory)).toEqual([]);
+  });
+});
+
+describe('extracting from a stored archive', () => {
+  it('joins parts and unpacks what was in many of them', async () => {
+    const store = createMemoryStore();
+    const content = randomBytes(50_000);
+    const tar = { path: 'a/h/data.tar', format: tarFormat(), content: tarBytes({ name: 'd/file', content }) };
+    const name = await publishSample(store, 'lsbackup-a.tar.gz', {
+      chunkBytes: 4096,
+      artifacts: [{ ...dump, format: bytesFormat }, tar],
+    });
+    const { archive: stored } = await openNamedOrNewest(store, undefined);
+    expect(stored.name).toBe(name);
+    expect(stored.metadata.artifacts.every(({ parts }) => parts > 5)).toBe(true);
+    await extractArtifacts(stored, { into: directory, unpack: true });
+    expect(await readFile(join(directory, dump.path))).toEqual(dump.content);
+    expect(await readFile(join(directory, 'a/h/data/d/file'))).toEqual(content);
+  });
+
+  it('leaves nothing of an artifact with a damaged part', async () => {
+    const store = createMemoryStore();
+    const name = await publishSample(store, 'lsbackup-a.tar.gz', {
+      chunkBytes: 4096,
+      artifacts: [{ ...dump, format: bytesFormat }],
+    });
+    const content = await buffer(await store.get(name));
+    content.writeUInt8(content.readUInt8(200) ^ 1, 200);
+    const damaged = await publishBytes(store, 'lsbackup-b.tar.gz', content);
+    const { archive: stored } = await openNamedOrNewest(store, damaged);
+    await expect(extractArtifacts(stored, { into: directory })).rejects.toMatchObject({ code: 'ARCHIVE_CORRUPT' });
     expect(await readdir(directory)).toEqual([]);
   });
 });

@@ -12,6 +12,7 @@ import { planUnpack } from './unpack-plan.js';
 import type { UnpackPlan } from './unpack-plan.js';
 import { readTar } from './tar-reader.js';
 import { writeTree } from './tree-writer.js';
+import type { WrittenTree } from './tree-writer.js';
 
 export interface ExtractOptions {
   /** A directory that is empty or not there yet. */
@@ -110,6 +111,7 @@ class Extraction {
   readonly #archive: Archive;
   readonly #options: ExtractOptions;
   readonly #staging: Staging;
+  readonly #trees: WrittenTree[] = [];
   #read = 0;
   #total = 0;
 
@@ -127,6 +129,7 @@ class Extraction {
     await this.#requireSpace(planned);
     const written: ExtractedArtifact[] = [];
     for (const job of planned) written.push(await this.#write(job));
+    for (const tree of this.#trees) await tree.finish();
     await this.#staging.publish();
     return { into: this.#staging.into, artifacts: written };
   }
@@ -147,12 +150,13 @@ class Extraction {
       await writeArtifactFile(await this.#staging.parent(job.relative), this.#content(job));
       return { path, to, bytes, files: 1 };
     }
-    const files = await writeTree(await this.#staging.directory(job.relative), this.#entries(job), {
+    const tree = await writeTree(await this.#staging.directory(job.relative), this.#entries(job), {
       wanted: job.plan.wanted,
       hardLinkTarget: job.plan.hardLinkTarget,
       signal: this.#options.signal,
     });
-    return { path, to, bytes, files };
+    this.#trees.push(tree);
+    return { path, to, bytes, files: tree.files };
   }
 
   #entries(job: Job): ReturnType<typeof readTar> {

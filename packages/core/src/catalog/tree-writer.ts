@@ -14,6 +14,13 @@ export interface TreeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface WrittenTree {
+  /** Members written, directories and links included. */
+  readonly files: number;
+  /** Gives the directories their modes and times. */
+  finish(): Promise<void>;
+}
+
 interface Attributes {
   readonly path: string;
   readonly mode: number;
@@ -27,16 +34,19 @@ interface Links {
 
 /**
  * Writes the members of a tar that `surveyTar` has passed below `root`, a new directory of ours that nobody else can enter.
- * Answers how many members it wrote.
  *
  * Nothing is ever written through a link: files are made new and never followed, and every directory and file is there before the
  * first link is made. Kept are contents, the nine permission bits (so never setuid, setgid, sticky) and times; not the owner, extended attributes
- * or ACLs. Directories get their mode and time last, for writing into one changes both.
+ * or ACLs. Directories get their mode and time by `finish`, when nothing more can fail: until then they can be written and removed.
  *
  * Errors: EXTRACT_EXISTS (a file system that takes two of the names for one), TARGET_NO_SPACE, TARGET_READ_ONLY, EXTRACT_UNSUPPORTED,
  * TARGET_IO, the abort reason, what reading `entries` throws.
  */
-export async function writeTree(root: string, entries: AsyncIterable<TarEntry>, options: TreeOptions): Promise<number> {
+export async function writeTree(
+  root: string,
+  entries: AsyncIterable<TarEntry>,
+  options: TreeOptions,
+): Promise<WrittenTree> {
   const tree = new Tree(root);
   let written = 0;
   for await (const entry of entries) {
@@ -46,8 +56,8 @@ export async function writeTree(root: string, entries: AsyncIterable<TarEntry>, 
     await tree.add(path, entry, options);
     written++;
   }
-  await tree.finish(options);
-  return written;
+  await tree.makeLinks(options);
+  return { files: written, finish: () => tree.finishDirectories() };
 }
 
 class Tree {
@@ -80,14 +90,18 @@ class Tree {
     }
   }
 
-  /** Links, then the attributes of directories, deepest first: a directory's own mode may forbid us to enter it. */
-  async finish(options: TreeOptions): Promise<void> {
+  /** Hard links to symbolic links come last. */
+  async makeLinks(options: TreeOptions): Promise<void> {
     const targets = new Set(this.#links.symlinks.map((symbolic) => symbolic.path));
     const toSymlinks = this.#links.hardLinks.filter((hard) => targets.has(hard.target));
     const toFiles = this.#links.hardLinks.filter((hard) => !targets.has(hard.target));
     for (const hard of toFiles) await this.#makeHardLink(hard, options.signal);
     for (const symbolic of this.#links.symlinks) await this.#makeSymlink(symbolic, options.signal);
     for (const hard of toSymlinks) await this.#makeHardLink(hard, options.signal);
+  }
+
+  /** Deepest first: a directory's own mode may forbid us to enter it. */
+  async finishDirectories(): Promise<void> {
     const deepestFirst = this.#attributes.sort((left, right) => (left.path < right.path ? 1 : -1));
     for (const directory of deepestFirst) await this.#setAttributes(directory);
   }

@@ -10,6 +10,8 @@ export type Literal =
   | { readonly kind: 'integer'; readonly integer: bigint; readonly plain: boolean }
   | { readonly kind: 'float'; readonly float: number; readonly source: string; readonly plain: boolean }
   | { readonly kind: 'complex'; readonly real: number; readonly imaginary: number; readonly plain: boolean }
+  /** Any other identifier: it can be read, but has no value. */
+  | { readonly kind: 'name' }
   | { readonly kind: 'constant'; readonly constant: true | false | null | '...' }
   | { readonly kind: 'list' | 'tuple' | 'set'; readonly items: readonly Literal[] }
   | { readonly kind: 'dict'; readonly pairs: readonly (readonly [Literal, Literal])[] };
@@ -181,8 +183,12 @@ class LiteralReader {
     const word = this.match(name)?.[0] ?? '';
     const constant = constants.get(word);
     if (constant !== undefined) return { kind: 'constant', constant };
-    if (word === 'set' && this.take('(') && this.take(')')) return { kind: 'set', items: [] };
-    throw new NotLiteral();
+    if (word === '') throw new NotLiteral();
+    if (word === 'set' && this.take('(')) {
+      if (this.take(')')) return { kind: 'set', items: [] };
+      throw new NotLiteral();
+    }
+    return { kind: 'name' };
   }
 
   private match(pattern: RegExp): RegExpExecArray | undefined {

@@ -16,10 +16,34 @@ export function evaluateLiteral(text: string): InventoryValue {
   const source = text.replace(/^[ \t]+/, '');
   if (source === '' || source.includes('\0')) return text;
   try {
-    return valueOf(readLiteral(source));
+    const literal = readLiteral(source);
+    checkKeys(literal);
+    return valueOf(literal);
   } catch (error) {
     if (error instanceof NotLiteral) return text;
     throw error;
+  }
+}
+
+/**
+ * Meets names and what cannot be a key in the order in which Python evaluates: in `[{[]: 1}, name]` the key is at fault, `[name, {[]: 1}]`
+ * is text for the name.
+ */
+function checkKeys(literal: Literal): void {
+  if (literal.kind === 'name') throw new NotLiteral();
+  if (literal.kind === 'list' || literal.kind === 'tuple') literal.items.forEach(checkKeys);
+  if (literal.kind === 'set') {
+    for (const item of literal.items) {
+      checkKeys(item);
+      hashKey(item);
+    }
+  }
+  if (literal.kind === 'dict') {
+    for (const [key, value] of literal.pairs) {
+      checkKeys(key);
+      checkKeys(value);
+      hashKey(key);
+    }
   }
 }
 
@@ -35,6 +59,8 @@ function valueOf(literal: Literal): InventoryValue {
       return Number.isFinite(literal.float) ? literal.float : literal.source;
     case 'complex':
       return complexText(literal.real, literal.imaginary);
+    case 'name':
+      throw new NotLiteral();
     case 'constant':
       return literal.constant;
     case 'list':

@@ -89,3 +89,16 @@ export function tarNames(found: readonly HostPath[]): readonly string[] {
     .sort()
     .map((path) => path.slice(1));
 }
+
+const expandScript = `IFS=
+for pattern do for path in $pattern; do if [ -e "$path" ]; then printf '%s\\n' "$path"; fi; done; done`;
+
+/** The paths that shell patterns stand for, seen as root. Those with a line break in them are left out. */
+export async function expandPatterns(remote: RemoteHost, patterns: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+  if (patterns.length === 0) return [];
+  const { stdout } = await remote.run({ argv: ['sh', '-c', expandScript, 'sh', ...patterns], become: 'root' }, { signal });
+  return stdout
+    .toString('utf8')
+    .split('\n')
+    .filter((path) => path.startsWith('/'));
+}

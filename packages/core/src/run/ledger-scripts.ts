@@ -50,6 +50,7 @@ sweeper='${removeRecorded.replaceAll("'", `'\\''`)}
 remove_recorded "$1"'
 mkdir -p -- "$state"
 mkdir -- "$directory"
+trap 'disarm; remove_recorded "$directory"; exit 1' HUP INT TERM
 : > "$directory/paths"
 arm
 printf '%s\\n' "$directory"

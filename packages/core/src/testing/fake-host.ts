@@ -190,15 +190,15 @@ export class FakeHost implements RemoteHost {
 
   #start(command: Command, options: StreamOptions): RemoteProcess {
     const talk = this.#rule(command)?.talk?.();
-    if (talk === undefined) this.#check(command, this.#answer(command, ''));
-    else this.commands.push(command);
+    if (talk === undefined) return this.#startDeaf(command, options);
+    this.commands.push(command);
     const stdout = new PassThrough();
     let rest = '';
     const stdin = new Writable({
       write(chunk: Buffer, _encoding, done) {
         const lines = (rest + chunk.toString()).split('\n');
         rest = lines.pop() ?? '';
-        for (const line of lines) stdout.write(talk?.(line) ?? '');
+        for (const line of lines) stdout.write(talk(line));
         done();
       },
       final(done) {
@@ -206,15 +206,36 @@ export class FakeHost implements RemoteHost {
         done();
       },
     });
-    const stop = (): void => {
-      stdin.destroy();
-      stdout.destroy();
-    };
-    options.signal?.addEventListener('abort', stop, { once: true });
-    const exit = finished(stdout, { readable: false }).then(() => 0);
-    exit.catch(() => undefined);
-    return { stdin, stdout, exit, [Symbol.asyncDispose]: () => attempt(stop) };
+    return fakeProcess(stdin, stdout, options);
   }
+
+  /** A command that ends without listening, as its answer says. */
+  #startDeaf(command: Command, options: StreamOptions): RemoteProcess {
+    const { stdout, stderr, status } = this.#answer(command, '');
+    const output = new PassThrough();
+    output.write(stdout);
+    const end = (): void => {
+      try {
+        this.#check(command, { status, stderr });
+        output.end();
+      } catch (error) {
+        output.destroy(error as Error);
+      }
+    };
+    setImmediate(end);
+    return fakeProcess(new Writable({ write: (_chunk, _encoding, done) => void done() }), output, options);
+  }
+}
+
+function fakeProcess(stdin: Writable, stdout: PassThrough, { signal }: StreamOptions): RemoteProcess {
+  const stop = (): void => {
+    stdin.destroy();
+    stdout.destroy();
+  };
+  signal?.addEventListener('abort', stop, { once: true });
+  const exit = finished(stdout, { readable: false }).then(() => 0);
+  exit.catch(() => undefined);
+  return { stdin, stdout, exit, [Symbol.asyncDispose]: () => attempt(stop) };
 }
 
 /** Runs at once; what it throws becomes a rejection. */

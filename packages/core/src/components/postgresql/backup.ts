@@ -3,10 +3,10 @@ import { sqlFormat } from '../../formats/sql.js';
 import { tarArtifact } from '../../host-files/tar.js';
 import { asBackupError } from '../../model/errors.js';
 import type { Json } from '../../model/json.js';
-import { artifactPath } from '../../model/names.js';
+import { artifactPath, escapePiece } from '../../model/names.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
 import type { BackupContext, Unit } from '../component.js';
-import { componentName, configurationCommand, configurationPath, dumpPath, type PostgresqlFound } from './discover.js';
+import { componentName, configurationCommand, configurationPath, dumpName, type PostgresqlFound } from './discover.js';
 import { listDatabases, reasonToSkip } from './facts.js';
 import type { PostgresqlOptions } from './options.js';
 import { pgCustomFormat, type DumpSummary } from './pg-custom.js';
@@ -75,7 +75,7 @@ async function saveDatabase(work: Work, database: string): Promise<void> {
     const names = (await listDatabases(remote, found.server, context.signal)).map(({ name }) => name);
     if (names.includes(database)) throw error;
     // One that came after the plan and went again was never expected.
-    if (found.databases.includes(database)) context.gone(dumpPath(found.server, found.prefix, database), `database ${database} was dropped after the plan was made`);
+    if (found.databases.includes(database)) context.gone(artifactPath(componentName, found.server.host, dumpName(found.prefix, database)), `database ${database} was dropped after the plan was made`);
     return;
   }
   await using _ = session;
@@ -90,9 +90,10 @@ async function dump(work: Work, database: string, session: Session): Promise<voi
   const { context, remote, found, options } = work;
   let summary: DumpSummary | undefined;
   let counted: Promise<Json> | undefined;
+  const name = dumpName(found.prefix, database);
   await context.save({
-    path: dumpPath(found.server, found.prefix, database),
-    original: `${found.prefix}database-${database}.dump`,
+    path: artifactPath(componentName, found.server.host, name),
+    ...(escapePiece(name) === name ? {} : { original: name }),
     format: pgCustomFormat((seen) => {
       summary = seen;
     }),

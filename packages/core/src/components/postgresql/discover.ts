@@ -142,8 +142,8 @@ function unitOf(name: string, primary: Member, members: readonly Member[]): Unit
   };
 }
 
-export function dumpPath(server: Server, prefix: string, database: string): string {
-  return artifactPath(componentName, server.host, `${prefix}database-${database}.dump`);
+export function dumpName(prefix: string, database: string): string {
+  return `${prefix}database-${database}.dump`;
 }
 
 export function configurationPath(host: string, prefix: string): string {
@@ -157,7 +157,7 @@ export function configurationCommand(remote: RemoteHost, configuration: Configur
 
 function expectedDump({ remote, server, options, prefix }: Member, database: Database): ExpectedArtifact {
   const command = dumpCommand(server, { database: database.name, snapshot: '<exported snapshot>', lockWaitTimeout: options.lock_wait_timeout });
-  return { path: dumpPath(server, prefix, database.name), host: server.host, size: database.size, commands: [describeCommand(remote, command)], mayBeGone: true };
+  return { path: artifactPath(componentName, server.host, dumpName(prefix, database.name)), host: server.host, size: database.size, commands: [describeCommand(remote, command)], mayBeGone: true };
 }
 
 function expectedConfiguration({ remote, configuration, prefix }: Member): ExpectedArtifact {

@@ -125,7 +125,7 @@ type Table = z.infer<typeof tableSchema>;
 
 /**
  * One statement per table, to be run by \gexec. Ordinary tables and partitions of users' schemas; not those of extensions, whose rows a dump
- * leaves to the extension, nor unlogged ones of standbys.
+ * leaves to the extension.
  */
 export function countsSql(countRows: number): string {
   const limit = String(countRows * mebibyte);

@@ -1,0 +1,15 @@
+import type { Component } from '../component.js';
+import { backup } from './backup.js';
+import { componentName, discover, type AlertmanagerFound } from './discover.js';
+import { alertmanagerOptions, type AlertmanagerOptions } from './options.js';
+
+/** Alertmanager: its configuration, its state files, and the silences of the moment. It has no group of its own and lives beside Prometheus. */
+export const alertmanager: Component<AlertmanagerOptions, AlertmanagerFound> = {
+  name: componentName,
+  area: 'monitoring',
+  groups: ['prometheus'],
+  after: [],
+  options: alertmanagerOptions,
+  discover,
+  backup,
+};

@@ -1,0 +1,15 @@
+import type { Component } from '../component.js';
+import { backup } from './backup.js';
+import { componentName, discover, type PrometheusFound } from './discover.js';
+import { prometheusOptions, type PrometheusOptions } from './options.js';
+
+/** Prometheus: its time series as of one moment, its configuration, and what it scrapes. */
+export const prometheus: Component<PrometheusOptions, PrometheusFound> = {
+  name: componentName,
+  area: 'monitoring',
+  groups: ['prometheus'],
+  after: [],
+  options: prometheusOptions,
+  discover,
+  backup,
+};

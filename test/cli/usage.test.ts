@@ -1,0 +1,140 @@
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Place, makePlace, runCli } from './harness.js';
+import { errorDocument, summaryOf } from './json-lines.js';
+
+let place: Place;
+beforeAll(async () => {
+  place = await makePlace();
+});
+afterAll(() => place[Symbol.asyncDispose]());
+
+const connections = (): number => place.cluster.hosts.reduce((sum, { server }) => sum + server.connections, 0);
+const path = (name: string): string => join(place.directory, name);
+
+describe('version and help', () => {
+  it('--version', async () => {
+    expect(await runCli('--version')).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^lsbackup \d+\.\d+\.\d+\n$/),
+      stderr: '',
+    });
+  });
+
+  it.each([['--help'], ['-h'], []])('%s lists every command', async (...parameters) => {
+    const { status, stdout, stderr } = await runCli(...parameters);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const commands = (await readdir(join(import.meta.dirname, '../../packages/cli/src/commands'))).filter(
+      (name) => !name.includes('.test.'),
+    );
+    for (const command of commands) expect(stdout).toContain(`  ${command.replace('.ts', '')} `);
+  });
+
+  it('help of a command', async () => {
+    expect(await runCli('backup', '--help')).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('--build-dir=DIR'),
+    });
+  });
+});
+
+describe('bad usage is exit 2, on standard error, with what to do, and touches no host', () => {
+  it.each<[string, string[], RegExp]>([
+    ['an unknown command', ['frobnicate'], /unknown command "frobnicate"/],
+    ['an unknown flag', ['list', '--frob'], /Nonexistent flag: --frob/],
+    ['an unknown flag of the default command', ['--frob'], /Nonexistent flag: --frob/],
+    ['a flag without its value', ['-b'], /--build-dir expects a value/],
+    ['an argument too many', ['show', '-t', '/', 'a', 'b'], /Unexpected argument: b/],
+    ['no build directory', ['backup', '-t', '/'], /no build directory given/],
+    ['no target', ['list'], /no target given/],
+    ['a log level that is none', ['list', '--log-level', 'loud'], /--log-level=loud/],
+    ['extract to nowhere', ['extract', '-t', '/'], /--into DIR/],
+    ['a name and --all', ['verify', '-t', '/', '--all', 'name'], /exclude each other/],
+    ['an unsupported target', ['list', '-t', 's3://bucket/x'], /no store for targets that begin with "s3:"/],
+    ['a missing configuration file', ['list', '-c', '/no/such.yml'], /cannot read \/no\/such.yml/],
+    ['a --set that is none', ['-b', '/', '-t', '/', '--set', 'haproxy'], /is not COMPONENT.OPTION=VALUE/],
+  ])('%s', async (_title, parameters, message) => {
+    const ended = await runCli(...parameters);
+    expect(ended).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(message) });
+    expect(ended.stderr).not.toMatch(/^\s+at /m);
+    const json = await runCli(...parameters, '--json');
+    expect(json.status).toBe(2);
+    expect(json.stderr).toMatch(message);
+    const isRun =
+      ['backup', 'verify', 'extract'].includes(parameters[0] ?? '') || parameters[0]?.startsWith('-') === true;
+    if (isRun) expect(summaryOf(json)).toMatchObject({ status: 'failed' });
+    else errorDocument.parse(JSON.parse(json.stdout));
+  });
+
+  it.each<[string, string, (file: string) => RegExp]>([
+    ['a missing inventory', '', () => /INVENTORY_MISSING/],
+    ['a malformed inventory', '[haproxy]\nlb1\n[broken\n', (file) => new RegExp(`${file}:3: `)],
+    ['a cycle of groups', '[a:children]\nb\n[b:children]\na\n[c]\nh1\n', (file) => new RegExp(`${file}:\\d+: `)],
+    ['a YAML inventory', 'all:\n  hosts:\n    lb1:\n', () => /INVENTORY_(SYNTAX|UNSUPPORTED)/],
+  ])('%s', async (_title, text, message) => {
+    const file = path('other-inventory');
+    await rm(file, { force: true });
+    if (text !== '') await writeFile(file, text);
+    for (const command of [['backup', '-t', place.target], ['plan'], ['inventory']]) {
+      const ended = await runCli(...command, '-b', file);
+      expect(ended).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(message(file)) });
+    }
+    expect(connections()).toBe(0);
+    expect(await place.targetFiles()).toEqual([]);
+  });
+
+  it.each([['--only'], ['--skip']])('%s with an unknown component names those there are', async (flag) => {
+    const ended = await place.backup(flag, 'haproxi');
+    expect(ended).toMatchObject({ status: 2, stderr: expect.stringMatching(/"haproxi"[^]*haproxy/) });
+    expect(connections()).toBe(0);
+    expect(await place.targetFiles()).toEqual([]);
+  });
+
+  it.each([
+    ['--limit', 'nowhere*'],
+    ['--set', 'haproxy.nonsense=1'],
+    ['--set', 'nonsense.option=1'],
+    ['--set', 'haproxy.config_file=relative/path'],
+    ['--skip', 'haproxy'],
+  ])('%s %s', async (flag, value) => {
+    expect(await place.backup(flag, value)).toMatchObject({ status: 2, stdout: '' });
+    expect(connections()).toBe(0);
+    expect(await place.targetFiles()).toEqual([]);
+  });
+
+  it('a bad configuration file: file and line', async () => {
+    await writeFile(path('lsbackup.yml'), 'target: target\nbuild_dri: sample\n');
+    const ended = await runCli('-c', path('lsbackup.yml'));
+    expect(ended).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining(`${path('lsbackup.yml')}:2: unknown key "build_dri"`),
+    });
+  });
+
+  it('a missing target is not created', async () => {
+    for (const parameters of [['backup', '-b', place.cluster.directory], ['list'], ['show'], ['verify']]) {
+      const ended = await runCli(...parameters, '-t', path('unmounted'));
+      expect(ended).toMatchObject({ status: 2, stderr: expect.stringContaining('TARGET_MISSING') });
+    }
+    expect(await readdir(place.directory)).not.toContain('unmounted');
+    expect(connections()).toBe(0);
+  });
+});
+
+describe('an empty target', () => {
+  it('lists nothing, and has nothing to show, verify or extract: exit 10', async () => {
+    expect(await runCli('list', '-t', place.target)).toMatchObject({ status: 0, stdout: '' });
+    expect(JSON.parse((await runCli('list', '-t', place.target, '--json')).stdout)).toEqual([]);
+    for (const command of [
+      ['show'],
+      ['verify'],
+      ['verify', '--all'],
+      ['extract', '--into', path('out')],
+      ['show', 'none.tar.gz'],
+      ['verify', 'none.tar.gz'],
+    ]) {
+      expect(await runCli(...command, '-t', place.target)).toMatchObject({ status: 10, stdout: '' });
+    }
+  });
+});

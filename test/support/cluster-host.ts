@@ -1,0 +1,31 @@
+import { createReadStream } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { pipeline } from 'node:stream/promises';
+import { containerOf } from '../cluster/cluster.mjs';
+import { must } from './lsbackup.js';
+
+/** Runs a command in a host of the test cluster as root, without SSH: the verifier shares nothing with what it verifies. */
+export async function onHost(host: string, ...argv: readonly string[]): Promise<string> {
+  return must('docker', 'exec', await containerOf(host), ...argv);
+}
+
+/** Runs a shell script in a host. */
+export function shellOnHost(host: string, script: string): Promise<string> {
+  return onHost(host, 'bash', '-euo', 'pipefail', '-c', script);
+}
+
+/** Runs a command in a host with a local file as its standard input. */
+export async function feedHost(host: string, file: string, ...argv: readonly string[]): Promise<string> {
+  const child = spawn('docker', ['exec', '-i', await containerOf(host), ...argv], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let output = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  const closed = once(child, 'close');
+  const fed = pipeline(createReadStream(file), child.stdin).catch(() => undefined);
+  const [status] = (await closed) as [number | null];
+  await fed;
+  if (status !== 0) throw new Error(`${argv.join(' ')} on ${host} ended with ${String(status)}: ${errors}`);
+  return output;
+}
