@@ -4,8 +4,12 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { jest } from '@jest/globals';
 import { type SampleCluster, startSampleCluster } from '../../examples/sample/cluster.mjs';
 import type { Fault } from '../support/ssh-server.mjs';
+
+// Each test starts real processes, on machines that do other things as well.
+jest.setTimeout(120_000);
 
 export const program = join(import.meta.dirname, '../../packages/cli/bin/lsbackup.cjs');
 

@@ -8,7 +8,9 @@ let place: Place;
 beforeAll(async () => {
   place = await makePlace();
 });
-afterAll(() => place[Symbol.asyncDispose]());
+afterAll(async () => {
+  await place[Symbol.asyncDispose]();
+});
 
 const connections = (): number => place.cluster.hosts.reduce((sum, { server }) => sum + server.connections, 0);
 const path = (name: string): string => join(place.directory, name);
@@ -55,10 +57,9 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
     ['a missing configuration file', ['list', '-c', '/no/such.yml'], /cannot read \/no\/such.yml/],
     ['a --set that is none', ['-b', '/', '-t', '/', '--set', 'haproxy'], /is not COMPONENT.OPTION=VALUE/],
   ])('%s', async (_title, parameters, message) => {
-    const ended = await runCli(...parameters);
+    const [ended, json] = await Promise.all([runCli(...parameters), runCli(...parameters, '--json')]);
     expect(ended).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(message) });
     expect(ended.stderr).not.toMatch(/^\s+at /m);
-    const json = await runCli(...parameters, '--json');
     expect(json.status).toBe(2);
     expect(json.stderr).toMatch(message);
     const isRun =

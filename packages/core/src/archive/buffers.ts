@@ -1,4 +1,4 @@
-import { BackupError } from '../model/errors.js';
+import { abortError, BackupError } from '../model/errors.js';
 import type { BufferPool, Reservation } from './archive.js';
 import { maximumHeaderBytes, paddingAfter, tarHeader, type TarEntry } from './tar-header.js';
 
@@ -7,8 +7,8 @@ const sureBuffers = 2;
 /** With more streams than this the next buffers are small ones. */
 const streamsWithLargeBuffers = 5;
 const smallPart = 4;
-/** More than these would only wait behind the compressions in flight. */
-const mostBuffersOfOneStream = 6;
+/** Buffers beyond one for each stream that compression can make use of; more would only wait in front of it. */
+const usefulSpares = 5;
 const tarBlock = 512;
 
 export interface PoolOptions {
@@ -18,7 +18,7 @@ export interface PoolOptions {
   readonly chunkBytes: number;
 }
 
-/** The contract of BufferPool; `RecycledBuffers.prototype` has no way to a buffer but a reservation. */
+/** The BufferPool of an archive writer. Buffers are had through a reservation only. */
 export class RecycledBuffers implements BufferPool {
   readonly maximumStreams: number;
   readonly #bytes: number;
@@ -71,7 +71,7 @@ export class RecycledBuffers implements BufferPool {
     return new Promise((resolve, reject) => {
       const abort = (): void => {
         this.#waiting.delete(waiter);
-        reject(signal.reason as Error);
+        reject(abortError(signal));
       };
       const grant = (buffer: ChunkBuffer): void => {
         signal.removeEventListener('abort', abort);
@@ -116,9 +116,10 @@ export class RecycledBuffers implements BufferPool {
   /** The largest buffer the stream may have now. */
   #sizeFor(reservation: BufferReservation): number | undefined {
     const sizes = this.#open.size > streamsWithLargeBuffers ? [this.#small] : [this.#large, this.#small];
+    const buffersHeld = sum([...this.#open], (each) => each.buffers);
     return sizes.find((size) => {
       if (reservation.held + size <= this.#sure) return true;
-      if (reservation.buffers >= mostBuffersOfOneStream) return false;
+      if (buffersHeld >= this.#open.size + usefulSpares) return false;
       const more = this.#committed(reservation, size) - this.#committed(reservation, 0);
       return more <= this.#uncommitted - this.#heldBack;
     });

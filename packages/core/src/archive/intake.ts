@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 
-import { asBackupError, BackupError } from '../model/errors.js';
+import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import type { Format } from '../model/format.js';
 import type { Member } from '../model/metadata.js';
 import type { WrittenArtifact } from './archive.js';
@@ -121,7 +121,7 @@ export class Intake {
 /** Feeds a whole source. The signal destroys the source with its reason, and the first error wins. */
 export async function takeSource(intake: Intake, source: Readable, options: { acquire: () => Promise<ChunkBuffer>; signal: AbortSignal }): Promise<void> {
   const { acquire, signal } = options;
-  const abort = (): void => void source.destroy(asBackupError(signal.reason));
+  const abort = (): void => void source.destroy(abortError(signal));
   // Whatever ends the loop below is reported from there; what the source says after that comes too late to be a cause.
   source.on('error', () => undefined);
   if (signal.aborted) abort();
@@ -131,17 +131,17 @@ export async function takeSource(intake: Intake, source: Readable, options: { ac
       if (!(chunk instanceof Uint8Array)) throw new BackupError('INTERNAL', 'an artifact source must yield bytes');
       await intake.take(chunk, acquire);
     }
-    if (signal.aborted) throw asBackupError(signal.reason);
+    if (signal.aborted) throw abortError(signal);
   } catch (error) {
     source.destroy();
-    throw signal.aborted ? asBackupError(signal.reason) : sourceError(error);
+    throw signal.aborted ? abortError(signal) : sourceError(error);
   } finally {
     signal.removeEventListener('abort', abort);
   }
 }
 
 function sourceError(error: unknown): BackupError {
-  const closed = error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
+  const closed = typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
   return closed ? new BackupError('STREAM_CUT', 'the stream was closed before its end', { cause: error }) : asBackupError(error);
 }
 

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Writable } from 'node:stream';
 
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
@@ -19,7 +20,8 @@ const rawShare = 48 / 128;
 const compressedShare = 32 / 128;
 const defaultChunkBytes = 4 * mebibyte;
 const defaultLevel = 5;
-const defaultParallel = 4;
+/** Enough to keep every core busy while one member is written; each one in flight costs up to twice a chunk. */
+const mostParallel = 4;
 
 export interface ArchiveWriterOptions {
   readonly output: Writable;
@@ -33,7 +35,7 @@ export interface ArchiveWriterOptions {
   readonly level?: number;
   /** Content bytes of a part; 4 MiB unless set, a quarter of it when more than five streams run. At most 64 MiB. */
   readonly chunkBytes?: number;
-  /** Members being compressed at once; 4 unless set. */
+  /** Members being compressed at once; one more than cores, at most 4, unless set. */
   readonly parallel?: number;
 }
 
@@ -68,7 +70,7 @@ class TarGzWriter implements ArchiveWriter {
       output: options.output,
       level: options.level ?? defaultLevel,
       compressedBytes: Math.floor(memory * compressedShare),
-      parallel: options.parallel ?? defaultParallel,
+      parallel: options.parallel ?? Math.min(mostParallel, availableParallelism() + 1),
       modified: this.#modified,
       signal: options.signal,
     });

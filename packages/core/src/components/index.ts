@@ -3,6 +3,7 @@ import type { AnyComponent } from './component.js';
 import { haproxy } from './haproxy/index.js';
 import { postgresql } from './postgresql/index.js';
 import { prometheus } from './prometheus/index.js';
+import { rabbitmq } from './rabbitmq/index.js';
 
 /** Every component this package brings, in the order they are listed to people. */
-export const builtInComponents: readonly AnyComponent[] = [haproxy, postgresql, prometheus, alertmanager];
+export const builtInComponents: readonly AnyComponent[] = [haproxy, postgresql, rabbitmq, prometheus, alertmanager];

@@ -29,12 +29,12 @@ export function parseFlags(words: readonly string[]): Flags {
   return flags;
 }
 
-/** Defaults as kingpin's `--help` shows them: `--config.file="prometheus.yml"`. Placeholders in capitals are no defaults. */
+/** Defaults as kingpin's `--help` shows them: `--config.file="prometheus.yml"`. Placeholders (`<path>`, `URL`) are no defaults. */
 export function parseHelp(text: string): Flags {
   const flags = new Map<string, string>();
   for (const [, name, quoted, plain] of text.matchAll(/^\s+(?:-\w, )?--([a-z][\w.-]*)=(?:"([^"]*)"|(\S+))/gm)) {
     const value = quoted ?? plain ?? '';
-    if (name !== undefined && (quoted !== undefined || !/^[A-Z.-]+$/.test(value))) flags.set(name, value);
+    if (name !== undefined && (quoted !== undefined || !/^(?:[A-Z.-]+|<.*>)$/.test(value))) flags.set(name, value);
   }
   return flags;
 }

@@ -173,10 +173,11 @@ export class GatedProcess implements RemoteProcess {
   }
 
   #input(chunk: Buffer, callback: (error?: Error | null) => void): void {
-    // A command that ended does not take its input any more: how it ended is what counts, and `exit` says it.
-    if (this.#isClosed || this.#failure || this.#passed) return callback();
+    // A command that ended well has taken what it needed. The pause lets other events in: a source may never run dry.
+    if (this.#passed) return void setImmediate(callback);
     this.#inputCallback = callback;
-    this.#channel.write(chunk, () => this.#releaseInput());
+    // After a failure nothing more is sent, and the end of the wind-down calls back.
+    if (!this.#failure && !this.#isClosed) this.#channel.write(chunk, () => this.#releaseInput());
   }
 
   /** ssh2 never calls back for what it could not send any more; whoever feeds the command must not wait for it. */
@@ -230,6 +231,7 @@ export class GatedProcess implements RemoteProcess {
     this.#passed = true;
     clearTimeout(this.#deadlineTimer);
     this.#resolveExit(this.#status ?? 0);
+    this.#releaseInput();
     if (this.#outputEnded) this.#finishOutput();
   }
 

@@ -105,8 +105,8 @@ class SshHost implements RemoteHost {
     process.stdout.resume();
     // The end of the command decides: it says why its input was not taken, and the input's own error comes back as its cause.
     const fed = pipeline(input, process.stdin, { ...(options.signal && { signal: options.signal }) }).catch((error: unknown) => error);
-    await process.exit;
-    const error = await fed;
+    const [ended, error] = await Promise.all([process.exit.then(() => undefined, (reason: unknown) => reason), fed]);
+    if (ended !== undefined) throw ended;
     if (error !== undefined) throw asBackupError(error, { host: this.host.name });
   }
 

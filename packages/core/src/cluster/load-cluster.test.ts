@@ -1,0 +1,192 @@
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { silentLogger } from '../model/logger.js';
+import { loadCluster } from './load-cluster.js';
+
+const user = { name: 'me', homeDirectory: '/home/me' };
+const sample =
+  '[haproxy]\nlb1 ansible_host=10.0.0.1 id=12345678901234567890\n[top:children]\nhaproxy\n[all:vars]\nlsbackup_x=1\n';
+
+let build: string;
+
+beforeEach(async () => {
+  build = await mkdtemp(join(tmpdir(), 'lsbackup-build-'));
+});
+
+afterEach(async () => {
+  await rm(build, { recursive: true, force: true });
+});
+
+async function put(name: string, content: string | Uint8Array, mode = 0o644): Promise<string> {
+  const file = join(build, name);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, content);
+  await chmod(file, mode);
+  return file;
+}
+
+const load = (source = build) => loadCluster({ source, user });
+
+describe('loadCluster', () => {
+  it('finds the inventory of a build directory and names the cluster after it', async () => {
+    const file = await put('inventory', sample);
+    const cluster = await load();
+    expect(cluster).toMatchObject({ name: basename(build), inventoryFile: file });
+    expect(cluster.inventorySha256).toBe(createHash('sha256').update(sample).digest('hex'));
+    expect(cluster.hosts).toEqual([
+      {
+        name: 'lb1',
+        groups: ['haproxy', 'top'],
+        variables: { ansible_host: '10.0.0.1', id: '12345678901234567890', lsbackup_x: 1 },
+        connection: expect.objectContaining({ address: '10.0.0.1' }),
+      },
+    ]);
+    expect(Object.fromEntries(cluster.groups)).toEqual({ all: ['lb1'], ungrouped: [], haproxy: ['lb1'], top: ['lb1'] });
+  });
+
+  it('takes a file of any name, and a name for the cluster', async () => {
+    const file = await put('my-hosts.ini', 'b\n[g]\na\nb2\n[h]\na\n');
+    const cluster = await loadCluster({ source: file, user, name: 'prod' });
+    expect(cluster.name).toBe('prod');
+    expect(cluster.hosts.map((host) => [host.name, host.groups])).toEqual([
+      ['b', []],
+      ['a', ['g', 'h']],
+      ['b2', ['g']],
+    ]);
+    expect(Object.fromEntries(cluster.groups)).toEqual({
+      all: ['b', 'a', 'b2'],
+      ungrouped: ['b'],
+      g: ['a', 'b2'],
+      h: ['a'],
+    });
+    expect((await load(file)).name).toBe(basename(build));
+  });
+
+  it('gives warnings to the logger', async () => {
+    await put('inventory', '[web]\nweb\n');
+    const messages: string[] = [];
+    const logger = { ...silentLogger, warn: (_: unknown, message: string) => void messages.push(message) };
+    await loadCluster({ source: build, user, logger });
+    expect(messages).toEqual([expect.stringContaining('"web" is both a host and a group')]);
+  });
+
+  it('is not misled by names that mean something to JavaScript', async () => {
+    await put('inventory', '[__proto__]\nconstructor __proto__=1 toString=2\n');
+    const [host] = (await load()).hosts;
+    expect(host?.groups).toEqual(['__proto__']);
+    expect(Object.entries(host?.variables ?? {})).toEqual([
+      ['__proto__', 1],
+      ['toString', 2],
+    ]);
+  });
+
+  it.each([
+    ['a directory that is not there', 'nope', /cannot read .*nope/],
+    ['a directory without an inventory', '.', /no file "inventory"/],
+  ])('%s: INVENTORY_MISSING', async (_, name, message) => {
+    await expect(load(join(build, name))).rejects.toMatchObject({
+      code: 'INVENTORY_MISSING',
+      exitStatus: 2,
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it.each([
+    ['a YAML file by its name', 'hosts.yml', 'all:\n  hosts:\n'],
+    ['a JSON file by its name', 'hosts.json', '{}'],
+    ['a TOML file', 'hosts.toml', '[web]\n'],
+    ['YAML with a document mark', 'inventory', '# note\n---\nall:\n'],
+    ['YAML without', 'inventory', '\nall:\n  hosts:\n    web1:\n'],
+    ['YAML with a quoted key', 'inventory', '"all":\n  hosts: {}\n'],
+    ['JSON', 'inventory', '{"all": {"hosts": {}}}'],
+    ['a vault', 'inventory', '$ANSIBLE_VAULT;1.1;AES256\n6162\n'],
+  ])('%s: INVENTORY_UNSUPPORTED', async (_, name, content) => {
+    const file = await put(name, content);
+    await expect(load(file)).rejects.toMatchObject({
+      code: 'INVENTORY_UNSUPPORTED',
+      exitStatus: 2,
+      message: expect.stringContaining(file),
+    });
+  });
+
+  it('refuses an executable script, but not an INI file that is executable by accident', async () => {
+    await expect(load(await put('inventory.sh', '#!/bin/sh\necho {}\n', 0o755))).rejects.toMatchObject({
+      code: 'INVENTORY_UNSUPPORTED',
+    });
+    expect((await load(await put('inventory', sample, 0o755))).hosts).toHaveLength(1);
+  });
+
+  it('refuses a directory of inventories, and a build directory with a YAML inventory only', async () => {
+    await put('inventory/hosts', sample);
+    await expect(load()).rejects.toMatchObject({
+      code: 'INVENTORY_UNSUPPORTED',
+      message: expect.stringContaining('directory'),
+    });
+    await rm(join(build, 'inventory'), { recursive: true });
+    await put('inventory.yml', 'all:\n');
+    await expect(load()).rejects.toMatchObject({
+      code: 'INVENTORY_UNSUPPORTED',
+      message: expect.stringContaining('inventory.yml'),
+    });
+  });
+
+  it('refuses what is no regular file', async () => {
+    await symlink('/dev/zero', join(build, 'inventory'));
+    await expect(load()).rejects.toMatchObject({ code: 'INVENTORY_UNSUPPORTED' });
+  });
+
+  it.each([
+    'group_vars/all',
+    'group_vars/haproxy.yml',
+    'group_vars/top/main.yaml',
+    'group_vars/ungrouped.json',
+    'host_vars/lb1.yml',
+  ])('refuses %s beside the inventory', async (name) => {
+    await put('inventory', sample);
+    await put(name, 'x: 1\n');
+    await expect(load()).rejects.toMatchObject({
+      code: 'INVENTORY_UNSUPPORTED',
+      exitStatus: 2,
+      message: expect.stringContaining('_vars/'),
+    });
+    await expect(load(join(build, 'inventory'))).rejects.toMatchObject({ code: 'INVENTORY_UNSUPPORTED' });
+  });
+
+  it('passes over what Ansible would not read either', async () => {
+    await put('inventory', sample);
+    await put('group_vars/other.yml', 'x: 1\n');
+    await put('group_vars/haproxy.txt', 'x');
+    await put('host_vars', 'a file');
+    await put('ansible/group_vars/all.yml', 'x: 1\n');
+    expect((await load()).hosts).toHaveLength(1);
+  });
+
+  it('says where the text is not UTF-8, except in comments', async () => {
+    await put(
+      'inventory',
+      Buffer.concat([Buffer.from('# caf'), Buffer.of(0xe9), Buffer.from('\n[web]\nh x='), Buffer.of(0xe9)]),
+    );
+    await expect(load()).rejects.toMatchObject({
+      code: 'INVENTORY_SYNTAX',
+      message: expect.stringMatching(/inventory:3: .*UTF-8/),
+    });
+  });
+
+  it('refuses an inventory without hosts', async () => {
+    await put('inventory', '[web]\n');
+    await expect(load()).rejects.toMatchObject({
+      code: 'INVENTORY_SYNTAX',
+      message: expect.stringContaining('no host'),
+    });
+  });
+
+  it('refuses the whole cluster for one host it cannot connect to as told', async () => {
+    await put('inventory', "a\nb ansible_ssh_common_args='-J bastion'\n");
+    await expect(load()).rejects.toMatchObject({ code: 'INVENTORY_UNSUPPORTED', host: 'b' });
+  });
+});

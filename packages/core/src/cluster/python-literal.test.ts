@@ -1,0 +1,128 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+
+import type { InventoryValue } from './inventory.js';
+import { UnusableLiteral } from './python-literal-errors.js';
+import { evaluateLiteral } from './python-literal.js';
+
+// Everything Ansible can be asked about is compared with Ansible in test/inventory; here is what it cannot show, and properties.
+describe('evaluateLiteral', () => {
+  it('keeps integers that a number cannot hold as bigint', () => {
+    expect(evaluateLiteral('9007199254740991')).toBe(9007199254740991);
+    expect(evaluateLiteral('9007199254740993')).toBe(9007199254740993n);
+    expect(evaluateLiteral('[-0x80000000000000000]')).toEqual([-(2n ** 67n)]);
+  });
+
+  it('keeps a float that overflows as text, as JSON has no infinity', () => {
+    expect(evaluateLiteral('1e999')).toBe('1e999');
+    expect(evaluateLiteral('[-1e999, 1]')).toEqual(['-1e999', 1]);
+    expect(evaluateLiteral('12e4567')).toBe('12e4567');
+  });
+
+  it('keeps a set in the order in which it is written, each value once', () => {
+    expect(evaluateLiteral("{'b', 'a', 'b', 3, 3.0, True, 1}")).toEqual(['b', 'a', 3, true]);
+  });
+
+  it.each([
+    ["'\\N{EN DASH}'", 'Unicode name'],
+    ["'\\ud800'", 'surrogate'],
+    ["b'\\xff'", 'not UTF-8'],
+    [`0x${'f'.repeat(4000)}`, '4300 digits'],
+    ['{(1, 2): 3}', 'JSON cannot carry'],
+    ['{{1}}', 'a set as a key or inside of a set'],
+    ["{'a': {([],): 1}}", 'a list as a key'],
+  ])('refuses %s', (text, message) => {
+    expect(() => evaluateLiteral(text)).toThrow(UnusableLiteral);
+    expect(() => evaluateLiteral(text)).toThrow(message);
+  });
+
+  it('takes brackets up to the depth Python does', () => {
+    const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
+    expect(JSON.stringify(evaluateLiteral(nested(200)))).toBe(nested(200));
+    expect(evaluateLiteral(nested(201))).toBe(nested(201));
+  });
+
+  it('takes decimal integers of up to 4300 digits, longer ones are text', () => {
+    expect(evaluateLiteral('9'.repeat(4300))).toBe(10n ** 4300n - 1n);
+    expect(evaluateLiteral('9'.repeat(4301))).toBe('9'.repeat(4301));
+  });
+
+  it('reads back every JSON value written as a Python literal', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
+        const expected = JSON.parse(JSON.stringify(value)) as InventoryValue;
+        expect(evaluateLiteral(pythonText(expected))).toEqual(expected);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('gives a value or UnusableLiteral for any text', () => {
+    const pieces = [
+      '[',
+      ']',
+      '{',
+      '}',
+      '(',
+      ')',
+      ',',
+      ':',
+      "'",
+      '"',
+      '\\',
+      'b',
+      'r',
+      'x',
+      '0',
+      '1',
+      '_',
+      '.',
+      'e',
+      'j',
+      '+',
+      '-',
+      '#',
+      ' ',
+      'N',
+      'u',
+      'set',
+      'True',
+      'é',
+      '\u{1f600}',
+    ];
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.string({ unit: fc.constantFrom(...pieces), maxLength: 30 }),
+    );
+    fc.assert(
+      fc.property(text, (source) => {
+        try {
+          expect(evaluateLiteral(source)).toBeDefined();
+        } catch (error) {
+          expect(error).toBeInstanceOf(UnusableLiteral);
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it.each(['[', '(', '-', '1,', "'", "'a' ", '\\', '[1],', '{1:', '1_', 'é', 'b"', '"\\x41" ', '{1},', 'r', '0'])(
+    'takes time linear in a long text of %j',
+    (piece) => {
+      const text = piece.repeat(Math.ceil(1_000_000 / piece.length));
+      const started = performance.now();
+      expect(evaluateLiteral(text)).toBeDefined();
+      expect(performance.now() - started).toBeLessThan(5_000);
+    },
+  );
+});
+
+function pythonText(value: InventoryValue): string {
+  if (value === null) return 'None';
+  if (typeof value === 'boolean') return value ? 'True' : 'False';
+  if (typeof value !== 'object') return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map((item: InventoryValue) => pythonText(item)).join(', ')}]`;
+  return `{${Object.entries(value)
+    .map(([key, item]) => `${JSON.stringify(key)}: ${pythonText(item as InventoryValue)}`)
+    .join(', ')}}`;
+}

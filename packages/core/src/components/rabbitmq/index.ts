@@ -1,0 +1,15 @@
+import type { Component } from '../component.js';
+import { backup } from './backup.js';
+import { componentName, discover, type RabbitmqFound } from './discover.js';
+import { rabbitmqOptions, type RabbitmqOptions } from './options.js';
+
+/** RabbitMQ: the definitions of each cluster and the configuration of each node. Messages are not saved. */
+export const rabbitmq: Component<RabbitmqOptions, RabbitmqFound> = {
+  name: componentName,
+  area: 'rabbitmq',
+  groups: ['rabbitmq'],
+  after: [],
+  options: rabbitmqOptions,
+  discover,
+  backup,
+};
