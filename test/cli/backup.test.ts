@@ -221,7 +221,7 @@ describe('plan, inventory and components', () => {
     const list = JSON.parse((await runCli('inventory', '-b', place.cluster.directory, '--json')).stdout) as unknown;
     expect(list).toMatchObject({
       haproxy: { hosts: ['lb1', 'lb2', 'lb3'] },
-      _meta: { hostvars: { lb1: { ansible_become: false } } },
+      _meta: { hostvars: { lb1: { ansible_host: '127.0.0.1' } } },
     });
     expect((await runCli('inventory', '-b', place.cluster.directory)).stdout).toMatch(/^Cluster sample, 3 hosts/);
   });

@@ -268,7 +268,7 @@ describe('a damaged archive', () => {
     expect(verified.status).toBe(4);
     expect(summaryOf(verified)).toMatchObject({
       status: 'corrupt',
-      archives: [{ intact: false, problems: [{ entry: 'haproxy/lb1/config.tar' }] }],
+      archives: [{ intact: false, problems: [{ entry: 'haproxy/lb1/config.tar', offset: 0 }] }],
     });
     expect(await runCli('extract', name, '-t', place.target, '--into', join(place.directory, 'out'))).toMatchObject({
       status: 4,

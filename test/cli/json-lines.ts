@@ -61,7 +61,7 @@ const notPublished = z.strictObject({
 const verified = z.strictObject({
   ...head,
   type: z.literal('summary'),
-  status: z.enum(['intact', 'corrupt']),
+  status: z.enum(['intact', 'corrupt', 'failed']),
   archives: z.array(
     z.strictObject({
       archive: z.string(),
@@ -69,7 +69,7 @@ const verified = z.strictObject({
       status: z.enum(['complete', 'partial']).nullable(),
       bytes: z.int().nullable(),
       artifacts: z.int().nullable(),
-      problems: z.array(z.strictObject({ entry: z.string(), offset: z.int(), what: z.string() })),
+      problems: z.array(z.strictObject({ entry: z.string(), offset: z.int().nullable(), what: z.string() })),
       unchecked: z.array(z.string()),
       error: error.nullable(),
     }),

@@ -1,10 +1,12 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Metadata } from '@lsbackup/core';
-import { feedHost, onHost, shellOnHost } from '../support/cluster-host.js';
+import { feedHost, leftovers, onHost, shellOnHost } from '../support/cluster-host.js';
 import { type Finished, jsonLines, lsbackup, must, temporaryDirectory } from '../support/lsbackup.js';
 import { startWriters } from './writers.js';
+
+jest.setTimeout(120_000);
 
 const buildDirectory = 'test/cluster/build';
 const hosts = ['lb1', 'lb2', 'db1', 'mq1', 'mon1', 'mon2'];
@@ -46,11 +48,10 @@ describe('a backup of the real cluster under live writers', () => {
   }
 
   it('ends complete with exit status 0 and says so once', () => {
-    expect(backup.stderr).toBe('');
     expect(backup.status).toBe(0);
     const lines = jsonLines(backup.stdout);
     expect(lines.filter((line) => line.type === 'summary')).toHaveLength(1);
-    expect(lines.at(-1)).toMatchObject({ type: 'exit', status: 0 });
+    expect(lines.at(-1)).toMatchObject({ type: 'exit', code: 0 });
     expect(metadata.status).toBe('complete');
   });
 
@@ -79,8 +80,7 @@ describe('a backup of the real cluster under live writers', () => {
     expect(show).toMatchObject({ status: 0, stdout: expect.stringContaining('postgresql') as unknown });
     const verify = await lsbackup('verify', '-t', target, '--json');
     expect(jsonLines(verify.stdout).find((line) => line.type === 'summary')).toMatchObject({
-      intact: true,
-      unchecked: [],
+      archives: [{ intact: true, unchecked: [] }],
     });
     expect(verify.status).toBe(0);
   }, 60_000);
@@ -221,11 +221,7 @@ describe('a backup of the real cluster under live writers', () => {
   });
 
   it.each(hosts)('leaves nothing on %s', async (host) => {
-    const left = await shellOnHost(
-      host,
-      `ls -d /var/lib/lsbackup /tmp/lsbackup* 2>/dev/null; ls -A /var/lib/prometheus/snapshots /var/lib/prometheus/metrics2/snapshots 2>/dev/null | grep -v : ; pgrep -af lsbackup; systemctl list-units --all --no-legend 'lsbackup*'; true`,
-    );
-    expect(left.trim()).toBe('');
+    expect(await leftovers(host)).toEqual([]);
   });
 
   it('gives two backups at once two archives', async () => {

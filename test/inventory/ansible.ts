@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -14,13 +15,13 @@ export interface AnsibleAnswer {
 
 const driver = join(import.meta.dirname, 'oracle.py');
 
-/** Path of the `ansible-inventory` to compare with; a test that has none fails. */
+/** Path of the `ansible-inventory` to compare with, which may be given as the folder it is in; a test that has none fails. */
 export function ansibleInventory(): string {
-  const path = process.env['LSBACKUP_TEST_ANSIBLE'];
+  const path = process.env.LSBACKUP_TEST_ANSIBLE;
   if (path === undefined || path === '') {
     throw new Error('LSBACKUP_TEST_ANSIBLE must be the path of ansible-inventory; test/setup/ansible.mjs installs one');
   }
-  return path;
+  return statSync(path).isDirectory() ? join(path, 'ansible-inventory') : path;
 }
 
 /** Lists one file with the program itself. */
@@ -53,7 +54,7 @@ export async function listWithAnsible(files: readonly string[]): Promise<Ansible
 /** Ansible also reads `group_vars` of the working directory and settings of the environment: there are none here. */
 function start(command: string, parameters: readonly string[], cwd: string) {
   const env = {
-    PATH: process.env['PATH'],
+    PATH: process.env.PATH,
     HOME: cwd,
     LC_ALL: 'C.UTF-8',
     PYTHONHASHSEED: '0',

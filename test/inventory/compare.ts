@@ -9,7 +9,7 @@ export type Outcome = { readonly list: unknown } | { readonly refused: true };
 export function outcomeOfAnsible(answer: AnsibleAnswer): Outcome {
   if (answer.status !== 0) return { refused: true };
   const list = parseExactly(answer.stdout) as { _meta: Record<string, unknown> };
-  delete list._meta['profile'];
+  delete list._meta.profile;
   return { list };
 }
 

@@ -12,8 +12,8 @@ import type { Outcome } from './compare.js';
 import { generateInventory, generateNoise, randomSource } from './generate.js';
 
 /** Change the seed to hunt; what it finds goes into the corpus. */
-const seed = Number(process.env['LSBACKUP_TEST_SEED'] ?? '20260801');
-const scale = Number(process.env['LSBACKUP_TEST_SCALE'] ?? '1');
+const seed = Number(process.env.LSBACKUP_TEST_SEED ?? '20260801');
+const scale = Number(process.env.LSBACKUP_TEST_SCALE ?? '1');
 
 describe('generated inventories, against ansible-inventory --list', () => {
   let directory: string;

@@ -29,3 +29,15 @@ export async function feedHost(host: string, file: string, ...argv: readonly str
   if (status !== 0) throw new Error(`${argv.join(' ')} on ${host} ended with ${String(status)}: ${errors}`);
   return output;
 }
+
+/** What a run left on a host: files, snapshots, timers, processes. Empty when nothing. */
+export async function leftovers(host: string): Promise<string[]> {
+  const files = await shellOnHost(
+    host,
+    'set +e; ls -d /var/lib/lsbackup /home/admin/.local/state/lsbackup /tmp/lsbackup* 2>/dev/null; find /var/lib/prometheus -path "*/snapshots/*" 2>/dev/null; true',
+  );
+  const timers = await onHost(host, 'systemctl', 'list-units', '--all', '--no-legend', 'lsbackup*');
+  const processes = await onHost(host, 'ps', '-e', '-o', 'args=');
+  const ours = processes.split('\n').filter((line) => line.includes('lsbackup'));
+  return [...files.split('\n'), ...timers.split('\n'), ...ours].filter(Boolean);
+}

@@ -98,7 +98,8 @@ function authenticate(context, { options, authorized }) {
   if (context.method !== 'publickey' || !userFits) return context.reject(['publickey']);
   const key = authorized.find((candidate) => candidate.getPublicSSH().equals(context.key.data));
   if (!key) return context.reject(['publickey']);
-  if (context.signature && key.verify(context.blob, context.signature, context.hashAlgo) !== true) return context.reject(['publickey']);
+  if (context.signature && key.verify(context.blob, context.signature, context.hashAlgo) !== true)
+    return context.reject(['publickey']);
   context.accept();
 }
 

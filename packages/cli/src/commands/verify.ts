@@ -36,7 +36,7 @@ export class Verify extends RunCommand {
       ? await allNames(target, signal)
       : [await this.chooseName(target, args.archive, { output, signal })];
     const verified: Verified[] = [];
-    for (const name of names) verified.push(await this.verifyOne(target, name, { output, signal }));
+    for (const name of names) verified.push(await this.verifyOne(target, name, { output, signal, several: flags.all }));
     return verifyOutcome(verified);
   }
 
@@ -49,17 +49,19 @@ export class Verify extends RunCommand {
     return archive.name;
   }
 
-  /** With `--all` one unreadable archive must not hide the others; what stops all of them (a signal, a missing name) is thrown. */
-  private async verifyOne(target: Store, name: string, { output, signal }: Context): Promise<Verified> {
-    const { verifyArchive } = await import('@lsbackup/core');
+  /** Among several, one that this version cannot read must not hide the others; what stops them all (a signal) is thrown. */
+  private async verifyOne(target: Store, name: string, run: Context & { several: boolean }): Promise<Verified> {
+    const { output, signal } = run;
+    const { builtInComponents, verifyArchive } = await import('@lsbackup/core');
     const progress = createByteProgress(output, name);
     try {
-      const result = await verifyArchive(target, name, { signal, onProgress: progress.update });
-      for (const problem of result.problems) output.line('error', errorFields(corruption(result, problem)));
+      const formats = builtInComponents.flatMap((component) => component.formats ?? []);
+      const result = await verifyArchive(target, name, { signal, formats, onProgress: progress.update });
+      for (const problem of result.problems) output.line('error', errorFields(corruption(name, problem)));
       return { name, result };
     } catch (error) {
       const failure = asFailure(error);
-      if (failure.exitStatus !== 4) throw failure;
+      if (!run.several || !failure.code.startsWith('ARCHIVE_')) throw failure;
       output.line('error', errorFields(failure));
       return { name, failure };
     } finally {
@@ -73,11 +75,8 @@ interface Context {
   readonly signal: AbortSignal;
 }
 
-function corruption(result: VerifyResult, problem: VerifyResult['problems'][number]): BackupError {
-  return new BackupError(
-    'ARCHIVE_CORRUPT',
-    `${result.name}: ${problem.entry} at byte ${problem.offset}: ${problem.what}`,
-  );
+function corruption(name: string, { entry, what }: VerifyResult['problems'][number]): BackupError {
+  return new BackupError('ARCHIVE_CORRUPT', `${name}: ${entry}: ${what}`);
 }
 
 async function allNames(target: Store, signal: AbortSignal): Promise<string[]> {

@@ -29,7 +29,7 @@ export function createLiveTable(terminal: Terminal, now: () => number = Date.now
     const streams = (progress?.active ?? []).map((stream) => `    ${stream.path}  ${bytesText(stream.bytesRead)}`);
     const units = [...running].map((unit) => `  ${unit}  running`);
     const lines = [...units, ...streams];
-    const room = Math.max(1, (terminal.rows || 24) - 3);
+    const room = Math.max(1, sizeOr(24, terminal.rows) - 3);
     const shown =
       lines.length > room ? [...lines.slice(0, room - 1), `  ... and ${lines.length - room + 1} more`] : lines;
     return [...shown, totals()];
@@ -43,7 +43,7 @@ export function createLiveTable(terminal: Terminal, now: () => number = Date.now
   };
 
   const draw = (): void => {
-    const columns = terminal.columns || 80;
+    const columns = sizeOr(80, terminal.columns);
     const lines = tableLines().map((line) => printable(line).slice(0, columns - 1));
     clear();
     terminal.write(`${lines.join('\n')}\n`);
@@ -67,4 +67,9 @@ export function createLiveTable(terminal: Terminal, now: () => number = Date.now
     },
     clear,
   };
+}
+
+/** A terminal that does not know its size says 0. */
+function sizeOr(usual: number, told: number | undefined): number {
+  return told === undefined || told === 0 ? usual : told;
 }

@@ -1,50 +1,48 @@
 import type { VerifyResult } from '@lsbackup/core';
-import type { BackupError } from '@lsbackup/core/store';
-import { errorFields } from '../base/failure.js';
+import { type BackupError, exitStatuses } from '@lsbackup/core/store';
+import { errorFields, errorText } from '../base/failure.js';
 import type { Outcome } from '../base/run-command.js';
 import { bytesText, counted, indented, printable } from './text.js';
 
-/** One archive that was read: what was found, or why it could not be read as an archive at all. */
+/** One archive that was read: what was found, or why this version cannot read it. */
 export type Verified =
   | { readonly name: string; readonly result: VerifyResult; readonly failure?: never }
   | { readonly name: string; readonly failure: BackupError; readonly result?: never };
 
-/** Status 4 when one of them is damaged. */
+/** Status 4 when one of them is damaged, else that of the first that could not be read. */
 export function verifyOutcome(verified: readonly Verified[]): Outcome {
-  const intact = verified.every((each) => each.result?.intact === true);
+  const corrupt = verified.some(({ result }) => result?.intact === false);
+  const failure = verified.find((each) => each.failure !== undefined)?.failure;
   return {
-    summary: { status: intact ? 'intact' : 'corrupt', archives: verified.map(archiveFields) },
+    summary: {
+      status: corrupt ? 'corrupt' : failure === undefined ? 'intact' : 'failed',
+      archives: verified.map(archiveFields),
+    },
     text: verified.map(archiveText).join('\n'),
-    exitStatus: intact ? 0 : 4,
+    exitStatus: corrupt ? exitStatuses.corrupt : (failure?.exitStatus ?? exitStatuses.complete),
   };
 }
 
 function archiveFields({ name, result, failure }: Verified): object {
-  if (failure !== undefined)
-    return {
-      archive: name,
-      intact: false,
-      status: null,
-      bytes: null,
-      artifacts: null,
-      problems: [],
-      error: errorFields(failure),
-    };
-  const { intact, status, bytes, artifacts, problems, unchecked } = result;
+  if (failure !== undefined) {
+    const nothing = { intact: false, status: null, bytes: null, artifacts: null, problems: [], unchecked: [] };
+    return { archive: name, ...nothing, error: errorFields(failure) };
+  }
+  const { intact, status, bytes, artifacts, unchecked } = result;
+  const problems = result.problems.map(({ entry, offset, what }) => ({ entry, offset: offset ?? null, what }));
   return { archive: name, intact, status, bytes, artifacts, problems, unchecked, error: null };
 }
 
 function archiveText({ name, result, failure }: Verified): string {
-  if (failure !== undefined) return printable(`DAMAGED ${name}: ${failure.message}`);
-  if (!result.intact) {
-    const problems = result.problems.map((problem) =>
-      indented(printable(`${problem.entry} at byte ${problem.offset}: ${problem.what}`)),
-    );
-    return [printable(`DAMAGED ${name}`), ...problems].join('\n');
-  }
-  const lines = [printable(`Intact: ${name}, ${counted(result.artifacts, 'artifact')}, ${bytesText(result.bytes)}`)];
+  if (failure !== undefined) return `NOT CHECKED ${name}: ${errorText(failure)}`;
+  if (!result.intact) return printable([`DAMAGED ${name}`, ...result.problems.map(problemText)].join('\n'));
+  const lines = [`Intact: ${name}, ${counted(result.artifacts, 'artifact')}, ${bytesText(result.bytes)}`];
   if (result.status === 'partial')
-    lines.push('  Note: the archive itself is PARTIAL; lsbackup show says what is missing.');
+    lines.push('  Note: the backup itself is PARTIAL; lsbackup show says what is missing.');
   if (result.unchecked.length > 0) lines.push(`  Formats checked by hash only: ${result.unchecked.join(', ')}`);
-  return lines.join('\n');
+  return printable(lines.join('\n'));
+}
+
+function problemText({ entry, offset, what }: VerifyResult['problems'][number]): string {
+  return indented(`${entry}${offset === undefined ? '' : ` at byte ${offset}`}: ${what}`);
 }

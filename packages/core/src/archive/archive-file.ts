@@ -6,7 +6,15 @@ import type { Member } from '../model/metadata.js';
 import type { Store } from '../stores/store.js';
 import { maximumPartBytes, maximumStoredPartBytes } from './limits.js';
 import { inflateMember, inflateUpTo, sha256Hex } from './gzip.js';
-import { blockBytes, entryBytes, headerBytesOf, modifiedField, paddingAfter, sizeField, tarHeader } from './tar-header.js';
+import {
+  blockBytes,
+  entryBytes,
+  headerBytesOf,
+  modifiedField,
+  paddingAfter,
+  sizeField,
+  tarHeader,
+} from './tar-header.js';
 
 /** An entry that holds an artifact or a part of one, as its record describes it. */
 export interface RecordedEntry extends Member {
@@ -45,7 +53,10 @@ export class ArchiveFile {
 
   /** Streams `length` bytes from `offset`. The store's errors pass as they are. */
   stream(offset: number, length: number, signal?: AbortSignal): Promise<Readable> {
-    return this.#store.get(this.name, { range: { start: offset, end: offset + length }, ...(signal === undefined ? {} : { signal }) });
+    return this.#store.get(this.name, {
+      range: { start: offset, end: offset + length },
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 
   /** Exactly these bytes; the caller has made sure that they are not too many to hold. */
@@ -54,25 +65,32 @@ export class ArchiveFile {
     const bytes = await buffer(await this.stream(offset, length, signal)).catch((error: unknown) => {
       throw asBackupError(error);
     });
-    if (bytes.length !== length) throw this.corrupt('file', `${String(length)} bytes at ${String(offset)} were asked for, ${String(bytes.length)} came`);
+    if (bytes.length !== length)
+      throw this.corrupt(
+        'file',
+        `${String(length)} bytes at ${String(offset)} were asked for, ${String(bytes.length)} came`,
+      );
     return bytes;
   }
 
   /** Reads one entry that holds data and checks everything that is recorded of it. Errors: ARCHIVE_CORRUPT, those of the store. */
   async readEntry(entry: RecordedEntry, signal?: AbortSignal): Promise<Buffer> {
     this.checkPlace(entry);
-    if (entry.bytes > maximumPartBytes || entry.length > maximumStoredPartBytes) throw this.corrupt(entry.name, 'its recorded size is more than one entry may have');
+    if (entry.bytes > maximumPartBytes || entry.length > maximumStoredPartBytes)
+      throw this.corrupt(entry.name, 'its recorded size is more than one entry may have');
     return this.checkEntry(entry, await this.read(entry.offset, entry.length, signal));
   }
 
   /** The content of an entry whose stored bytes are `stored`. Errors: ARCHIVE_CORRUPT. */
   async checkEntry(entry: RecordedEntry, stored: Buffer): Promise<Buffer> {
-    if (sha256Hex(stored) !== entry.sha256) throw this.corrupt(entry.name, 'its stored bytes do not match their recorded hash');
+    if (sha256Hex(stored) !== entry.sha256)
+      throw this.corrupt(entry.name, 'its stored bytes do not match their recorded hash');
     const headerBytes = headerBytesOf(entry.name);
     const inflated = await this.#inflate(entry.name, () => inflateMember(stored, entryBytes(headerBytes, entry.bytes)));
     this.#checkTar(entry.name, inflated, headerBytes, entry.bytes);
     const content = inflated.subarray(headerBytes, headerBytes + entry.bytes);
-    if (sha256Hex(content) !== entry.contentSha256) throw this.corrupt(entry.name, 'its content does not match its recorded hash');
+    if (sha256Hex(content) !== entry.contentSha256)
+      throw this.corrupt(entry.name, 'its content does not match its recorded hash');
     return content;
   }
 
@@ -80,7 +98,8 @@ export class ArchiveFile {
   async inflateText(stored: Buffer, name: string, maximum: number): Promise<Buffer> {
     const inflated = await this.#inflate(name, () => inflateUpTo(stored, maximum));
     const { headerBytes, bytes } = this.checkHeader(name, inflated);
-    if (inflated.length !== entryBytes(headerBytes, bytes)) throw this.corrupt(name, 'its tar header has another size than its data');
+    if (inflated.length !== entryBytes(headerBytes, bytes))
+      throw this.corrupt(name, 'its tar header has another size than its data');
     this.#checkTar(name, inflated, headerBytes, bytes);
     return inflated.subarray(headerBytes, headerBytes + bytes);
   }
@@ -106,9 +125,11 @@ export class ArchiveFile {
   }
 
   #checkTar(name: string, inflated: Buffer, headerBytes: number, bytes: number): void {
-    if (this.checkHeader(name, inflated).bytes !== bytes) throw this.corrupt(name, 'its tar header has another size than recorded');
+    if (this.checkHeader(name, inflated).bytes !== bytes)
+      throw this.corrupt(name, 'its tar header has another size than recorded');
     const end = headerBytes + bytes;
-    if (!inflated.subarray(end).equals(Buffer.alloc(paddingAfter(bytes)))) throw this.corrupt(name, 'the padding after its content is not zero');
+    if (!inflated.subarray(end).equals(Buffer.alloc(paddingAfter(bytes))))
+      throw this.corrupt(name, 'the padding after its content is not zero');
   }
 
   async #inflate(name: string, inflate: () => Promise<Buffer>): Promise<Buffer> {

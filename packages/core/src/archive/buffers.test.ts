@@ -1,12 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { RecycledBuffers, type BufferReservation, type ChunkBuffer } from './buffers.js';
+import { BufferReservation, RecycledBuffers, type ChunkBuffer } from './buffers.js';
 import { never } from './sample.test-support.js';
 
 function reserve(pool: RecycledBuffers, streams: number, options?: { hold?: boolean }): readonly BufferReservation[] {
-  const reservations = pool.tryReserve(streams, options);
-  if (reservations === undefined) throw new Error('refused');
-  return reservations as readonly BufferReservation[];
+  const reservations = pool.tryReserve(streams, options) ?? [];
+  return reservations.map((reservation) => {
+    if (!(reservation instanceof BufferReservation)) throw new Error('of another pool');
+    return reservation;
+  });
 }
 
 /** The buffers a reservation gets without waiting. */
@@ -15,7 +17,10 @@ async function takeAll(reservation: BufferReservation): Promise<ChunkBuffer[]> {
   for (;;) {
     const controller = new AbortController();
     const next = reservation.acquire(controller.signal).catch(() => undefined);
-    const buffer = await Promise.race([next, new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined)))]);
+    const buffer = await Promise.race([
+      next,
+      new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined))),
+    ]);
     controller.abort();
     if (buffer === undefined) return taken;
     taken.push(buffer);
@@ -34,7 +39,9 @@ describe('RecycledBuffers', () => {
   });
 
   it('refuses a budget that is too small for one stream', () => {
-    expect(() => new RecycledBuffers({ bytes: 199, chunkBytes: 400 })).toThrow(expect.objectContaining({ code: 'PLAN_MEMORY' }) as Error);
+    expect(() => new RecycledBuffers({ bytes: 199, chunkBytes: 400 })).toThrow(
+      expect.objectContaining({ code: 'PLAN_MEMORY' }),
+    );
   });
 
   it('gives every stream its two buffers, however many others have taken first', async () => {
@@ -78,7 +85,8 @@ describe('RecycledBuffers', () => {
     if (rich === undefined || poor === undefined || holding === undefined) throw new Error('none');
     const taken = [...(await takeAll(rich)), ...(await takeAll(poor)), ...(await takeAll(holding))];
     const order: string[] = [];
-    for (const [name, stream] of Object.entries({ rich, poor, holding })) void stream.acquire(never).then(() => order.push(name));
+    for (const [name, stream] of Object.entries({ rich, poor, holding }))
+      void stream.acquire(never).then(() => order.push(name));
     for (const buffer of taken.slice(0, 1)) buffer.release();
     await new Promise((resolve) => setImmediate(resolve));
     expect(order[0]).toBe('holding');

@@ -78,7 +78,10 @@ export class RecycledBuffers implements BufferPool {
         resolve(buffer);
       };
       const waiter: Waiter = { reservation, grant };
-      if (signal.aborted) return abort();
+      if (signal.aborted) {
+        abort();
+        return;
+      }
       signal.addEventListener('abort', abort, { once: true });
       this.#waiting.add(waiter);
       this.#serve();

@@ -35,12 +35,19 @@ beforeAll(async () => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 function sh(script: string): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync('sh', ['-c', script], { cwd: directory, encoding: 'utf8', env: { PATH: process.env['PATH'], LC_ALL: 'C', ARCHIVE: archive } });
+  return spawnSync('sh', ['-c', script], {
+    cwd: directory,
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, LC_ALL: 'C', ARCHIVE: archive },
+  });
 }
 
 describe('an archive, read by tools that know nothing of lsbackup', () => {
   it('is sound for gzip, without a warning', () => {
-    expect(sh('gzip -tv "$ARCHIVE"')).toMatchObject({ status: 0, stderr: expect.stringMatching(/^\S+:\s+OK\n$/) as unknown });
+    expect(sh('gzip -tv "$ARCHIVE"')).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(/^\S+:\s+OK\n$/) as unknown,
+    });
   });
 
   it('is listed by tar with every entry as a private regular file', () => {
@@ -66,21 +73,38 @@ with tarfile.open(sys.argv[1]) as archive:
 
   it('gives every artifact back to somebody who follows RESTORE.txt, and never the one that was cut', () => {
     const text = sh('tar -xzOf "$ARCHIVE" RESTORE.txt').stdout;
-    const commands = (heading: string): string => text.slice(text.indexOf(heading)).split('\n').slice(1).join('\n').split(/^\d\. /m)[0] ?? '';
+    const commands = (heading: string): string =>
+      text
+        .slice(text.indexOf(heading))
+        .split('\n')
+        .slice(1)
+        .join('\n')
+        .split(/^\d\. /m)[0] ?? '';
     // The two sentences for people that stand among the commands of the first section.
     const unpack = commands('1. UNPACK').replace(/^Stop when[^]*$/m, '');
     const joinFunction = /^join\(\) \{\n[^]*?\n\}\n/m.exec(text)?.[0] ?? '';
-    const checked = sh(`${unpack}`);
+    const checked = sh(unpack);
     expect(checked).toMatchObject({ status: 0, stderr: '' });
-    expect(checked.stdout.trimEnd().split('\n').every((line) => line.endsWith(': OK'))).toBe(true);
+    expect(
+      checked.stdout
+        .trimEnd()
+        .split('\n')
+        .every((line) => line.endsWith(': OK')),
+    ).toBe(true);
     expect(sh('ls unpacked/c/h').stdout).toContain('cut.part-000000001');
 
     const listed = text.slice(text.indexOf('4. THE ARTIFACTS'));
     expect(listed).not.toContain('c/h/cut');
     for (const [command] of listed.matchAll(/^(join|tar) .*$/gm)) {
-      const { status, stderr } = sh(`cd unpacked\n${joinFunction}\n${command.includes('OUTPUT') ? command : `${command} > OUTPUT`}`);
+      const { status, stderr } = sh(
+        `cd unpacked\n${joinFunction}\n${command.includes('OUTPUT') ? command : `${command} > OUTPUT`}`,
+      );
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-      const expected = command.includes('c/h/large.part-x') ? 'not a part' : command.includes('c/h/large') || command.includes(longName) ? large.toString() : undefined;
+      const expected = command.includes('c/h/large.part-x')
+        ? 'not a part'
+        : command.includes('c/h/large') || command.includes(longName)
+          ? large.toString()
+          : undefined;
       if (expected !== undefined) expect(readFileSync(join(directory, 'unpacked/OUTPUT'), 'utf8')).toBe(expected);
     }
     const refused = sh(`cd unpacked\n${joinFunction}\njoin c/h/cut`);

@@ -33,8 +33,12 @@ export async function compressMember(raw: Uint8Array, level: number): Promise<Bu
  * Runs in the libuv pool.
  */
 export async function inflateMember(stored: Uint8Array, expectedBytes: number): Promise<Buffer> {
-  const buffer = await inflate(stored, { maxOutputLength: expectedBytes + 1, chunkSize: Math.max(64, expectedBytes + 1) });
-  if (buffer.length !== expectedBytes) throw new Error(`it holds ${String(buffer.length)} bytes, not ${String(expectedBytes)}`);
+  const buffer = await inflate(stored, {
+    maxOutputLength: expectedBytes + 1,
+    chunkSize: Math.max(64, expectedBytes + 1),
+  });
+  if (buffer.length !== expectedBytes)
+    throw new Error(`it holds ${String(buffer.length)} bytes, not ${String(expectedBytes)}`);
   return buffer;
 }
 
@@ -44,7 +48,8 @@ export async function inflateUpTo(stored: Uint8Array, maximum: number): Promise<
 }
 
 async function inflate(stored: Uint8Array, options: ZlibOptions): Promise<Buffer> {
-  if (!gzipHeader.equals(stored.subarray(0, gzipHeader.length))) throw new Error('its gzip header is not the canonical one');
+  if (!gzipHeader.equals(stored.subarray(0, gzipHeader.length)))
+    throw new Error('its gzip header is not the canonical one');
   const { buffer, engine } = await gunzipAsync(stored, { ...options, info: true });
   if (engine.bytesWritten !== stored.length) throw new Error('something follows its compressed data');
   return buffer;

@@ -14,7 +14,8 @@ export async function* inOrder<Item, Result>(
       // Its failure is seen when its turn comes.
       result.catch(() => undefined);
       underWay.push(result);
-      if (underWay.length >= ahead) yield await (underWay.shift() as Promise<Result>);
+      const oldest = underWay.length >= ahead ? underWay.shift() : undefined;
+      if (oldest !== undefined) yield await oldest;
     }
     for (let next = underWay.shift(); next !== undefined; next = underWay.shift()) yield await next;
   } finally {

@@ -54,7 +54,7 @@ export class Intake {
     this.#options.onBytes?.(chunk.length);
     let rest = chunk;
     while (rest.length > 0) {
-      if (this.#buffer?.full === true) this.#submitPart();
+      if (this.#buffer?.full === true) this.#submitPart(this.#buffer);
       this.#buffer ??= await acquire();
       const piece = this.#buffer.fill(rest);
       this.#whole.update(piece);
@@ -69,7 +69,7 @@ export class Intake {
     this.#check.end();
     this.#buffer ??= await acquire();
     if (this.#submitted === 0) return this.#storeSingle(this.#buffer);
-    this.#submitPart();
+    this.#submitPart(this.#buffer);
     const { path, members } = this.#options;
     const table = members.submitText({ name: tableName(path), pieces: () => partLines(path, this.parts) });
     const [{ contentSha256, ...member }] = await Promise.all([table, this.#lastPart]);
@@ -96,8 +96,7 @@ export class Intake {
     return { ...written, contentSha256: written.sha256, partHashes: Buffer.alloc(0) };
   }
 
-  #submitPart(): void {
-    const buffer = this.#buffer as ChunkBuffer;
+  #submitPart(buffer: ChunkBuffer): void {
     this.#buffer = undefined;
     const { path, members, modified } = this.#options;
     const name = partName(path, this.#submitted);
@@ -106,9 +105,11 @@ export class Intake {
     const sha256 = (this.#partHash ?? this.#whole.copy()).digest('hex');
     this.#partHash = createHash('sha256');
     const raw = buffer.entry({ name, modified });
-    this.#lastPart = members.submitEntry({ name, raw, done: () => buffer.release() }).then(({ offset, length, sha256: storedSha256 }) => {
-      this.parts.append({ bytes, sha256, offset, length, storedSha256 });
-    });
+    this.#lastPart = members
+      .submitEntry({ name, raw, done: () => buffer.release() })
+      .then(({ offset, length, sha256: storedSha256 }) => {
+        this.parts.append({ bytes, sha256, offset, length, storedSha256 });
+      });
     // Stored in order, and what fails one fails all that follow: whoever waits for the last hears of it.
     this.#lastPart.catch(() => undefined);
   }
@@ -119,7 +120,11 @@ export class Intake {
 }
 
 /** Feeds a whole source. The signal destroys the source with its reason, and the first error wins. */
-export async function takeSource(intake: Intake, source: Readable, options: { acquire: () => Promise<ChunkBuffer>; signal: AbortSignal }): Promise<void> {
+export async function takeSource(
+  intake: Intake,
+  source: Readable,
+  options: { acquire: () => Promise<ChunkBuffer>; signal: AbortSignal },
+): Promise<void> {
   const { acquire, signal } = options;
   const abort = (): void => void source.destroy(abortError(signal));
   // Whatever ends the loop below is reported from there; what the source says after that comes too late to be a cause.
@@ -141,8 +146,11 @@ export async function takeSource(intake: Intake, source: Readable, options: { ac
 }
 
 function sourceError(error: unknown): BackupError {
-  const closed = typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
-  return closed ? new BackupError('STREAM_CUT', 'the stream was closed before its end', { cause: error }) : asBackupError(error);
+  const closed =
+    typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
+  return closed
+    ? new BackupError('STREAM_CUT', 'the stream was closed before its end', { cause: error })
+    : asBackupError(error);
 }
 
 function hashesOf(parts: PartTable): Buffer {

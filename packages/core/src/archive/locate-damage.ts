@@ -23,7 +23,11 @@ export interface Located {
  * For an archive that cannot be opened: the entry at which it stops being what was written, as far as that can be found out. Reads up to there.
  * Errors: those of the store, the abort reason.
  */
-export async function locateDamage(store: Pick<Store, 'stat' | 'get'>, name: string, signal?: AbortSignal): Promise<Located | undefined> {
+export async function locateDamage(
+  store: Pick<Store, 'stat' | 'get'>,
+  name: string,
+  signal?: AbortSignal,
+): Promise<Located | undefined> {
   const entry = await store.stat(name);
   if (entry === undefined) return undefined;
   const file = new ArchiveFile(store, name, entry.bytes);
@@ -44,22 +48,35 @@ function lastFooter(tail: Buffer): { footer: Footer; end: number } | undefined {
 }
 
 /** With sound metadata at the end of a file of another length: the first member whose bytes are not at its recorded place. */
-async function firstMisplaced({ store, file }: { store: Pick<Store, 'get'>; file: ArchiveFile }, tail: { footer: Footer; end: number }, signal: AbortSignal | undefined): Promise<Located | undefined> {
+async function firstMisplaced(
+  { store, file }: { store: Pick<Store, 'get'>; file: ArchiveFile },
+  tail: { footer: Footer; end: number },
+  signal: AbortSignal | undefined,
+): Promise<Located | undefined> {
   const { footer, end } = tail;
   const offset = end - footerBytes - endOfTarMember.length - footer.length;
   const shift = offset - footer.offset;
   if (shift === 0 || offset < 0 || footer.length > maximumMetadataBytes) return undefined;
   const stored = await file.read(offset, footer.length, signal);
   if (sha256Hex(stored) !== footer.sha256) return undefined;
-  const metadata = parseMetadata((await file.inflateText(stored, metadataName, maximumMetadataBytes)).toString('utf8'), file.name);
+  const metadata = parseMetadata(
+    (await file.inflateText(stored, metadataName, maximumMetadataBytes)).toString('utf8'),
+    file.name,
+  );
   const isAt = async (member: Member): Promise<boolean> => {
-    const inside = member.offset >= 0 && member.offset + member.length <= file.bytes && member.length <= maximumStoredPartBytes;
+    const inside =
+      member.offset >= 0 && member.offset + member.length <= file.bytes && member.length <= maximumStoredPartBytes;
     return inside && sha256Hex(await file.read(member.offset, member.length, signal)) === member.sha256;
   };
   // Tables behind the damage have moved with everything there; the rows in them still say where parts were.
-  const moved = async <T extends Member>(member: T): Promise<T> => ((await isAt(member)) ? member : { ...member, offset: member.offset + shift });
+  const moved = async <T extends Member>(member: T): Promise<T> =>
+    (await isAt(member)) ? member : { ...member, offset: member.offset + shift };
   const readable: Metadata = { ...metadata, artifacts: [], members: [] };
-  for (const artifact of metadata.artifacts) readable.artifacts.push({ ...artifact, member: artifact.parts > 0 ? await moved(artifact.member) : artifact.member });
+  for (const artifact of metadata.artifacts)
+    readable.artifacts.push({
+      ...artifact,
+      member: artifact.parts > 0 ? await moved(artifact.member) : artifact.member,
+    });
   for (const member of metadata.members) readable.members.push(await moved(member));
   const asWritten = new ArchiveFile(store, file.name, Math.max(file.bytes, file.bytes - shift));
   const parts = await readRecords({ file: asWritten, metadata: readable }, signal);
@@ -67,7 +84,10 @@ async function firstMisplaced({ store, file }: { store: Pick<Store, 'get'>; file
   const rows = [...parts.inFileOrder()].filter((member) => member.kind === 'data');
   for (const member of [...recorded, ...rows].sort((a, b) => a.offset - b.offset)) {
     if (!(await isAt(member)))
-      return { entry: member.name, message: `${member.name} is the first entry that is not at its recorded place: something is missing, repeated or swapped there` };
+      return {
+        entry: member.name,
+        message: `${member.name} is the first entry that is not at its recorded place: something is missing, repeated or swapped there`,
+      };
   }
   return undefined;
 }
@@ -84,7 +104,10 @@ async function lastEntry(file: ArchiveFile, signal: AbortSignal | undefined): Pr
     if (error instanceof BackupError && !(error instanceof CorruptEntry)) throw error;
   }
   if (walk.name === '') return undefined;
-  return { entry: walk.name, message: `the archive can be read up to ${walk.inside ? 'the middle of' : 'the end of'} ${walk.name}` };
+  return {
+    entry: walk.name,
+    message: `the archive can be read up to ${walk.inside ? 'the middle of' : 'the end of'} ${walk.name}`,
+  };
 }
 
 /** Names the entries of a tar stream as they pass. Holds one block. */
@@ -112,7 +135,8 @@ class TarWalk {
 
   #header(): void {
     const bytes = sizeField(this.#block) ?? 0;
-    const field = (start: number, end: number): string => this.#block.toString('latin1', start, end).replace(/\0.*$/s, '');
+    const field = (start: number, end: number): string =>
+      this.#block.toString('latin1', start, end).replace(/\0.*$/s, '');
     const prefix = field(345, 500);
     if (this.#block[0] !== 0) this.name = prefix === '' ? field(0, 100) : `${prefix}/${field(0, 100)}`;
     this.#skip = bytes + paddingAfter(bytes);

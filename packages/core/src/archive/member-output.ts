@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
 
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import type { Member } from '../model/metadata.js';
-import { compressMember, gzipHeader } from './gzip.js';
-import { paddingAfter, tarHeader } from './tar-header.js';
+import { compressMember } from './gzip.js';
+import { textMember, type TextEntry } from './text-member.js';
 
 export interface MemberOutputOptions {
   readonly output: Writable;
@@ -27,13 +26,6 @@ export interface RawEntry {
   readonly raw: Uint8Array;
   /** Called when `raw` is no longer used, however that came. */
   readonly done: () => void;
-}
-
-/** An entry whose content is made when its turn has come, piece by piece; of any size. */
-export interface TextEntry {
-  readonly name: string;
-  /** Called twice, to measure and to write; both times it must yield the same. Not before everything submitted earlier is stored. */
-  readonly pieces: () => Iterable<string>;
 }
 
 export interface StoredText extends Member {
@@ -69,7 +61,8 @@ export class MemberOutput {
     this.#options = options;
     options.output.on('error', (error) => this.#fail(error));
     options.output.on('close', () => {
-      if (!options.output.writableFinished) this.#fail(new BackupError('TARGET_IO', 'the target closed the archive before its end'));
+      if (!options.output.writableFinished)
+        this.#fail(new BackupError('TARGET_IO', 'the target closed the archive before its end'));
     });
     if (options.signal.aborted) this.#abort();
     options.signal.addEventListener('abort', this.#abort, { once: true });
@@ -92,21 +85,24 @@ export class MemberOutput {
   /** Resolves when the entry's member has been taken by the output. */
   submitEntry(entry: RawEntry): Promise<Member> {
     const cost = entry.raw.length;
-    let compressed: Promise<Buffer> | undefined;
+    const compressed = deferred<Buffer>();
+    let started = false;
     const start = (): void => {
+      started = true;
       this.#compressing += 1;
-      compressed = compressMember(entry.raw, this.#options.level).finally(() => {
-        this.#compressing -= 1;
-        entry.done();
-        this.#advance();
-      });
-      compressed.catch((error: unknown) => this.#fail(error));
+      compressMember(entry.raw, this.#options.level)
+        .finally(() => {
+          this.#compressing -= 1;
+          entry.done();
+          this.#advance();
+        })
+        .then(compressed.resolve, (error: unknown) => this.#fail(error));
     };
     const abandoned = (): void => {
-      if (compressed === undefined) entry.done();
+      if (!started) entry.done();
     };
     return this.#submit({ start, cost, abandoned }, async () => {
-      const bytes = await (compressed as Promise<Buffer>);
+      const bytes = await compressed.promise;
       this.#charge(bytes.length - cost);
       const member = await this.#store(entry.name, bytes);
       this.#charge(cost - bytes.length);
@@ -133,11 +129,15 @@ export class MemberOutput {
 
   readonly #abort = (): void => this.#fail(abortError(this.#options.signal));
 
-  #submit<T>(work: Pick<Waiting, 'start' | 'cost'> & { readonly abandoned?: () => void }, write: () => Promise<T>): Promise<T> {
+  #submit<T>(
+    work: Pick<Waiting, 'start' | 'cost'> & { readonly abandoned?: () => void },
+    write: () => Promise<T>,
+  ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.failure.aborted) {
         work.abandoned?.();
-        return reject(this.#error());
+        reject(this.#error());
+        return;
       }
       this.#waiting.push({
         start: work.start,
@@ -210,32 +210,17 @@ export class MemberOutput {
     return { name, offset, length: bytes.length, sha256 };
   }
 
-  async #storeText({ name, pieces }: TextEntry): Promise<StoredText> {
+  async #storeText(entry: TextEntry): Promise<StoredText> {
+    const { level, modified } = this.#options;
     const offset = this.#position;
     const stored = createHash('sha256');
     const content = createHash('sha256');
-    let bytes = 0;
-    for (const piece of batches(pieces())) bytes += piece.length;
-    const compressor = createGzip({ level: this.#options.level, chunkSize: textBatchBytes });
-    const feed = async (): Promise<void> => {
-      await give(compressor, tarHeader({ name, bytes, modified: this.#options.modified }));
-      for (const piece of batches(pieces())) {
-        content.update(piece);
-        await give(compressor, piece);
-      }
-      compressor.end(Buffer.alloc(paddingAfter(bytes)));
-    };
-    const fed = feed();
-    fed.catch((error: unknown) => compressor.destroy(error as Error));
-    let first = true;
-    for await (const piece of compressor as AsyncIterable<Buffer>) {
-      if (first) gzipHeader.copy(piece);
-      first = false;
+    for await (const piece of textMember(entry, { level, modified, onContent: (bytes) => content.update(bytes) })) {
       stored.update(piece);
       await this.#write(piece);
     }
-    await fed;
-    return { name, offset, length: this.#position - offset, sha256: stored.digest('hex'), contentSha256: content.digest('hex') };
+    const length = this.#position - offset;
+    return { name: entry.name, offset, length, sha256: stored.digest('hex'), contentSha256: content.digest('hex') };
   }
 
   /** Resolves when the output has taken the bytes; rejects when it fails first or the run is aborted. */
@@ -243,11 +228,17 @@ export class MemberOutput {
     return new Promise((resolve, reject) => {
       const { failure } = this;
       const abort = (): void => reject(this.#error());
-      if (failure.aborted) return abort();
+      if (failure.aborted) {
+        abort();
+        return;
+      }
       failure.addEventListener('abort', abort, { once: true });
       this.#options.output.write(bytes, (error) => {
         failure.removeEventListener('abort', abort);
-        if (error) return reject(error);
+        if (error) {
+          reject(error);
+          return;
+        }
         this.#position += bytes.length;
         resolve();
       });
@@ -255,23 +246,8 @@ export class MemberOutput {
   }
 }
 
-const textBatchBytes = 256 * 1024;
-
-/** Short strings joined to buffers that are worth a call. */
-function* batches(pieces: Iterable<string>): Generator<Buffer> {
-  let batch: string[] = [];
-  let length = 0;
-  for (const piece of pieces) {
-    batch.push(piece);
-    length += piece.length;
-    if (length < textBatchBytes) continue;
-    yield Buffer.from(batch.join(''), 'utf8');
-    batch = [];
-    length = 0;
-  }
-  if (length > 0) yield Buffer.from(batch.join(''), 'utf8');
-}
-
-function give(stream: Writable, bytes: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => stream.write(bytes, (error) => (error ? reject(error) : resolve())));
+function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((settle) => (resolve = settle));
+  return { promise, resolve };
 }

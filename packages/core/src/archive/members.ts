@@ -41,7 +41,10 @@ export interface ReadTable {
  * Every recorded member of the archive up to the metadata, in file order. Memory: 82 bytes for each part.
  * Errors: ARCHIVE_CORRUPT when a table or note cannot be read, those of the store.
  */
-export async function* listMembers(archive: OpenArchive, options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<RecordedMember> {
+export async function* listMembers(
+  archive: OpenArchive,
+  options: { readonly signal?: AbortSignal } = {},
+): AsyncGenerator<RecordedMember> {
   const records = await readRecords(archive, options.signal);
   const [problem] = records.problems;
   if (problem !== undefined) throw problem;
@@ -49,7 +52,10 @@ export async function* listMembers(archive: OpenArchive, options: { readonly sig
 }
 
 /** Reads every table and note. Damage is among the problems; errors of the store reject. */
-export async function readRecords(archive: Pick<OpenArchive, 'file' | 'metadata'>, signal?: AbortSignal): Promise<Records> {
+export async function readRecords(
+  archive: Pick<OpenArchive, 'file' | 'metadata'>,
+  signal?: AbortSignal,
+): Promise<Records> {
   const { file, metadata } = archive;
   const listed: Listed[] = [];
   const single: RecordedMember[] = [];
@@ -62,7 +68,15 @@ export async function readRecords(archive: Pick<OpenArchive, 'file' | 'metadata'
     });
   for (const { path, parts, member, bytes, sha256 } of metadata.artifacts) {
     if (parts === 0) {
-      single.push({ ...member, name: path, kind: 'data', artifact: path, abandoned: false, bytes, contentSha256: sha256 });
+      single.push({
+        ...member,
+        name: path,
+        kind: 'data',
+        artifact: path,
+        abandoned: false,
+        bytes,
+        contentSha256: sha256,
+      });
       continue;
     }
     single.push({ ...member, name: tableName(path), kind: 'text' });
@@ -79,7 +93,11 @@ export async function readRecords(archive: Pick<OpenArchive, 'file' | 'metadata'
       listed.push({ ...(await readFailedNote(file, member, signal)), abandoned: true });
     });
   }
-  return { inFileOrder: () => merge([single.toSorted((a, b) => a.offset - b.offset).values(), ...listed.map(partsOf)]), tables, problems };
+  return {
+    inFileOrder: () => merge([single.toSorted((a, b) => a.offset - b.offset).values(), ...listed.map(partsOf)]),
+    tables,
+    problems,
+  };
 }
 
 interface Listed {
@@ -92,7 +110,17 @@ function* partsOf({ path, table, abandoned }: Listed): Generator<RecordedMember>
   let index = 0;
   for (const { bytes, sha256, offset, length, storedSha256 } of table) {
     const name = partName(path, index);
-    yield { kind: 'data', artifact: path, abandoned, name, bytes, contentSha256: sha256, offset, length, sha256: storedSha256 };
+    yield {
+      kind: 'data',
+      artifact: path,
+      abandoned,
+      name,
+      bytes,
+      contentSha256: sha256,
+      offset,
+      length,
+      sha256: storedSha256,
+    };
     index += 1;
   }
 }
@@ -112,7 +140,10 @@ function* merge(sequences: readonly Iterator<RecordedMember>[]): Generator<Recor
   waiting.sort((a, b) => b.head.offset - a.head.offset);
   const begun: Source[] = [];
   for (;;) {
-    const lowest = begun.reduce<Source | undefined>((low, each) => (low === undefined || each.head.offset < low.head.offset ? each : low), undefined);
+    const lowest = begun.reduce<Source | undefined>(
+      (low, each) => (low === undefined || each.head.offset < low.head.offset ? each : low),
+      undefined,
+    );
     const next = waiting.at(-1);
     if (next !== undefined && (lowest === undefined || next.head.offset <= lowest.head.offset)) {
       begun.push(next);

@@ -27,8 +27,9 @@ export class PartTable {
 
   append(part: Part): void {
     const row = this.#length % rowsPerPage;
-    if (row === 0) this.#pages.push(Buffer.allocUnsafeSlow(rowsPerPage * rowBytes));
-    const page = this.#pages.at(-1) as Buffer;
+    const lastPage = row === 0 ? undefined : this.#pages.at(-1);
+    const page = lastPage ?? Buffer.allocUnsafeSlow(rowsPerPage * rowBytes);
+    if (lastPage === undefined) this.#pages.push(page);
     const start = row * rowBytes;
     page.writeUIntBE(part.bytes, start, numberBytes);
     page.writeUIntBE(part.offset, start + numberBytes, numberBytes);
@@ -93,7 +94,8 @@ const lineFields = /^([^\t]+)\t(\d{1,15})\t([0-9a-f]{64})\t(\d{1,15})\t(\d{1,15}
  */
 export function appendLine(table: PartTable, path: string, line: string): void {
   const fields = lineFields.exec(line);
-  if (fields === null) throw new BackupError('ARCHIVE_CORRUPT', `row ${String(table.length + 1)} is not a row of a table of parts`);
+  if (fields === null)
+    throw new BackupError('ARCHIVE_CORRUPT', `row ${String(table.length + 1)} is not a row of a table of parts`);
   const [, , bytes, sha256, offset, length, storedSha256] = fields as unknown as readonly string[];
   const part: Part = {
     bytes: Number(bytes),
@@ -102,7 +104,15 @@ export function appendLine(table: PartTable, path: string, line: string): void {
     length: Number(length),
     storedSha256: String(storedSha256),
   };
-  if (part.offset > 2 ** 48 - 1 || part.length > 2 ** 48 - 1 || part.bytes > 2 ** 48 - 1 || `${line}\n` !== partLine(path, table.length, part))
-    throw new BackupError('ARCHIVE_CORRUPT', `row ${String(table.length + 1)} is not the row of ${partName(path, table.length)}`);
+  if (
+    part.offset > 2 ** 48 - 1 ||
+    part.length > 2 ** 48 - 1 ||
+    part.bytes > 2 ** 48 - 1 ||
+    `${line}\n` !== partLine(path, table.length, part)
+  )
+    throw new BackupError(
+      'ARCHIVE_CORRUPT',
+      `row ${String(table.length + 1)} is not the row of ${partName(path, table.length)}`,
+    );
   table.append(part);
 }

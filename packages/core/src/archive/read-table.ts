@@ -38,7 +38,8 @@ export async function readText(
         for await (const chunk of chunks) {
           stored.update(chunk);
           length += chunk.length;
-          if (start.length < gzipHeader.length) start = Buffer.concat([start, chunk.subarray(0, gzipHeader.length - start.length)]);
+          if (start.length < gzipHeader.length)
+            start = Buffer.concat([start, chunk.subarray(0, gzipHeader.length - start.length)]);
           yield chunk;
         }
       },
@@ -53,7 +54,8 @@ export async function readText(
     if (error instanceof BackupError) throw error;
     throw file.corrupt(member.name, `it cannot be read: ${(error as Error).message}`, error);
   }
-  if (length !== member.length || stored.digest('hex') !== member.sha256) throw file.corrupt(member.name, 'its stored bytes do not match their recorded hash');
+  if (length !== member.length || stored.digest('hex') !== member.sha256)
+    throw file.corrupt(member.name, 'its stored bytes do not match their recorded hash');
   if (!start.equals(gzipHeader)) throw file.corrupt(member.name, 'its gzip header is not the canonical one');
   return text.end();
 }
@@ -75,19 +77,28 @@ export async function readTableAndDigest(
 ): Promise<{ readonly table: PartTable; readonly digest: TextDigest }> {
   const name = tableName(artifact.path);
   const table = new PartTable();
-  const digest = await readText(file, { ...artifact.member, name }, {
-    signal,
-    onLine: (line) => {
-      if (table.length >= artifact.parts) throw file.corrupt(name, 'it has more rows than the metadata says');
-      addRow({ file, name, table, path: artifact.path }, line);
+  const digest = await readText(
+    file,
+    { ...artifact.member, name },
+    {
+      signal,
+      onLine: (line) => {
+        if (table.length >= artifact.parts) throw file.corrupt(name, 'it has more rows than the metadata says');
+        addRow({ file, name, table, path: artifact.path }, line);
+      },
     },
-  });
-  if (table.length !== artifact.parts) throw file.corrupt(name, `it has ${String(table.length)} rows, the metadata says ${String(artifact.parts)}`);
+  );
+  if (table.length !== artifact.parts)
+    throw file.corrupt(name, `it has ${String(table.length)} rows, the metadata says ${String(artifact.parts)}`);
   return { table, digest };
 }
 
 /** The verified list of abandoned parts in a `.FAILED` note. Errors: ARCHIVE_CORRUPT, those of the store. */
-export async function readFailedNote(file: ArchiveFile, member: Member, signal?: AbortSignal): Promise<{ readonly path: string; readonly table: PartTable }> {
+export async function readFailedNote(
+  file: ArchiveFile,
+  member: Member,
+  signal?: AbortSignal,
+): Promise<{ readonly path: string; readonly table: PartTable }> {
   const path = member.name.slice(0, -failedName('').length);
   const table = new PartTable();
   await readText(file, member, {
@@ -109,7 +120,8 @@ function addRow(place: { file: ArchiveFile; name: string; table: PartTable; path
   const index = table.length - 1;
   const part = table.at(index);
   const previousEnd = index === 0 ? 0 : table.at(index - 1).offset + table.at(index - 1).length;
-  if (part.length < smallestMember || part.offset < previousEnd || part.offset + part.length > file.bytes) throw file.corrupt(name, `row ${String(index + 1)} lies outside the file or out of order`);
+  if (part.length < smallestMember || part.offset < previousEnd || part.offset + part.length > file.bytes)
+    throw file.corrupt(name, `row ${String(index + 1)} lies outside the file or out of order`);
 }
 
 /** Takes a tar entry apart as it is inflated: header, lines, padding. Holds at most one line. */
@@ -139,7 +151,8 @@ class TextEntryReader {
     this.#lines(this.#decoder.write(content));
     const padding = rest.subarray(content.length);
     this.#padding -= padding.length;
-    if (this.#padding < 0 || padding.some((byte) => byte !== 0)) throw this.#file.corrupt(this.#name, 'something follows its content');
+    if (this.#padding < 0 || padding.some((byte) => byte !== 0))
+      throw this.#file.corrupt(this.#name, 'something follows its content');
   }
 
   end(): TextDigest {

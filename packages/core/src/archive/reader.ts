@@ -32,7 +32,11 @@ export interface OpenOptions {
  * Opens an archive: one or two ranged reads of its tail. Footer, end-of-tar member, the metadata's hash and its form have been checked.
  * Errors: ARCHIVE_MISSING; ARCHIVE_CORRUPT with what is wrong; ARCHIVE_TOO_NEW; those of the store.
  */
-export async function openArchive(store: Pick<Store, 'stat' | 'get'>, name: string, options: OpenOptions = {}): Promise<OpenArchive> {
+export async function openArchive(
+  store: Pick<Store, 'stat' | 'get'>,
+  name: string,
+  options: OpenOptions = {},
+): Promise<OpenArchive> {
   const entry = await store.stat(name);
   if (entry === undefined) throw new BackupError('ARCHIVE_MISSING', `there is no archive ${name}`);
   const file = new ArchiveFile(store, name, entry.bytes);
@@ -50,7 +54,8 @@ export async function openArchive(store: Pick<Store, 'stat' | 'get'>, name: stri
     metadata,
     file,
     metadataMember,
-    read: (path, { signal } = {}) => Promise.resolve().then(() => readArtifact(file, recordOf(metadata, path, name), signal)),
+    read: (path, { signal } = {}) =>
+      Promise.resolve().then(() => readArtifact(file, recordOf(metadata, path, name), signal)),
   };
 }
 
@@ -61,7 +66,10 @@ function metadataPlace(file: ArchiveFile, tail: Buffer): { offset: number; lengt
     throw file.corrupt('footer', 'it is not at the end of the file: the archive is cut, damaged or was added to');
   const end = footer.offset + footer.length + endOfTarMember.length + footerBytes;
   if (end !== file.bytes)
-    throw file.corrupt('footer', `the file has ${String(file.bytes)} bytes, its footer says ${String(end)}: something is missing or was added`);
+    throw file.corrupt(
+      'footer',
+      `the file has ${String(file.bytes)} bytes, its footer says ${String(end)}: something is missing or was added`,
+    );
   const endOfTar = tail.length - footerBytes - endOfTarMember.length;
   if (endOfTar < 0 || !endOfTarMember.equals(tail.subarray(endOfTar, tail.length - footerBytes)))
     throw file.corrupt('end of tar', 'the member in front of the footer is not the end of a tar file');
@@ -86,11 +94,22 @@ function readArtifact(file: ArchiveFile, record: ArtifactRecord, signal: AbortSi
   return Readable.from(checkedWhole(file, record, pieces), { objectMode: false });
 }
 
-async function* singleEntry(file: ArchiveFile, record: ArtifactRecord, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
-  yield await file.readEntry({ ...record.member, name: record.path, bytes: record.bytes, contentSha256: record.sha256 }, signal);
+async function* singleEntry(
+  file: ArchiveFile,
+  record: ArtifactRecord,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer> {
+  yield await file.readEntry(
+    { ...record.member, name: record.path, bytes: record.bytes, contentSha256: record.sha256 },
+    signal,
+  );
 }
 
-async function* parts(file: ArchiveFile, record: ArtifactRecord, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+async function* parts(
+  file: ArchiveFile,
+  record: ArtifactRecord,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer> {
   const table = await readTable(file, { path: record.path, parts: record.parts, member: record.member }, signal);
   const entries = function* () {
     let index = 0;
@@ -103,7 +122,11 @@ async function* parts(file: ArchiveFile, record: ArtifactRecord, signal: AbortSi
 }
 
 /** Passes the pieces on and ends well only if together they are the recorded artifact. */
-async function* checkedWhole(file: ArchiveFile, record: ArtifactRecord, pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* checkedWhole(
+  file: ArchiveFile,
+  record: ArtifactRecord,
+  pieces: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
   const hash = createHash('sha256');
   let bytes = 0;
   try {

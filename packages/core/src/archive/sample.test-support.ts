@@ -14,7 +14,7 @@ export const never = new AbortController().signal;
 export const archiveName = 'lsbackup-sample-20240506T070809Z.tar.gz';
 
 /** Keeps what it is given, one chunk for each write. */
-export function collector(): { readonly output: Writable; bytes(): Buffer } {
+export function collector(): { readonly output: Writable; readonly bytes: () => Buffer } {
   const chunks: Buffer[] = [];
   const output = new Writable({
     write(chunk: Buffer, _encoding, callback) {
@@ -87,8 +87,10 @@ export async function finish(writer: ArchiveWriter, artifacts: readonly WrittenA
 /** A store that has this one archive. */
 export function storeOf(bytes: Buffer): Pick<Store, 'stat' | 'get'> {
   return {
-    stat: (name) => Promise.resolve(name === archiveName ? { name, bytes: bytes.length, modified: startedAt } : undefined),
-    get: (_name, { range } = {}) => Promise.resolve(Readable.from([bytes.subarray(range?.start, range?.end)], { objectMode: false })),
+    stat: (name) =>
+      Promise.resolve(name === archiveName ? { name, bytes: bytes.length, modified: startedAt } : undefined),
+    get: (_name, { range } = {}) =>
+      Promise.resolve(Readable.from([bytes.subarray(range?.start, range?.end)], { objectMode: false })),
   };
 }
 

@@ -14,7 +14,8 @@ export class SequentialReader {
   async read(length: number): Promise<Buffer> {
     const pieces: Buffer[] = [];
     await this.#take(length, (piece) => pieces.push(piece));
-    return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
+    const [only] = pieces;
+    return only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces);
   }
 
   /** SHA-256 of the next `length` bytes, which are not kept. */

@@ -5,13 +5,28 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Member } from '../model/metadata.js';
 import { listMembers } from './members.js';
 import { openArchive } from './reader.js';
-import { addContent, addStream, archiveName, collector, failingSource, finish, problemsOf, storeOf, testWriter } from './sample.test-support.js';
+import {
+  addContent,
+  addStream,
+  archiveName,
+  collector,
+  failingSource,
+  finish,
+  problemsOf,
+  storeOf,
+  testWriter,
+} from './sample.test-support.js';
 import { verifyArchive } from './verify.js';
 
 /** Bytes that do not compress, the same in every run. */
 function noise(length: number, seed: string): Buffer {
   const blocks: Buffer[] = [];
-  for (let index = 0; index * 32 < length; index += 1) blocks.push(createHash('sha256').update(`${seed}${String(index)}`).digest());
+  for (let index = 0; index * 32 < length; index += 1)
+    blocks.push(
+      createHash('sha256')
+        .update(`${seed}${String(index)}`)
+        .digest(),
+    );
   return Buffer.concat(blocks).subarray(0, length);
 }
 
@@ -26,7 +41,9 @@ beforeAll(async () => {
     await addContent(writer, 'sample/h1/small', Buffer.from('small')),
     await addStream(writer, 'sample/h1/large', Readable.from([large], { objectMode: false })),
   ];
-  await expect(addStream(writer, 'sample/h1/broken', failingSource(noise(450, 'broken')))).rejects.toMatchObject({ code: 'COMMAND_FAILED' });
+  await expect(addStream(writer, 'sample/h1/broken', failingSource(noise(450, 'broken')))).rejects.toMatchObject({
+    code: 'COMMAND_FAILED',
+  });
   await finish(writer, written);
   bytes = collected();
   const archive = await openArchive(storeOf(bytes), archiveName);
@@ -35,14 +52,16 @@ beforeAll(async () => {
   members = [...recorded, { name: 'metadata.json', ...archive.metadataMember }];
 });
 
-const range = (start: number, end: number, step = 1): number[] => Array.from({ length: Math.ceil((end - start) / step) }, (_, index) => start + index * step);
+const range = (start: number, end: number, step = 1): number[] =>
+  Array.from({ length: Math.ceil((end - start) / step) }, (_, index) => start + index * step);
 const slice = (member: Member): Buffer => bytes.subarray(member.offset, member.offset + member.length);
 const named = (name: string): Member => {
   const found = members.find((member) => member.name === name);
   if (found === undefined) throw new Error(name);
   return found;
 };
-const entryAt = (position: number): string => members.find(({ offset, length }) => position >= offset && position < offset + length)?.name ?? '';
+const entryAt = (position: number): string =>
+  members.find(({ offset, length }) => position >= offset && position < offset + length)?.name ?? '';
 
 describe('verifyArchive', () => {
   it('finds nothing wrong with a sound archive and lists its members in file order', async () => {
@@ -69,8 +88,12 @@ describe('verifyArchive', () => {
 
   it('hands out the content of each artifact once, and none of a failed one', async () => {
     const content = new Map<string, Buffer>();
-    const onContent = (artifact: string, piece: Buffer): void => void content.set(artifact, Buffer.concat([content.get(artifact) ?? Buffer.alloc(0), piece]));
-    const { problems, members: count } = await verifyArchive(storeOf(bytes), archiveName, { onProblem: () => undefined, onContent });
+    const onContent = (artifact: string, piece: Buffer): void =>
+      void content.set(artifact, Buffer.concat([content.get(artifact) ?? Buffer.alloc(0), piece]));
+    const { problems, members: count } = await verifyArchive(storeOf(bytes), archiveName, {
+      onProblem: () => undefined,
+      onContent,
+    });
     expect(problems).toBe(0);
     expect(count).toBe(members.length - 1);
     expect([...content]).toEqual([
@@ -81,7 +104,10 @@ describe('verifyArchive', () => {
 
   it('finds one flipped bit in any byte and names the entry', async () => {
     // Every byte of the tail and of gzip headers and trailers, a sample of what is between.
-    const edges = members.flatMap(({ offset, length }) => [...range(offset, offset + 12), ...range(offset + length - 8, offset + length)]);
+    const edges = members.flatMap(({ offset, length }) => [
+      ...range(offset, offset + 12),
+      ...range(offset + length - 8, offset + length),
+    ]);
     const tail = range(named('metadata.json').offset + named('metadata.json').length, bytes.length);
     for (const position of new Set([...edges, ...tail, ...range(0, bytes.length, 37)])) {
       const damaged = Buffer.from(bytes);
@@ -100,7 +126,9 @@ describe('verifyArchive', () => {
       expect(problems[0]).toMatchObject({ entry: 'footer' });
     }
     const { offset, length } = named('sample/h1/large.part-000000002');
-    expect((await problemsOf(bytes.subarray(0, offset + length - 20))).map(({ entry }) => entry)).toContain('sample/h1/large.part-000000002');
+    expect((await problemsOf(bytes.subarray(0, offset + length - 20))).map(({ entry }) => entry)).toContain(
+      'sample/h1/large.part-000000002',
+    );
   });
 
   it('names a dropped member, wherever it is', async () => {
@@ -115,16 +143,25 @@ describe('verifyArchive', () => {
       const end = member.offset + member.length;
       const longer = Buffer.concat([bytes.subarray(0, end), slice(member), bytes.subarray(end)]);
       const next = members[index + 1]?.name;
-      expect((await problemsOf(longer)).map(({ entry }) => entry)).toContain(next === 'metadata.json' ? 'footer' : next);
+      expect((await problemsOf(longer)).map(({ entry }) => entry)).toContain(
+        next === 'metadata.json' ? 'footer' : next,
+      );
     }
   });
 
   it('names both of two swapped members', async () => {
     const first = named('sample/h1/large.part-000000001');
     const second = named('sample/h1/large.part-000000002');
-    const swapped = Buffer.concat([bytes.subarray(0, first.offset), slice(second), slice(first), bytes.subarray(second.offset + second.length)]);
+    const swapped = Buffer.concat([
+      bytes.subarray(0, first.offset),
+      slice(second),
+      slice(first),
+      bytes.subarray(second.offset + second.length),
+    ]);
     expect(swapped.length).toBe(bytes.length);
-    expect((await problemsOf(swapped)).map(({ entry }) => entry)).toEqual(expect.arrayContaining([first.name, second.name]));
+    expect((await problemsOf(swapped)).map(({ entry }) => entry)).toEqual(
+      expect.arrayContaining([first.name, second.name]),
+    );
   });
 
   it('finds bytes after the footer', async () => {

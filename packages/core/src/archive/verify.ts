@@ -45,7 +45,11 @@ export interface Verified {
  * Opens and verifies an archive; whatever is wrong with it is reported as a problem that names the entry.
  * Errors: ARCHIVE_MISSING, ARCHIVE_TOO_NEW, those of the store.
  */
-export async function verifyArchive(store: Pick<Store, 'stat' | 'get'>, name: string, options: VerifyOptions): Promise<Verified> {
+export async function verifyArchive(
+  store: Pick<Store, 'stat' | 'get'>,
+  name: string,
+  options: VerifyOptions,
+): Promise<Verified> {
   let archive: OpenArchive;
   try {
     archive = await openArchive(store, name, options);
@@ -113,23 +117,31 @@ class Verification {
         }
         // Unread tables explain a gap, and have been reported.
         if (member.offset > position && records.problems.length === 0)
-          this.#report(problemOf(member, `the ${String(member.offset - position)} bytes in front of it are in no record`));
+          this.#report(
+            problemOf(member, `the ${String(member.offset - position)} bytes in front of it are in no record`),
+          );
         await reader.digest(member.offset - position);
         position = member.offset + member.length;
-        yield member.kind === 'data' ? this.#dataCheck(member, await reader.read(member.length)) : this.#textCheck(member, await reader.digest(member.length));
+        yield member.kind === 'data'
+          ? this.#dataCheck(member, await reader.read(member.length))
+          : this.#textCheck(member, await reader.digest(member.length));
         this.#options.onProgress?.(position);
       }
     } finally {
       await reader.close();
     }
     if (position < end && records.problems.length === 0)
-      this.#report({ entry: 'metadata.json', message: `the ${String(end - position)} bytes in front of it are in no record` });
+      this.#report({
+        entry: 'metadata.json',
+        message: `the ${String(end - position)} bytes in front of it are in no record`,
+      });
   }
 
   #textCheck(member: RecordedMember, sha256: string): () => Promise<() => void> {
     return () =>
       Promise.resolve(() => {
-        if (sha256 !== member.sha256) this.#report(problemOf(member, 'its stored bytes do not match their recorded hash'));
+        if (sha256 !== member.sha256)
+          this.#report(problemOf(member, 'its stored bytes do not match their recorded hash'));
       });
   }
 
@@ -158,7 +170,11 @@ class Verification {
     const running = this.#running.get(path);
     if (this.#damaged.has(path) || this.#damaged.has(member.name) || running === undefined) return;
     if (running.bytes !== bytes || running.hash.digest('hex') !== sha256)
-      this.#report({ entry: parts === 0 ? path : member.name, artifact: path, message: 'what its parts add up to is not the recorded size and hash' });
+      this.#report({
+        entry: parts === 0 ? path : member.name,
+        artifact: path,
+        message: 'what its parts add up to is not the recorded size and hash',
+      });
   }
 
   /** The records agree with themselves: names are what they must be, and each is there once. */
@@ -166,7 +182,8 @@ class Verification {
     const { artifacts, members } = this.#archive.metadata;
     for (const { path, parts, member } of artifacts) {
       const name = parts === 0 ? path : `${path}.parts`;
-      if (member.name !== name) this.#report({ entry: name, artifact: path, message: `metadata.json calls it ${member.name}` });
+      if (member.name !== name)
+        this.#report({ entry: name, artifact: path, message: `metadata.json calls it ${member.name}` });
     }
     for (const name of [...artifacts.map(({ path }) => path), ...members.map((member) => member.name)]) {
       if (this.#names.has(name)) this.#report({ entry: name, message: 'metadata.json names it twice' });
@@ -182,20 +199,25 @@ class Verification {
     const digestOf = async (name: string): Promise<string | undefined> => {
       const member = members.find((each) => each.name === name);
       if (member === undefined) return undefined;
-      const text = await readText(this.#file, member, { onLine: () => undefined, signal: this.#options.signal }).catch((error: unknown) => {
-        if (!(error instanceof CorruptEntry)) throw error;
-        if (!this.#damaged.has(name)) this.#report({ entry: name, message: error.message });
-        return undefined;
-      });
+      const text = await readText(this.#file, member, { onLine: () => undefined, signal: this.#options.signal }).catch(
+        (error: unknown) => {
+          if (!(error instanceof CorruptEntry)) throw error;
+          if (!this.#damaged.has(name)) this.#report({ entry: name, message: error.message });
+          return undefined;
+        },
+      );
       return text?.sha256;
     };
     const restoreText = await digestOf(restoreTextName);
     const actual = await digestOf(checksumsName);
     if (restoreText === undefined || actual === undefined) return;
     const expected = createHash('sha256');
-    const sums = artifacts.toSorted((a, b) => a.member.offset - b.member.offset).map((record) => sumsOf(record, records));
+    const sums = artifacts
+      .toSorted((a, b) => a.member.offset - b.member.offset)
+      .map((record) => sumsOf(record, records));
     for (const line of checksumLines(sums, restoreText)) expected.update(line);
-    if (expected.digest('hex') !== actual) this.#report({ entry: checksumsName, message: 'it does not list what the archive holds' });
+    if (expected.digest('hex') !== actual)
+      this.#report({ entry: checksumsName, message: 'it does not list what the archive holds' });
   }
 
   #report(problem: ArchiveProblem): void {
@@ -207,7 +229,12 @@ class Verification {
 
 function sumsOf({ path, parts, sha256 }: ArtifactRecord, { tables }: Records) {
   const table = tables.get(path);
-  return { path, parts, contentSha256: table?.contentSha256 ?? sha256, partSha256: (index: number) => table?.table.at(index).sha256 ?? '' };
+  return {
+    path,
+    parts,
+    contentSha256: table?.contentSha256 ?? sha256,
+    partSha256: (index: number) => table?.table.at(index).sha256 ?? '',
+  };
 }
 
 function tooLarge(member: RecordedMember): boolean {

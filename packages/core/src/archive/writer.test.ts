@@ -40,37 +40,49 @@ async function textOf(bytes: Buffer, name: string): Promise<string> {
 const source = (...pieces: readonly Buffer[]): Readable => Readable.from(pieces, { objectMode: false });
 
 describe('createArchiveWriter', () => {
-  it.each([0, 1, 511, 512, 513, 999, 1000, 1001, 1999, 2000, 2001, 12345])('keeps %d bytes, streamed or given', async (length) => {
-    const content = Buffer.alloc(length, 'lsbackup ');
-    const { output, bytes } = collector();
-    const writer = testWriter(output);
-    const written = [await addStream(writer, 'c/h/streamed', source(content)), await addContent(writer, 'c/h/given', content)];
-    await finish(writer, written);
-    expect(written[0]).toMatchObject({ bytes: length, sha256: createHash('sha256').update(content).digest('hex') });
-    expect(written[0]?.parts === 0).toBe(length <= 1000);
-    expect(await contentOf(bytes(), 'c/h/streamed')).toEqual(content);
-    expect(await contentOf(bytes(), 'c/h/given')).toEqual(content);
-    expect(await problemsOf(bytes())).toEqual([]);
-    expect(writer.bytesWritten).toBe(bytes().length);
-    expect(writer.memoryInUse).toBe(0);
-  });
+  it.each([0, 1, 511, 512, 513, 999, 1000, 1001, 1999, 2000, 2001, 12345])(
+    'keeps %d bytes, streamed or given',
+    async (length) => {
+      const content = Buffer.alloc(length, 'lsbackup ');
+      const { output, bytes } = collector();
+      const writer = testWriter(output);
+      const written = [
+        await addStream(writer, 'c/h/streamed', source(content)),
+        await addContent(writer, 'c/h/given', content),
+      ];
+      await finish(writer, written);
+      expect(written[0]).toMatchObject({ bytes: length, sha256: createHash('sha256').update(content).digest('hex') });
+      expect(written[0]?.parts === 0).toBe(length <= 1000);
+      expect(await contentOf(bytes(), 'c/h/streamed')).toEqual(content);
+      expect(await contentOf(bytes(), 'c/h/given')).toEqual(content);
+      expect(await problemsOf(bytes())).toEqual([]);
+      expect(writer.bytesWritten).toBe(bytes().length);
+      expect(writer.memoryInUse).toBe(0);
+    },
+  );
 
-  it.each([0, 999, 1000, 1001, 3000, 3001])('a stream that fails after %d bytes is no artifact, and its parts are named in the note', async (length) => {
-    const { output, bytes } = collector();
-    const writer = testWriter(output);
-    const good = await addContent(writer, 'c/h/good', Buffer.from('good'));
-    await expect(addStream(writer, 'c/h/bad', failingSource(Buffer.alloc(length, 7)))).rejects.toMatchObject({ code: 'COMMAND_FAILED', message: 'exit status 2' });
-    await finish(writer, [good]);
-    const lines = (await textOf(bytes(), 'c/h/bad.FAILED')).trimEnd().split('\n');
-    expect(lines[0]).toBe('# COMMAND_FAILED: exit status 2');
-    // The last chunk is withheld, so there is one part less than there were chunks.
-    expect(lines.length - 1).toBe(Math.max(0, Math.ceil(length / 1000) - 1));
-    expect(await textOf(bytes(), 'SHA256SUMS')).not.toContain('bad');
-    expect(await textOf(bytes(), 'RESTORE.txt')).not.toContain('bad');
-    await expect(contentOf(bytes(), 'c/h/bad')).rejects.toMatchObject({ code: 'ARTIFACT_MISSING' });
-    expect(await problemsOf(bytes())).toEqual([]);
-    expect(writer.memoryInUse).toBe(0);
-  });
+  it.each([0, 999, 1000, 1001, 3000, 3001])(
+    'a stream that fails after %d bytes is no artifact, and its parts are named in the note',
+    async (length) => {
+      const { output, bytes } = collector();
+      const writer = testWriter(output);
+      const good = await addContent(writer, 'c/h/good', Buffer.from('good'));
+      await expect(addStream(writer, 'c/h/bad', failingSource(Buffer.alloc(length, 7)))).rejects.toMatchObject({
+        code: 'COMMAND_FAILED',
+        message: 'exit status 2',
+      });
+      await finish(writer, [good]);
+      const lines = (await textOf(bytes(), 'c/h/bad.FAILED')).trimEnd().split('\n');
+      expect(lines[0]).toBe('# COMMAND_FAILED: exit status 2');
+      // The last chunk is withheld, so there is one part less than there were chunks.
+      expect(lines.length - 1).toBe(Math.max(0, Math.ceil(length / 1000) - 1));
+      expect(await textOf(bytes(), 'SHA256SUMS')).not.toContain('bad');
+      expect(await textOf(bytes(), 'RESTORE.txt')).not.toContain('bad');
+      await expect(contentOf(bytes(), 'c/h/bad')).rejects.toMatchObject({ code: 'ARTIFACT_MISSING' });
+      expect(await problemsOf(bytes())).toEqual([]);
+      expect(writer.memoryInUse).toBe(0);
+    },
+  );
 
   it('lets the last chunk go only when the format check has passed', async () => {
     const refusing: Format = {
@@ -107,7 +119,13 @@ describe('createArchiveWriter', () => {
     const hanging = new Readable({ read: () => undefined });
     const [reservation] = writer.buffers.tryReserve(1) ?? [];
     if (reservation === undefined) throw new Error('no buffers');
-    const added = writer.add({ path: 'c/h/a', format: bytesFormat, source: hanging, reservation, signal: controller.signal });
+    const added = writer.add({
+      path: 'c/h/a',
+      format: bytesFormat,
+      source: hanging,
+      reservation,
+      signal: controller.signal,
+    });
     hanging.push(Buffer.alloc(1500));
     await tick();
     controller.abort(new BackupError('HOLD_EXPIRED', 'held for too long'));
@@ -133,10 +151,21 @@ describe('createArchiveWriter', () => {
       },
     });
     const writer = testWriter(full);
-    const endless = (): Readable => Readable.from((function* () { for (;;) yield createHash('sha256').update(String(Math.random())).digest(); })(), { objectMode: false });
+    const endless = (): Readable =>
+      Readable.from(
+        (function* () {
+          for (;;) yield createHash('sha256').update(String(Math.random())).digest();
+        })(),
+        { objectMode: false },
+      );
     const hanging = new Readable({ read: () => undefined });
-    const results = await Promise.allSettled([addStream(writer, 'c/h/a', endless()), addStream(writer, 'c/h/b', endless()), addStream(writer, 'c/h/c', hanging)]);
-    for (const result of results) expect(result).toMatchObject({ status: 'rejected', reason: { code: 'TARGET_NO_SPACE' } });
+    const results = await Promise.allSettled([
+      addStream(writer, 'c/h/a', endless()),
+      addStream(writer, 'c/h/b', endless()),
+      addStream(writer, 'c/h/c', hanging),
+    ]);
+    for (const result of results)
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'TARGET_NO_SPACE' } });
     await expect(finish(writer, [])).rejects.toMatchObject({ code: 'TARGET_NO_SPACE' });
     for (let turn = 0; turn < 100 && writer.memoryInUse > 0; turn += 1) await delay(10);
     expect(writer.memoryInUse).toBe(0);
@@ -157,7 +186,13 @@ describe('createArchiveWriter', () => {
     const controller = new AbortController();
     const [reservation] = writer.buffers.tryReserve(1) ?? [];
     if (reservation === undefined) throw new Error('no buffers');
-    const added = writer.add({ path: 'c/h/a', format: bytesFormat, source: endless, reservation, signal: controller.signal });
+    const added = writer.add({
+      path: 'c/h/a',
+      format: bytesFormat,
+      source: endless,
+      reservation,
+      signal: controller.signal,
+    });
     await delay(200);
     const readWhileStuck = read;
     await delay(100);
@@ -176,8 +211,19 @@ describe('createArchiveWriter', () => {
   });
 
   it('any mix of streams finishes, content is right, parts ascend, memory goes back to zero', async () => {
-    const stream = fc.record({ length: fc.integer({ min: 0, max: 12_000 }), piece: fc.integer({ min: 1, max: 4000 }), fails: fc.boolean(), slow: fc.boolean(), hold: fc.boolean() });
-    const mix = fc.record({ streams: fc.array(stream, { minLength: 1, maxLength: 10 }), slowOutput: fc.boolean(), memory: fc.integer({ min: 6_000, max: 200_000 }), parallel: fc.integer({ min: 1, max: 4 }) });
+    const stream = fc.record({
+      length: fc.integer({ min: 0, max: 12_000 }),
+      piece: fc.integer({ min: 1, max: 4000 }),
+      fails: fc.boolean(),
+      slow: fc.boolean(),
+      hold: fc.boolean(),
+    });
+    const mix = fc.record({
+      streams: fc.array(stream, { minLength: 1, maxLength: 10 }),
+      slowOutput: fc.boolean(),
+      memory: fc.integer({ min: 6_000, max: 200_000 }),
+      parallel: fc.integer({ min: 1, max: 4 }),
+    });
     await fc.assert(
       fc.asyncProperty(mix, async ({ streams, slowOutput, memory, parallel }) => {
         const { output: collected, bytes } = collector();
@@ -189,7 +235,13 @@ describe('createArchiveWriter', () => {
           streams.map(async (each, index) => {
             const reservation = await admit(each.hold);
             const pieces = piecesOf(contents[index] ?? Buffer.alloc(0), each);
-            return writer.add({ path: `c/h/${String(index)}`, format: bytesFormat, source: pieces, reservation, signal: never });
+            return writer.add({
+              path: `c/h/${String(index)}`,
+              format: bytesFormat,
+              source: pieces,
+              reservation,
+              signal: never,
+            });
           }),
         );
         const written = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -236,8 +288,15 @@ function piecesOf(content: Buffer, { piece, fails, slow }: { piece: number; fail
   return Readable.from(pieces(), { objectMode: false });
 }
 
-async function checkContents(bytes: Buffer, written: readonly WrittenArtifact[], contents: readonly Buffer[]): Promise<void> {
-  for (const { path } of written) expect((await contentOf(bytes, path)).equals(contents[Number(path.split('/').at(-1))] ?? Buffer.alloc(0))).toBe(true);
+async function checkContents(
+  bytes: Buffer,
+  written: readonly WrittenArtifact[],
+  contents: readonly Buffer[],
+): Promise<void> {
+  for (const { path } of written)
+    expect((await contentOf(bytes, path)).equals(contents[Number(path.split('/').at(-1))] ?? Buffer.alloc(0))).toBe(
+      true,
+    );
   const last = new Map<string, string>();
   for await (const member of listMembers(await openArchive(storeOf(bytes), archiveName))) {
     if (member.kind !== 'data') continue;

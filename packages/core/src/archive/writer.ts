@@ -87,7 +87,8 @@ class TarGzWriter implements ArchiveWriter {
   async add(request: AddRequest): Promise<WrittenArtifact> {
     const { reservation, source } = request;
     try {
-      if (!(reservation instanceof BufferReservation)) throw new BackupError('INTERNAL', 'the reservation is not from this writer');
+      if (!(reservation instanceof BufferReservation))
+        throw new BackupError('INTERNAL', 'the reservation is not from this writer');
       const signal = AbortSignal.any([request.signal, this.#members.failure]);
       const acquire = () => reservation.acquire(signal);
       return await this.#take(request, async (intake) => {
@@ -113,7 +114,8 @@ class TarGzWriter implements ArchiveWriter {
   }
 
   async finish(describe: (written: { readonly members: readonly Member[] }) => Metadata): Promise<Metadata> {
-    if (this.#pending > 0) throw new BackupError('INTERNAL', 'the archive cannot be finished while artifacts are being added');
+    if (this.#pending > 0)
+      throw new BackupError('INTERNAL', 'the archive cannot be finished while artifacts are being added');
     // Two artifacts may be told of their end in another order than that of the file.
     this.#complete.sort((a, b) => a.member.offset - b.member.offset);
     const restore = await this.#text(restoreTextName, () => restoreText(this.#info, this.#complete));
@@ -168,10 +170,12 @@ class TarGzWriter implements ArchiveWriter {
   /** A metadata that the reader would refuse, or that forgets an artifact, must not be published. */
   #checked(metadata: Metadata): Metadata {
     const parsed = metadataSchema.safeParse(metadata);
-    if (!parsed.success) throw new BackupError('INTERNAL', 'the metadata does not fit its own schema', { cause: parsed.error });
+    if (!parsed.success)
+      throw new BackupError('INTERNAL', 'the metadata does not fit its own schema', { cause: parsed.error });
     const described = new Map(metadata.artifacts.map((record) => [record.path, record]));
     for (const { path, sha256 } of this.#complete) {
-      if (described.get(path)?.sha256 !== sha256) throw new BackupError('INTERNAL', `the metadata does not describe ${path}`);
+      if (described.get(path)?.sha256 !== sha256)
+        throw new BackupError('INTERNAL', `the metadata does not describe ${path}`);
     }
     if (described.size !== this.#complete.length || metadata.artifacts.length !== described.size)
       throw new BackupError('INTERNAL', 'the metadata describes artifacts that are not in the archive');

@@ -4,6 +4,9 @@ import { strip, wordClass } from './python-text.js';
 /** More hosts than this in one inventory are taken for a typing error in a range. */
 export const maximumHosts = 100_000;
 
+/** Longer ones with a range are no names of hosts, and their expansion would take long. */
+const maximumPatternLength = 1_000;
+
 const portSuffix = /^((?:[^:[\]]|\[[^\]]*\])*):([0-9]+)$/;
 const bracketedWithPort = /^\[(.+)\]:([0-9]+)$/;
 
@@ -73,6 +76,9 @@ function isAddressPart(part: string): boolean {
 
 /** Expands the first range, then the next ones inside of each result. */
 function expandRanges(pattern: string): string[] {
+  if (pattern.length > maximumPatternLength) {
+    throw new SyntaxError(`a host pattern with a range is longer than ${maximumPatternLength} characters`);
+  }
   let names = [pattern];
   while (names[0]?.includes('[')) {
     const next: string[] = [];

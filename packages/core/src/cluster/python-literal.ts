@@ -4,6 +4,9 @@ import { readLiteral } from './python-literal-reader.js';
 import type { Literal } from './python-literal-reader.js';
 import { complexText, exactInteger, floatText } from './python-number.js';
 
+/** How a literal can begin; a name in the first place makes any expression text. */
+const beginning = /^(?:[0-9.+\-([{]|[rRbBuU]{0,2}['"]|True|False|None|set)/;
+
 /**
  * What Ansible makes of a value in an INI inventory: the Python literal it is (strings, bytes, numbers, lists, tuples, sets, dicts,
  * `True`, `False`, `None`, nested and with implicit concatenation of strings), else the text itself.
@@ -14,7 +17,7 @@ import { complexText, exactInteger, floatText } from './python-number.js';
  */
 export function evaluateLiteral(text: string): InventoryValue {
   const source = text.replace(/^[ \t]+/, '');
-  if (source === '' || source.includes('\0')) return text;
+  if (!beginning.test(source) || source.includes('\0')) return text;
   try {
     const literal = readLiteral(source);
     checkKeys(literal);

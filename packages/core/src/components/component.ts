@@ -2,6 +2,7 @@ import type { ZodType } from 'zod';
 import type { Host } from '../cluster/cluster.js';
 import type { Artifact, SavedArtifact, Warning } from '../model/artifact.js';
 import type { BackupError } from '../model/errors.js';
+import type { Format } from '../model/format.js';
 import type { Json } from '../model/json.js';
 import type { Logger } from '../model/logger.js';
 import type { RemoteHost } from '../remote/remote-host.js';
@@ -22,6 +23,8 @@ export interface Component<Options = unknown, Found extends Json = Json> {
   readonly after: readonly string[];
   /** Options in snake_case with their defaults. Every option must be optional. */
   readonly options: ZodType<Options>;
+  /** Formats that only this component's artifacts have, so that `verify` can check them again. */
+  readonly formats?: readonly Format[];
   /**
    * Read-only. One unit per independent instance. A host of the group where the service is not found is a problem (the unit is
    * failed), never left out; only a component without a group of its own answers `absent`, with its evidence.

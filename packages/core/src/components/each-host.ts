@@ -29,7 +29,9 @@ export async function discoverEachHost<Options, Found extends Json>(
   return {
     units: answers.flatMap((answer) => ('unit' in answer ? [answer.unit] : [])),
     problems: answers.flatMap((answer) => ('problem' in answer ? [answer.problem] : [])),
-    absent: answers.flatMap((answer, index) => ('absent' in answer ? [{ host: context.hosts[index]?.name ?? '', evidence: answer.absent }] : [])),
+    absent: answers.flatMap((answer, index) =>
+      'absent' in answer ? [{ host: context.hosts[index]?.name ?? '', evidence: answer.absent }] : [],
+    ),
   };
 }
 

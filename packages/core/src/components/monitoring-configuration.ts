@@ -13,24 +13,34 @@ export interface ServiceConfiguration {
 }
 
 /** Reads the configuration and the web configuration as root and finds what they name. */
-export async function readServiceConfiguration(remote: RemoteHost, request: { readonly service: Service; readonly flags: Flags; readonly signal: AbortSignal }): Promise<ServiceConfiguration> {
+export async function readServiceConfiguration(
+  remote: RemoteHost,
+  request: { readonly service: Service; readonly flags: Flags; readonly signal: AbortSignal },
+): Promise<ServiceConfiguration> {
   const { service, flags, signal } = request;
   const configFile = pathFlag(flags, 'config.file', service);
   const webFile = pathFlag(flags, 'web.config.file', service);
   const texts = await Promise.all([configFile, webFile].map((file) => readText(remote, file, signal)));
-  const patterns = [configFile, webFile].flatMap((file, index) => (file === undefined ? [] : namedPatterns(texts[index] ?? '', directoryOf(file))));
+  const patterns = [configFile, webFile].flatMap((file, index) =>
+    file === undefined ? [] : namedPatterns(texts[index] ?? '', directoryOf(file)),
+  );
   const consoles = ['web.console.templates', 'web.console.libraries'].map((name) => pathFlag(flags, name, service));
   const named = await expandPatterns(remote, patterns, signal);
   return {
     configFile,
     tls: servesTls(texts[1] ?? ''),
-    paths: [configFile, ownDirectory(configFile), webFile, ...consoles, ...named, ...service.files].filter((path) => path !== undefined),
+    paths: [configFile, ownDirectory(configFile), webFile, ...consoles, ...named, ...service.files].filter(
+      (path) => path !== undefined,
+    ),
   };
 }
 
 async function readText(remote: RemoteHost, file: string | undefined, signal: AbortSignal): Promise<string> {
   if (file === undefined) return '';
-  const { stdout, status } = await remote.run({ argv: ['cat', '--', file], become: 'root', accept: [0, 1] }, { signal });
+  const { stdout, status } = await remote.run(
+    { argv: ['cat', '--', file], become: 'root', accept: [0, 1] },
+    { signal },
+  );
   return status === 0 ? stdout.toString('utf8') : '';
 }
 
@@ -54,16 +64,23 @@ export function namedPatterns(yaml: string, directory: string): readonly string[
   const found: string[] = [];
   let key = '';
   for (const line of yaml.split(/\r?\n/)) {
-    const [, indented = '', dashes = '', rest = ''] = /^(\s*)((?:-\s+)*)(.*)$/.exec(line.replace(/(?:^|\s)#.*$/, '')) ?? [];
+    const [, indented = '', dashes = '', rest = ''] =
+      /^(\s*)((?:-\s+)*)(.*)$/.exec(line.replace(/(?:^|\s)#.*$/, '')) ?? [];
     const [, name, value] = /^["']?([\w-]+)["']?:(?:\s+(.*))?$/.exec(rest) ?? [];
     if (name !== undefined) key = name;
     else if (dashes === '' && indented === '') key = '';
     if (fileKey.test(key)) found.push(...scalars(value ?? (name === undefined ? rest : '')));
   }
-  return [...new Set(found.filter((path) => path !== '<secret>').map((path) => (path.startsWith('/') ? path : `${directory}/${path}`)))];
+  return [
+    ...new Set(
+      found.filter((path) => path !== '<secret>').map((path) => (path.startsWith('/') ? path : `${directory}/${path}`)),
+    ),
+  ];
 }
 
 function scalars(text: string): readonly string[] {
   const items = /^\[(.*)\]\s*$/.exec(text.trim())?.[1] ?? text;
-  return [...items.matchAll(/"([^"]*)"|'([^']*)'|([^\s,"'][^,"']*)/g)].map(([, double, single, plain]) => (double ?? single ?? plain ?? '').trim()).filter((item) => item !== '');
+  return [...items.matchAll(/"([^"]*)"|'([^']*)'|([^\s,"'][^,"']*)/g)]
+    .map(([, double, single, plain]) => (double ?? single ?? plain ?? '').trim())
+    .filter((item) => item !== '');
 }

@@ -75,7 +75,7 @@ export class Feed {
   /** The next `length` bytes, a copy. `inside` names what they belong to, for the message when the stream ends too early. */
   *bytes(length: number, inside: string): Walk<Uint8Array> {
     const result = new Uint8Array(length);
-    for (let filled = 0; filled < length; ) {
+    for (let filled = 0; filled < length;) {
       if (!(yield* this.more())) throw this.cut(inside);
       const taken = Math.min(length - filled, this.available);
       result.set(this.#chunk.subarray(this.#position, this.#position + taken), filled);
@@ -86,7 +86,7 @@ export class Feed {
   }
 
   *skip(length: number, inside: string): Walk {
-    for (let left = length; left > 0; ) {
+    for (let left = length; left > 0;) {
       if (!(yield* this.more())) throw this.cut(inside);
       const taken = Math.min(left, this.available);
       this.#position += taken;
@@ -124,7 +124,8 @@ function walkedCheck(name: string, walk: (feed: Feed) => Walk): FormatCheck {
     },
     end() {
       feed.end();
-      if (steps.next().done !== true) throw new BackupError('INTERNAL', `the ${name} check did not finish at the end of the stream`);
+      if (steps.next().done !== true)
+        throw new BackupError('INTERNAL', `the ${name} check did not finish at the end of the stream`);
     },
   };
 }

@@ -66,7 +66,7 @@ class Scanner {
   #characters = 0;
 
   scan(text: string): void {
-    for (let index = 0; index < text.length; ) {
+    for (let index = 0; index < text.length;) {
       if (this.#expect === 'string') index = this.#skipPlain(text, index);
       const character = text[index];
       if (character === undefined) break;
@@ -130,7 +130,8 @@ class Scanner {
   #close(character: string, expect: Expect): void {
     const empty = character === '}' ? 'key or }' : 'value or ]';
     const opened = character === '}' ? '{' : '[';
-    if ((expect !== empty && expect !== ', or closing bracket') || this.#open.pop() !== opened) throw this.#unexpected(character);
+    if ((expect !== empty && expect !== ', or closing bracket') || this.#open.pop() !== opened)
+      throw this.#unexpected(character);
     this.#valueEnded();
   }
 
@@ -195,6 +196,9 @@ class Scanner {
   }
 
   #invalid(what: string): BackupError {
-    return new BackupError('FORMAT_INVALID', `not a complete json stream: ${what} (after about ${String(this.#characters)} characters)`);
+    return new BackupError(
+      'FORMAT_INVALID',
+      `not a complete json stream: ${what} (after about ${String(this.#characters)} characters)`,
+    );
   }
 }

@@ -26,7 +26,13 @@ describe('sqlFormat', () => {
     ['with CR LF', dump.replaceAll('\n', '\r\n')],
     ['of one database', dump.replaceAll(' cluster', '')],
     ['with \\unrestrict after the mark', `${dump}\n\\unrestrict abcDEF123\n\n`],
-    ['verbose', dump.replace('--\n-- PostgreSQL database cluster dump complete', '-- Completed on 2026-01-01 00:00:00 UTC\n\n--\n-- PostgreSQL database cluster dump complete')],
+    [
+      'verbose',
+      dump.replace(
+        '--\n-- PostgreSQL database cluster dump complete',
+        '-- Completed on 2026-01-01 00:00:00 UTC\n\n--\n-- PostgreSQL database cluster dump complete',
+      ),
+    ],
   ])('accepts a dump %s, in any chunks', (_title, text) => {
     const content = Buffer.from(text);
     expect(accepts(sqlFormat, content)).toBe(true);
@@ -36,11 +42,14 @@ describe('sqlFormat', () => {
 
   it('refuses every prefix without the whole mark', () => {
     const content = Buffer.from(dump);
-    for (let length = 0; length < content.length; length++) expect(accepts(sqlFormat, content.subarray(0, length), [1000])).toBe(false);
+    for (let length = 0; length < content.length; length++)
+      expect(accepts(sqlFormat, content.subarray(0, length), [1000])).toBe(false);
   });
 
   it('refuses text after the mark', () => {
     expect(accepts(sqlFormat, Buffer.from(`${dump}CREATE ROLE late;\n`))).toBe(false);
-    expect(accepts(sqlFormat, Buffer.from(`COMMENT ON ROLE x IS '-- PostgreSQL database cluster dump complete`))).toBe(false);
+    expect(accepts(sqlFormat, Buffer.from(`COMMENT ON ROLE x IS '-- PostgreSQL database cluster dump complete`))).toBe(
+      false,
+    );
   });
 });

@@ -6,7 +6,8 @@ const tailBytes = 4096;
  * How pg_dumpall and plain pg_dump end. Since the releases of August 2025 a `\unrestrict KEY` line belongs to it: before the
  * mark in a cluster dump, after it in other tools' output. Source: output of pg_dumpall 15.18.
  */
-const endMark = /(?:^|\n)-- PostgreSQL database (?:cluster )?dump complete\r?\n--\r?\n(?:\s*\\unrestrict [^\s]+\r?\n)?\s*$/;
+const endMark =
+  /(?:^|\n)-- PostgreSQL database (?:cluster )?dump complete\r?\n--\r?\n(?:\s*\\unrestrict [^\s]+\r?\n)?\s*$/;
 
 /** SQL text as pg_dumpall writes it: complete only with its closing comment. */
 export const sqlFormat: Format = {
@@ -21,7 +22,10 @@ export const sqlFormat: Format = {
       },
       end() {
         if (!endMark.test(tail.toString('latin1')))
-          throw new BackupError('FORMAT_INVALID', 'not a complete sql stream: the comment "dump complete" is missing at its end');
+          throw new BackupError(
+            'FORMAT_INVALID',
+            'not a complete sql stream: the comment "dump complete" is missing at its end',
+          );
       },
     };
   },

@@ -1,15 +1,29 @@
 import { execFileSync } from 'node:child_process';
-import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync, openSync, writeSync, closeSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  openSync,
+  writeSync,
+  closeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { accepts, checkWhole } from '../testing/check-format.js';
 import { tarFormat, type TarSummary } from './tar.js';
 
 let directory = '';
 const tar = (...arguments_: string[]): Buffer =>
-  execFileSync('tar', ['--create', '--file=-', `--directory=${directory}`, ...arguments_, '.'], { maxBuffer: 1e8, env: { ...process.env, LC_ALL: 'C' } });
+  execFileSync('tar', ['--create', '--file=-', `--directory=${directory}`, ...arguments_, '.'], {
+    maxBuffer: 1e8,
+    env: { ...process.env, LC_ALL: 'C' },
+  });
 
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'tar-format-'));
@@ -45,7 +59,10 @@ describe('tarFormat', () => {
     const format = tarFormat((summary) => summaries.push({ ...summary }));
     checkWhole(format, content);
     checkWhole(format, content, [1, 511, 513, 7, 4096, 100_000]);
-    expect(summaries[0]?.entries).toBe(execFileSync('tar', ['--list', '--file=-'], { input: content }).toString().trimEnd().split('\n').length - (options[0]?.startsWith('--label') === true ? 1 : 0));
+    expect(summaries[0]?.entries).toBe(
+      execFileSync('tar', ['--list', '--file=-'], { input: content }).toString().trimEnd().split('\n').length -
+        (options[0]?.startsWith('--label') === true ? 1 : 0),
+    );
     expect(summaries[1]).toEqual(summaries[0]);
   });
 
@@ -56,7 +73,10 @@ describe('tarFormat', () => {
     const complete = Math.ceil(end / 512) * 512 + 1024;
     expect(accepts(tarFormat(), whole.subarray(0, complete))).toBe(true);
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: complete - 1 }), (length) => !accepts(tarFormat(), whole.subarray(0, length))),
+      fc.property(
+        fc.integer({ min: 0, max: complete - 1 }),
+        (length) => !accepts(tarFormat(), whole.subarray(0, length)),
+      ),
       { numRuns: 60, examples: [[0], [1], [512], [complete - 1], [complete - 512], [complete - 1024]] },
     );
   });
@@ -64,7 +84,9 @@ describe('tarFormat', () => {
   it('does not depend on where chunks end', () => {
     const whole = tar('--format=gnu', '--sparse');
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 20 }), (lengths) => accepts(tarFormat(), whole, lengths)),
+      fc.property(fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 20 }), (lengths) =>
+        accepts(tarFormat(), whole, lengths),
+      ),
       { numRuns: 20 },
     );
   });
@@ -86,7 +108,12 @@ describe('tarFormat', () => {
     for (const format of ['gnu', 'posix']) {
       truncateSync(join(directory, 'empty'), size);
       // Only the headers are read from tar; the data are zeros made here.
-      const headers = execFileSync('sh', ['-c', `tar -c --format=${format} -C "$1" empty | head -c 4096`, 'sh', directory]);
+      const headers = execFileSync('sh', [
+        '-c',
+        `tar -c --format=${format} -C "$1" empty | head -c 4096`,
+        'sh',
+        directory,
+      ]);
       truncateSync(join(directory, 'empty'), 0);
       const headerBytes = format === 'gnu' ? 512 : 1536;
       const check = tarFormat().check();

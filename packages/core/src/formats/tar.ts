@@ -59,7 +59,8 @@ function* walkTar(feed: Feed, onEnd: ((summary: Readonly<TarSummary>) => void) |
 }
 
 function* expectEnd(feed: Feed): Walk {
-  if (!isZero(yield* feed.bytes(blockBytes, 'the end mark'))) throw feed.invalid('a lone zero block instead of the end mark');
+  if (!isZero(yield* feed.bytes(blockBytes, 'the end mark')))
+    throw feed.invalid('a lone zero block instead of the end mark');
   while (yield* feed.more()) if (!isZero(feed.takeRest())) throw feed.invalid('data follows its end mark');
   if (feed.offset % blockBytes !== 0) throw feed.cut('the padding');
 }
@@ -75,7 +76,7 @@ function* paxSize(feed: Feed, bytes: number): Walk<number | undefined> {
   if (bytes > maximumPaxBytes) throw feed.invalid(`a PAX header of ${String(bytes)} bytes`);
   const content = Buffer.from(yield* feed.bytes(padded(bytes), 'a PAX header')).subarray(0, bytes);
   let size: number | undefined;
-  for (let position = 0; position < content.length; ) {
+  for (let position = 0; position < content.length;) {
     const space = content.indexOf(0x20, position);
     const length = space < 0 ? NaN : Number(content.toString('latin1', position, space));
     const end = position + length;

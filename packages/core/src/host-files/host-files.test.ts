@@ -29,10 +29,22 @@ afterAll(() => {
 
 describe('lookAt', () => {
   it('tells files, directories, links and what is missing', async () => {
-    const paths = ['etc', 'etc/haproxy.cfg', 'etc/linked.pem', "real/certs/it's $HOME.pem", 'broken', 'none', '-dash'].map((name) => join(root, name));
+    const paths = [
+      'etc',
+      'etc/haproxy.cfg',
+      'etc/linked.pem',
+      "real/certs/it's $HOME.pem",
+      'broken',
+      'none',
+      '-dash',
+    ].map((name) => join(root, name));
     const look = await lookAt(here(), paths, signal);
     expect(look.missing).toEqual([join(root, 'broken'), join(root, 'none')]);
-    expect(look.found.map(({ path, kind, entry, target }) => [path, kind, entry, target].map((text) => text.replace(root, '')))).toEqual([
+    expect(
+      look.found.map(({ path, kind, entry, target }) =>
+        [path, kind, entry, target].map((text) => text.replace(root, '')),
+      ),
+    ).toEqual([
       ['/etc', 'directory', '/etc', '/real'],
       ['/etc/haproxy.cfg', 'file', '/real/haproxy.cfg', '/real/haproxy.cfg'],
       ['/etc/linked.pem', 'file', '/real/linked.pem', '/elsewhere.pem'],
@@ -40,7 +52,12 @@ describe('lookAt', () => {
       ['/-dash', 'file', '/-dash', '/-dash'],
     ]);
     expect(look.found.every(({ bytes }) => bytes >= 0 && Number.isInteger(bytes))).toBe(true);
-    expect(tarNames(look.found).map((name) => `/${name}`.replace(root, ''))).toEqual(['/-dash', '/elsewhere.pem', '/etc', '/real']);
+    expect(tarNames(look.found).map((name) => `/${name}`.replace(root, ''))).toEqual([
+      '/-dash',
+      '/elsewhere.pem',
+      '/etc',
+      '/real',
+    ]);
   });
 
   it('runs nothing for no paths, and refuses an answer it does not understand', async () => {
@@ -66,7 +83,9 @@ describe('tar', () => {
   const names = ['etc/haproxy', '-strange'];
 
   it('has arguments for each kind of tar', () => {
-    expect(tarArguments({ flavour: 'gnu', support: ['--sort', '--warning', '--xattrs', '--acls'], directory: '/', names })).toEqual([
+    expect(
+      tarArguments({ flavour: 'gnu', support: ['--sort', '--warning', '--xattrs', '--acls'], directory: '/', names }),
+    ).toEqual([
       'tar',
       '--create',
       '--file=-',
@@ -83,13 +102,29 @@ describe('tar', () => {
       'etc/haproxy',
       '-strange',
     ]);
-    expect(tarArguments({ flavour: 'bsdtar', support: [], directory: '/', names }).slice(-3)).toEqual(['--', 'etc/haproxy', '-strange']);
-    expect(tarArguments({ flavour: 'busybox', support: [], directory: '/data', names: ['.'] })).toEqual(['tar', '-c', '-f', '-', '-C', '/data', '--', '.']);
+    expect(tarArguments({ flavour: 'bsdtar', support: [], directory: '/', names }).slice(-3)).toEqual([
+      '--',
+      'etc/haproxy',
+      '-strange',
+    ]);
+    expect(tarArguments({ flavour: 'busybox', support: [], directory: '/data', names: ['.'] })).toEqual([
+      'tar',
+      '-c',
+      '-f',
+      '-',
+      '-C',
+      '/data',
+      '--',
+      '.',
+    ]);
   });
 
   it('runs as root under the policy it is given', () => {
     const policy = { mayChange: true, mayVanish: false };
-    expect(tarCommand({ flavour: 'gnu', support: [], directory: '/', names }, policy)).toMatchObject({ become: 'root', accept: { tar: policy } });
+    expect(tarCommand({ flavour: 'gnu', support: [], directory: '/', names }, policy)).toMatchObject({
+      become: 'root',
+      accept: { tar: policy },
+    });
   });
 
   it('asks the host what its tar can do', async () => {
@@ -98,15 +133,26 @@ describe('tar', () => {
     const help = execFileSync('tar', ['--help']).toString();
     for (const option of ['--sort', '--xattrs'] as const) expect(support.includes(option)).toBe(help.includes(option));
     expect(await tarSupport(new FakeHost({ facts: { tar: 'busybox' } }), signal)).toEqual([]);
-    await expect(tarSupport(new FakeHost({ facts: { tar: 'none' } }), signal)).rejects.toMatchObject({ code: 'HOST_PREFLIGHT' });
+    await expect(tarSupport(new FakeHost({ facts: { tar: 'none' } }), signal)).rejects.toMatchObject({
+      code: 'HOST_PREFLIGHT',
+    });
   });
 
   it('makes an artifact with the same bytes each time', async () => {
     const remote = here();
     const support = await tarSupport(remote, signal);
     let entries = 0;
-    const command = tarCommand({ flavour: 'gnu', support, directory: root, names: ['real', '-dash'] }, { mayChange: false, mayVanish: false });
-    const artifact = tarArtifact({ path: 'x/host1/config.tar', remote, command, size: 5, onEnd: (summary) => (entries = summary.entries) });
+    const command = tarCommand(
+      { flavour: 'gnu', support, directory: root, names: ['real', '-dash'] },
+      { mayChange: false, mayVanish: false },
+    );
+    const artifact = tarArtifact({
+      path: 'x/host1/config.tar',
+      remote,
+      command,
+      size: 5,
+      onEnd: (summary) => (entries = summary.entries),
+    });
     const open = async (): Promise<Buffer> => buffer(await artifact.open({ signal, warn: () => undefined }));
     const content = await open();
     expect((await open()).equals(content)).toBe(true);
@@ -114,6 +160,9 @@ describe('tar', () => {
     check.write(content);
     check.end();
     expect(entries).toBe(6);
-    expect(execFileSync('tar', ['-tf', '-'], { input: content }).toString().split('\n').slice(0, 2)).toEqual(['real/', 'real/certs/']);
+    expect(execFileSync('tar', ['-tf', '-'], { input: content }).toString().split('\n').slice(0, 2)).toEqual([
+      'real/',
+      'real/certs/',
+    ]);
   });
 });

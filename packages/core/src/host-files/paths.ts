@@ -8,7 +8,10 @@ const controlCharacter = /[\u0000-\u001f\u007f]/;
 /** An option that is an absolute path of one host, other than `/`. */
 export const absolutePath = z
   .string()
-  .refine((path) => /^\/.*[^/]/.test(path) && !controlCharacter.test(path), 'must be an absolute path, other than /, without control characters')
+  .refine(
+    (path) => /^\/.*[^/]/.test(path) && !controlCharacter.test(path),
+    'must be an absolute path, other than /, without control characters',
+  )
   .transform((path) => path.replace(/\/+/g, '/').replace(/\/$/, ''));
 
 /** An option that is one or several absolute paths. */
@@ -55,7 +58,8 @@ export async function lookAt(remote: RemoteHost, paths: readonly string[], signa
   if (unique.length === 0) return { found: [], missing: [] };
   const { stdout } = await remote.run(lookCommand(unique), { signal });
   const lines = stdout.toString('utf8').split('\n').slice(0, -1);
-  if (lines.length !== unique.length) throw unreadable(remote, `${String(lines.length)} lines for ${String(unique.length)} paths`);
+  if (lines.length !== unique.length)
+    throw unreadable(remote, `${String(lines.length)} lines for ${String(unique.length)} paths`);
   const found: HostPath[] = [];
   const missing: string[] = [];
   for (const [index, path] of unique.entries()) {
@@ -68,13 +72,22 @@ export async function lookAt(remote: RemoteHost, paths: readonly string[], signa
 
 function parseLine(remote: RemoteHost, path: string, line: string): HostPath {
   const [kind, size, entry, target, ...rest] = line.split('\t');
-  if ((kind !== 'file' && kind !== 'directory' && kind !== 'other') || entry === undefined || target === undefined || rest.length > 0)
+  if (
+    (kind !== 'file' && kind !== 'directory' && kind !== 'other') ||
+    entry === undefined ||
+    target === undefined ||
+    rest.length > 0
+  )
     throw unreadable(remote, JSON.stringify(line));
   return { path, kind, bytes: Number(size) * 1024, entry, target };
 }
 
 function unreadable(remote: RemoteHost, what: string): BackupError {
-  return new BackupError('SERVICE_ANSWER', `${remote.host.name}: looking for files gave an answer that cannot be read: ${what}`, { host: remote.host.name });
+  return new BackupError(
+    'SERVICE_ANSWER',
+    `${remote.host.name}: looking for files gave an answer that cannot be read: ${what}`,
+    { host: remote.host.name },
+  );
 }
 
 /**
@@ -94,9 +107,16 @@ const expandScript = `IFS=
 for pattern do for path in $pattern; do if [ -e "$path" ]; then printf '%s\\n' "$path"; fi; done; done`;
 
 /** The paths that shell patterns stand for, seen as root. Those with a line break in them are left out. */
-export async function expandPatterns(remote: RemoteHost, patterns: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+export async function expandPatterns(
+  remote: RemoteHost,
+  patterns: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   if (patterns.length === 0) return [];
-  const { stdout } = await remote.run({ argv: ['sh', '-c', expandScript, 'sh', ...patterns], become: 'root' }, { signal });
+  const { stdout } = await remote.run(
+    { argv: ['sh', '-c', expandScript, 'sh', ...patterns], become: 'root' },
+    { signal },
+  );
   return stdout
     .toString('utf8')
     .split('\n')

@@ -13,7 +13,10 @@ for option do case $help in *"$option"*) echo "$option";; esac; done`;
 /** Which optional features the host's tar has. Errors: HOST_PREFLIGHT when there is no tar. */
 export async function tarSupport(remote: RemoteHost, signal: AbortSignal): Promise<readonly TarOption[]> {
   if (remote.facts.tar === 'none')
-    throw new BackupError('HOST_PREFLIGHT', `${remote.host.name}: there is no tar on this host`, { host: remote.host.name, hint: 'Install tar on the host.' });
+    throw new BackupError('HOST_PREFLIGHT', `${remote.host.name}: there is no tar on this host`, {
+      host: remote.host.name,
+      hint: 'Install tar on the host.',
+    });
   if (remote.facts.tar !== 'gnu') return [];
   const { stdout } = await remote.run({ argv: ['sh', '-c', supportScript, 'sh', ...optional] }, { signal });
   const lines = new Set(stdout.toString('utf8').split('\n'));
@@ -35,7 +38,8 @@ export interface TarRequest {
 export function tarArguments(request: TarRequest): readonly string[] {
   const { flavour, support, directory, names } = request;
   if (flavour === 'busybox') return ['tar', '-c', '-f', '-', '-C', directory, '--', ...names];
-  if (flavour === 'bsdtar') return ['tar', '-c', '-f', '-', '--format', 'pax', '--numeric-owner', '-C', directory, '--', ...names];
+  if (flavour === 'bsdtar')
+    return ['tar', '-c', '-f', '-', '--format', 'pax', '--numeric-owner', '-C', directory, '--', ...names];
   return [
     'tar',
     '--create',
@@ -44,7 +48,9 @@ export function tarArguments(request: TarRequest): readonly string[] {
     '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime',
     '--numeric-owner',
     '--blocking-factor=128',
-    ...support.map((option) => (option === '--sort' ? '--sort=name' : option === '--warning' ? '--warning=no-file-ignored' : option)),
+    ...support.map((option) =>
+      option === '--sort' ? '--sort=name' : option === '--warning' ? '--warning=no-file-ignored' : option,
+    ),
     `--directory=${directory}`,
     '--',
     ...names,
@@ -71,6 +77,6 @@ export function tarArtifact({ path, remote, command, size, onEnd }: TarArtifact)
     format: tarFormat(onEnd),
     host: remote.host.name,
     ...(size === undefined ? {} : { size }),
-    open: ({ signal, warn }) => remote.read(command, { signal, warn }),
+    open: (context) => remote.read(command, { signal: context.signal, warn: (warning) => context.warn(warning) }),
   };
 }

@@ -23,8 +23,14 @@ describe('findServices', () => {
   it('takes the running process’s own arguments', async () => {
     const remote = new FakeHost({
       rules: [
-        { argv: showCommand(['haproxy.service', 'other.service']).argv, answer: { stdout: `${debianHaproxy}\n${missing}` } },
-        { argv: ['cat', '/proc/214/cmdline'], answer: { stdout: '/usr/sbin/haproxy\0-Ws\0-f\0/etc/haproxy/with space.cfg\0' } },
+        {
+          argv: showCommand(['haproxy.service', 'other.service']).argv,
+          answer: { stdout: `${debianHaproxy}\n${missing}` },
+        },
+        {
+          argv: ['cat', '/proc/214/cmdline'],
+          answer: { stdout: '/usr/sbin/haproxy\0-Ws\0-f\0/etc/haproxy/with space.cfg\0' },
+        },
       ],
     });
     expect(await findServices(remote, ['haproxy.service', 'other.service'], signal)).toEqual([
@@ -35,7 +41,12 @@ describe('findServices', () => {
         arguments: ['/usr/sbin/haproxy', '-Ws', '-f', '/etc/haproxy/with space.cfg'],
         workingDirectory: '/',
         user: 'root',
-        files: ['/lib/systemd/system/haproxy.service', '/etc/systemd/system/haproxy.service.d/limits.conf', '/run/systemd/x.conf', '/etc/default/haproxy'],
+        files: [
+          '/lib/systemd/system/haproxy.service',
+          '/etc/systemd/system/haproxy.service.d/limits.conf',
+          '/run/systemd/x.conf',
+          '/etc/default/haproxy',
+        ],
       },
     ]);
   });
@@ -44,40 +55,88 @@ describe('findServices', () => {
     const remote = new FakeHost({
       rules: [
         { argv: /^systemctl/, answer: { stdout: debianHaproxy.replace('ActiveState=active', 'ActiveState=failed') } },
-        { argv: ['cat', '--', '/etc/default/haproxy'], answer: { stdout: '# here\nCONFIG="/etc/haproxy/other.cfg"\nexport X=1\n' } },
+        {
+          argv: ['cat', '--', '/etc/default/haproxy'],
+          answer: { stdout: '# here\nCONFIG="/etc/haproxy/other.cfg"\nexport X=1\n' },
+        },
       ],
     });
     const [service] = await findServices(remote, ['haproxy.service'], signal);
-    expect(service).toMatchObject({ running: false, state: 'failed', arguments: ['/usr/sbin/haproxy', '-Ws', '-f', '/etc/haproxy/other.cfg', '-p', '/run/haproxy.pid', '-S', '/run/haproxy-master.sock'] });
+    expect(service).toMatchObject({
+      running: false,
+      state: 'failed',
+      arguments: [
+        '/usr/sbin/haproxy',
+        '-Ws',
+        '-f',
+        '/etc/haproxy/other.cfg',
+        '-p',
+        '/run/haproxy.pid',
+        '-S',
+        '/run/haproxy-master.sock',
+      ],
+    });
   });
 
   it('finds nothing where there is no systemd', async () => {
     expect(await findServices(new FakeHost(), ['haproxy.service'], signal)).toEqual([]);
-    const notBooted = new FakeHost({ rules: [{ argv: /^systemctl/, answer: { status: 1, stderr: 'System has not been booted with systemd as init system (PID 1).' } }] });
+    const notBooted = new FakeHost({
+      rules: [
+        {
+          argv: /^systemctl/,
+          answer: { status: 1, stderr: 'System has not been booted with systemd as init system (PID 1).' },
+        },
+      ],
+    });
     expect(await findServices(notBooted, ['haproxy.service'], signal)).toEqual([]);
   });
 
   it('puts a running unit first and names one unit once', async () => {
     const twice = `${debianHaproxy.replace('ActiveState=active', 'ActiveState=inactive')}\n${debianHaproxy.replace('Id=haproxy', 'Id=haproxy2').replace('MainPID=214', 'MainPID=0')}\n${debianHaproxy.replace('ActiveState=active', 'ActiveState=inactive')}`;
-    const remote = new FakeHost({ rules: [{ argv: /^systemctl/, answer: { stdout: twice } }, { argv: /^cat/, answer: { status: 1 } }] });
-    expect((await findServices(remote, ['a', 'b', 'c'], signal)).map(({ unit }) => unit)).toEqual(['haproxy2.service', 'haproxy.service']);
+    const remote = new FakeHost({
+      rules: [
+        { argv: /^systemctl/, answer: { stdout: twice } },
+        { argv: /^cat/, answer: { status: 1 } },
+      ],
+    });
+    expect((await findServices(remote, ['a', 'b', 'c'], signal)).map(({ unit }) => unit)).toEqual([
+      'haproxy2.service',
+      'haproxy.service',
+    ]);
   });
 });
 
 describe('unit files', () => {
   it('reads ExecStart, with old and new endings', () => {
-    expect(execArguments('{ path=/bin/a ; argv[]=/bin/a --b=c ; d ; ignore_errors=no ; start_time=[n/a] }')).toEqual(['/bin/a', '--b=c', ';', 'd']);
+    expect(execArguments('{ path=/bin/a ; argv[]=/bin/a --b=c ; d ; ignore_errors=no ; start_time=[n/a] }')).toEqual([
+      '/bin/a',
+      '--b=c',
+      ';',
+      'd',
+    ]);
     expect(execArguments('{ path=/bin/a ; argv[]=/bin/a ; flags= ; start_time=[n/a] }')).toEqual(['/bin/a']);
     expect(execArguments('')).toEqual([]);
   });
 
   it('expands as systemd does', () => {
-    const variables = new Map([['A', '1 2'], ['B', 'x y']]);
-    expect(expandArguments(['$A', '--b=${B}', '$NONE', '${NONE}', '$Ax'], variables)).toEqual(['1', '2', '--b=x y', '']);
+    const variables = new Map([
+      ['A', '1 2'],
+      ['B', 'x y'],
+    ]);
+    expect(expandArguments(['$A', '--b=${B}', '$NONE', '${NONE}', '$Ax'], variables)).toEqual([
+      '1',
+      '2',
+      '--b=x y',
+      '',
+    ]);
   });
 
   it('reads environment files', () => {
-    expect([...parseEnvironmentFile('# no\nARGS="--a \\\n --b"\nB=\'c d\'\n C = e \n\nbroken\n')]).toEqual([['ARGS', '--a   --b'], ['B', 'c d'], ['C', 'e']]);
+    expect([...parseEnvironmentFile('# no\nARGS="--a \\\n --b"\nB=\'c d\'\n C = e \n\nbroken\n')]).toEqual([
+      ['ARGS', '--a   --b'],
+      ['B', 'c d'],
+      ['C', 'e'],
+    ]);
   });
 });
 
@@ -87,7 +146,11 @@ describe('describeCommand', () => {
     expect(describeCommand(new FakeHost(), { argv, become: 'root' })).toBe("sudo -n tar -C / 'it'\\''s' ''");
     expect(describeCommand(new FakeHost(), { argv: ['psql'], become: 'postgres' })).toBe('sudo -n -u postgres psql');
     expect(describeCommand(new FakeHost({ become: false }), { argv: ['ls'], become: 'root' })).toBe('ls');
-    expect(describeCommand(new FakeHost({ facts: { loginIsRoot: true } }), { argv: ['ls'], become: 'root' })).toBe('ls');
-    expect(describeCommand(new FakeHost({ facts: { loginIsRoot: true } }), { argv: ['ls'], become: 'postgres' })).toBe('sudo -n -u postgres ls');
+    expect(describeCommand(new FakeHost({ facts: { loginIsRoot: true } }), { argv: ['ls'], become: 'root' })).toBe(
+      'ls',
+    );
+    expect(describeCommand(new FakeHost({ facts: { loginIsRoot: true } }), { argv: ['ls'], become: 'postgres' })).toBe(
+      'sudo -n -u postgres ls',
+    );
   });
 });

@@ -33,11 +33,18 @@ const properties = [
 const answers = [0, 1, 3, 4, 127];
 
 export function showCommand(units: readonly string[]): Command {
-  return { argv: ['systemctl', 'show', '--no-pager', `--property=${properties.join(',')}`, '--', ...units], accept: answers };
+  return {
+    argv: ['systemctl', 'show', '--no-pager', `--property=${properties.join(',')}`, '--', ...units],
+    accept: answers,
+  };
 }
 
 /** Those of `units` (names with their suffix) that the host has, running ones first, otherwise in the order asked. No systemd: none. */
-export async function findServices(remote: RemoteHost, units: readonly string[], signal: AbortSignal): Promise<readonly Service[]> {
+export async function findServices(
+  remote: RemoteHost,
+  units: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly Service[]> {
   const { stdout, status } = await remote.run(showCommand(units), { signal });
   if (status !== 0) return [];
   const blocks = parseShow(stdout.toString('utf8')).filter((block) => one(block, 'LoadState') === 'loaded');
@@ -70,35 +77,55 @@ function one(block: Block, key: string): string {
 }
 
 async function readService(remote: RemoteHost, block: Block, signal: AbortSignal): Promise<Service> {
-  const environmentFiles = (block.get('EnvironmentFiles') ?? []).map((line) => line.replace(/ \(ignore_errors=\w+\)$/, '')).filter((path) => path.startsWith('/'));
+  const environmentFiles = (block.get('EnvironmentFiles') ?? [])
+    .map((line) => line.replace(/ \(ignore_errors=\w+\)$/, ''))
+    .filter((path) => path.startsWith('/'));
   const state = one(block, 'ActiveState');
   const running = state === 'active' || state === 'reloading';
   return {
     unit: one(block, 'Id'),
     state,
     running,
-    arguments: (running ? await runningArguments(remote, one(block, 'MainPID'), signal) : undefined) ?? (await unitArguments(remote, { block, environmentFiles, signal })),
+    arguments:
+      (running ? await runningArguments(remote, one(block, 'MainPID'), signal) : undefined) ??
+      (await unitArguments(remote, { block, environmentFiles, signal })),
     workingDirectory: one(block, 'WorkingDirectory').replace(/^!/, '') || '/',
     user: one(block, 'User') || 'root',
-    files: [one(block, 'FragmentPath'), ...one(block, 'DropInPaths').split(' '), ...environmentFiles].filter((path) => path.startsWith('/')),
+    files: [one(block, 'FragmentPath'), ...one(block, 'DropInPaths').split(' '), ...environmentFiles].filter((path) =>
+      path.startsWith('/'),
+    ),
   };
 }
 
 /** What the process was really started with. Undefined when there is no main process or it has just gone. */
-async function runningArguments(remote: RemoteHost, pid: string, signal: AbortSignal): Promise<readonly string[] | undefined> {
+async function runningArguments(
+  remote: RemoteHost,
+  pid: string,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
   if (!/^[1-9]\d*$/.test(pid)) return undefined;
-  const { stdout, status } = await remote.run({ argv: ['cat', `/proc/${pid}/cmdline`], become: 'root', accept: [0, 1] }, { signal });
+  const { stdout, status } = await remote.run(
+    { argv: ['cat', `/proc/${pid}/cmdline`], become: 'root', accept: [0, 1] },
+    { signal },
+  );
   if (status !== 0 || stdout.length === 0) return undefined;
   return stdout.toString('utf8').replace(/\0$/, '').split('\0');
 }
 
-async function unitArguments(remote: RemoteHost, unit: { block: Block; environmentFiles: readonly string[]; signal: AbortSignal }): Promise<readonly string[]> {
+async function unitArguments(
+  remote: RemoteHost,
+  unit: { block: Block; environmentFiles: readonly string[]; signal: AbortSignal },
+): Promise<readonly string[]> {
   const command = execArguments(one(unit.block, 'ExecStart'));
   if (!command.some((argument) => argument.includes('$'))) return command;
   const variables = parseEnvironment((unit.block.get('Environment') ?? []).join(' '));
   for (const file of unit.environmentFiles) {
-    const { stdout, status } = await remote.run({ argv: ['cat', '--', file], become: 'root', accept: [0, 1] }, { signal: unit.signal });
-    if (status === 0) for (const [name, value] of parseEnvironmentFile(stdout.toString('utf8'))) variables.set(name, value);
+    const { stdout, status } = await remote.run(
+      { argv: ['cat', '--', file], become: 'root', accept: [0, 1] },
+      { signal: unit.signal },
+    );
+    if (status === 0)
+      for (const [name, value] of parseEnvironmentFile(stdout.toString('utf8'))) variables.set(name, value);
   }
   return expandArguments(command, variables);
 }

@@ -18,7 +18,8 @@ describe('BoundedText', () => {
         const chunks = sizes.map((size) => Buffer.from(Array.from({ length: size }, () => 97 + (next++ % 26))));
         const whole = Buffer.concat(chunks).toString();
         const left = whole.length - 2 * limit;
-        const expected = left <= 0 ? whole : `${whole.slice(0, limit)}\n[${left} bytes left out]\n${whole.slice(-limit)}`;
+        const expected =
+          left <= 0 ? whole : `${whole.slice(0, limit)}\n[${left} bytes left out]\n${whole.slice(-limit)}`;
         expect(keep(chunks) === expected).toBe(true);
       }),
       { numRuns: 50 },

@@ -22,14 +22,20 @@ export interface CommandEnd {
 /** HOST_TTY or HOST_SUDO when the text is sudo's refusal (texts: sudo 1.8 and 1.9 under LC_ALL=C), else undefined. */
 export function sudoError(text: string, place: Pick<CommandPlace, 'host' | 'login'>): BackupError | undefined {
   const { host, login } = place;
-  if (/must have a tty/.test(text)) {
-    return new BackupError('HOST_TTY', `${host}: sudoers has requiretty.`, { host, hint: `Add "Defaults:${login} !requiretty" to sudoers on ${host}.` });
+  if (text.includes('must have a tty')) {
+    return new BackupError('HOST_TTY', `${host}: sudoers has requiretty.`, {
+      host,
+      hint: `Add "Defaults:${login} !requiretty" to sudoers on ${host}.`,
+    });
   }
   if (/^sudo: .*(?:password is required|no askpass)/m.test(text)) {
     const hint = `Add NOPASSWD for ${login} to sudoers on ${host}, or set ansible_become=false for it.`;
     return new BackupError('HOST_SUDO', `${host}: sudo needs a password for ${login}.`, { host, hint });
   }
-  const line = /^.*(?:not allowed to|not in the sudoers|may not run sudo|^env: .*sudo.*No such file|sudo: (?:command )?not found).*$/m.exec(text)?.[0];
+  const line =
+    /^.*(?:not allowed to|not in the sudoers|may not run sudo|^env: .*sudo.*No such file|sudo: (?:command )?not found).*$/m.exec(
+      text,
+    )?.[0];
   if (line === undefined) return undefined;
   const hint = `Allow ${login} to run every command as every user with NOPASSWD on ${host}, or set ansible_become=false for it.`;
   return new BackupError('HOST_SUDO', `${host}: sudo refuses ${login}: ${line.trim()}`, { host, hint });
@@ -55,5 +61,7 @@ export function lastLines(text: string): string {
 
 function describeStatus(status: number | undefined): string {
   if (status === undefined) return 'ended without an exit status';
-  return status > 128 && status < 160 ? `ended with status ${status} (signal ${status - 128})` : `ended with status ${status}`;
+  return status > 128 && status < 160
+    ? `ended with status ${status} (signal ${status - 128})`
+    : `ended with status ${status}`;
 }

@@ -48,7 +48,7 @@ export class GatedProcess implements RemoteProcess {
   readonly stdout: Readable;
   readonly exit: Promise<number>;
   /** Resolves when the channel is gone, so that its slot is free again. Never rejects. */
-  readonly closed: Promise<void>;
+  readonly closed: Promise<unknown>;
 
   readonly #channel: ClientChannel;
   readonly #options: GateOptions;
@@ -87,12 +87,12 @@ export class GatedProcess implements RemoteProcess {
     const { accept } = options.command;
     this.#tar = accept !== undefined && 'tar' in accept ? new TarJudge(accept.tar) : undefined;
     const exit = deferred<number>();
-    const closed = deferred<void>();
+    const closed = deferred<undefined>();
     this.exit = exit.promise;
     this.closed = closed.promise;
     this.#resolveExit = exit.resolve;
     this.#rejectExit = exit.reject;
-    this.#resolveClosed = closed.resolve;
+    this.#resolveClosed = () => closed.resolve(undefined);
     // A caller who only reads never looks at `exit`; the stream carries the same error.
     this.exit.catch(() => undefined);
     this.stdout = new Readable({
@@ -129,7 +129,8 @@ export class GatedProcess implements RemoteProcess {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#passed) this.#fail(new BackupError('ABORTED', `${this.#options.place.host}: ${this.#options.place.what} was closed`));
+    if (!this.#passed)
+      this.#fail(new BackupError('ABORTED', `${this.#options.place.host}: ${this.#options.place.what} was closed`));
     else this.stdout.destroy();
     await this.#windDown;
   }
@@ -164,7 +165,10 @@ export class GatedProcess implements RemoteProcess {
     if (this.#failure) return;
     this.#lastProgress = performance.now();
     const own = this.#outputMarker.push(chunk);
-    if (this.#outputMarker.overflown) return this.#fail(this.#banner());
+    if (this.#outputMarker.overflown) {
+      this.#fail(this.#banner());
+      return;
+    }
     if (own === undefined || own.length === 0) return;
     this.#bytes += own.length;
     if (this.stdout.push(own)) return;
@@ -191,7 +195,9 @@ export class GatedProcess implements RemoteProcess {
   #inputBroken(error: Error | null, callback: (error: Error | null) => void): void {
     if (error && !this.#passed) {
       const { host, what } = this.#options.place;
-      this.#fail(new BackupError('ABORTED', `${host}: the input of ${what} broke off: ${error.message}`, { host, cause: error }));
+      this.#fail(
+        new BackupError('ABORTED', `${host}: the input of ${what} broke off: ${error.message}`, { host, cause: error }),
+      );
     }
     callback(error);
   }
@@ -221,13 +227,19 @@ export class GatedProcess implements RemoteProcess {
   #decide(): void {
     if (this.#passed || this.#failure) return;
     const answered = this.#status !== undefined || this.#signalName !== undefined;
-    if (answered && this.#allReceived) return this.#judge();
+    if (answered && this.#allReceived) {
+      this.#judge();
+      return;
+    }
     if (this.#isClosed) this.#fail(this.#cut('the host closed the channel without an exit status'));
   }
 
   #judge(): void {
     const error = this.#verdict();
-    if (error) return this.#fail(error);
+    if (error) {
+      this.#fail(error);
+      return;
+    }
     this.#passed = true;
     clearTimeout(this.#deadlineTimer);
     this.#resolveExit(this.#status ?? 0);
@@ -241,7 +253,8 @@ export class GatedProcess implements RemoteProcess {
     const status = this.#status;
     const failed = () => commandError({ status, signal: this.#signalName, started, stderr: this.stderr }, place);
     if (!started || status === undefined || this.#signalName !== undefined) return failed();
-    if (!this.#tar) return ((command.accept as readonly number[] | undefined) ?? [0]).includes(status) ? undefined : failed();
+    if (!this.#tar)
+      return ((command.accept as readonly number[] | undefined) ?? [0]).includes(status) ? undefined : failed();
     if (status > 2) return failed();
     const verdict = this.#tar.verdict(status, place);
     if (verdict instanceof BackupError) return verdict;
@@ -250,7 +263,10 @@ export class GatedProcess implements RemoteProcess {
   }
 
   #finishOutput(): void {
-    if (this.#outputMarker.found === undefined) return this.#fail(this.#banner());
+    if (this.#outputMarker.found === undefined) {
+      this.#fail(this.#banner());
+      return;
+    }
     this.#finished = true;
     this.#stopClocks();
     this.stdout.push(null);
@@ -273,7 +289,12 @@ export class GatedProcess implements RemoteProcess {
   #destroyed(error: Error | null, callback: (error: Error | null) => void): void {
     if (!this.#failure && !this.#finished) {
       const { host, what } = this.#options.place;
-      this.#fail(new BackupError('ABORTED', `${host}: the reader of ${what} stopped before its end`, { host, cause: error ?? undefined }));
+      this.#fail(
+        new BackupError('ABORTED', `${host}: the reader of ${what} stopped before its end`, {
+          host,
+          cause: error ?? undefined,
+        }),
+      );
     }
     void (this.#windDown ?? Promise.resolve()).then(() => callback(error));
   }
@@ -286,10 +307,13 @@ export class GatedProcess implements RemoteProcess {
     this.#channel.resume();
     if (this.#isClosed) return;
     const pid = Number.parseInt(this.#errorMarker.found ?? '', 10);
-    if (this.#options.usesInput && pid > 1) await within(closeGrace, this.#options.kill(pid).catch(() => undefined));
+    if (this.#options.usesInput && pid > 1)
+      await within(
+        closeGrace,
+        this.#options.kill(pid).catch(() => undefined),
+      );
     this.#channel.end();
-    await within(endGrace, this.closed);
-    if (this.#isClosed) return;
+    if (await within(endGrace, this.closed)) return;
     this.#channel.close();
     await within(closeGrace, this.closed);
     this.#resolveClosed();
@@ -334,10 +358,14 @@ export class GatedProcess implements RemoteProcess {
   #banner(): BackupError {
     const { host, what, login } = this.#options.place;
     const noise = lastLines(this.#outputMarker.noise.slice(0, 200));
-    return new BackupError('STREAM_BANNER', `${host}: the output of ${what} did not begin; the login shell printed: ${noise}`, {
-      host,
-      hint: `The shell start files of ${login} on ${host} must print nothing when the shell is not interactive.`,
-    });
+    return new BackupError(
+      'STREAM_BANNER',
+      `${host}: the output of ${what} did not begin; the login shell printed: ${noise}`,
+      {
+        host,
+        hint: `The shell start files of ${login} on ${host} must print nothing when the shell is not interactive.`,
+      },
+    );
   }
 
   #said(): string {
@@ -346,11 +374,13 @@ export class GatedProcess implements RemoteProcess {
   }
 }
 
-/** Waits for the promise, at most so many seconds. */
-async function within(seconds: number, promise: Promise<void>): Promise<void> {
+/** Waits for the promise, at most so many seconds; says whether it came. */
+async function within(seconds: number, promise: Promise<unknown>): Promise<boolean> {
   const timer = new AbortController();
-  await Promise.race([promise, delay(seconds * 1000, undefined, { signal: timer.signal }).catch(() => undefined)]);
+  const late = delay(seconds * 1000, false, { signal: timer.signal }).catch(() => false);
+  const came = await Promise.race([promise.then(() => true), late]);
   timer.abort();
+  return came;
 }
 
 function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: Error) => void } {

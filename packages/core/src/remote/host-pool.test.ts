@@ -20,21 +20,34 @@ describe('createHostPool', () => {
   it('remembers a host that failed, and goes on with the others', async () => {
     await using sample = await sampleRemote();
     await using pool = createHostPool({ user: sample.user });
-    const bad = { ...named(sample.host, 'bad'), connection: { ...sample.host.connection, knownHostsFiles: ['/dev/null'] } };
+    const bad = {
+      ...named(sample.host, 'bad'),
+      connection: { ...sample.host.connection, knownHostsFiles: ['/dev/null'] },
+    };
     const [first, second] = await Promise.all([rejection(pool.get(bad)), rejection(pool.get(bad))]);
     expect(first).toMatchObject({ code: 'HOST_KEY', host: 'bad' });
     expect(second).toBe(first);
     expect((await pool.get(sample.host)).facts.hostname).not.toBe('');
     expect(sample.server.connections).toBe(2);
     const outcomes = await pool.outcomes();
-    expect(outcomes.map(({ host, error }) => [host.name, error?.code])).toEqual([['bad', 'HOST_KEY'], ['sample1', undefined]]);
+    expect(outcomes.map(({ host, error }) => [host.name, error?.code])).toEqual([
+      ['bad', 'HOST_KEY'],
+      ['sample1', undefined],
+    ]);
   });
 
   it('accepts any key when the inventory says so, with a warning', async () => {
     await using sample = await sampleRemote();
     const warnings: unknown[] = [];
-    await using pool = createHostPool({ user: sample.user, warn: (host, { code, message }) => warnings.push([host.name, code, message]) });
-    const connection = { ...sample.host.connection, knownHostsFiles: ['/dev/null'], strictHostKeyChecking: 'no' as const };
+    await using pool = createHostPool({
+      user: sample.user,
+      warn: (host, { code, message }) => warnings.push([host.name, code, message]),
+    });
+    const connection = {
+      ...sample.host.connection,
+      knownHostsFiles: ['/dev/null'],
+      strictHostKeyChecking: 'no' as const,
+    };
     await pool.get({ ...sample.host, connection });
     expect(warnings).toEqual([['sample1', 'HOST_KEY_UNCHECKED', expect.stringContaining(sample.server.fingerprint)]]);
   });

@@ -41,7 +41,10 @@ export function createHostPool(options: HostPoolOptions): HostPool {
 
   return {
     get(host) {
-      if (closed) return Promise.reject(new BackupError('ABORTED', `${host.name}: the connections have been closed`, { host: host.name }));
+      if (closed)
+        return Promise.reject(
+          new BackupError('ABORTED', `${host.name}: the connections have been closed`, { host: host.name }),
+        );
       const existing = connections.get(host.name);
       if (existing) return existing.remote;
       const remote = limit(() => connect(host));
@@ -57,7 +60,9 @@ export function createHostPool(options: HostPoolOptions): HostPool {
 
     async [Symbol.asyncDispose]() {
       closed = true;
-      await Promise.allSettled([...connections.values()].map(async ({ remote }) => (await remote)[Symbol.asyncDispose]()));
+      await Promise.allSettled(
+        [...connections.values()].map(async ({ remote }) => (await remote)[Symbol.asyncDispose]()),
+      );
       connections.clear();
     },
   };

@@ -24,7 +24,9 @@ const echo: RequestListener = (request, response) => {
   request.on('end', () => {
     const { url, method, headers } = request;
     response.writeHead(url === '/missing' ? 404 : 200, { 'x-kind': 'echo' });
-    response.end(JSON.stringify({ url, method, authorization: headers.authorization, body: Buffer.concat(chunks).toString() }));
+    response.end(
+      JSON.stringify({ url, method, authorization: headers.authorization, body: Buffer.concat(chunks).toString() }),
+    );
   });
 };
 
@@ -37,7 +39,12 @@ describe('httpRequest', () => {
     const auth = { user: 'me', password: new Secret('pass') };
     const answer = await httpRequest(remote, { ...to, path: '/a?b=c', method: 'POST', body: 'hällo', auth });
     expect(answer).toMatchObject({ status: 200, headers: { 'x-kind': 'echo' } });
-    expect(JSON.parse(answer.body.toString())).toEqual({ url: '/a?b=c', method: 'POST', authorization: 'Basic bWU6cGFzcw==', body: 'hällo' });
+    expect(JSON.parse(answer.body.toString())).toEqual({
+      url: '/a?b=c',
+      method: 'POST',
+      authorization: 'Basic bWU6cGFzcw==',
+      body: 'hällo',
+    });
     expect(await httpRequest(remote, { ...to, path: '/missing' })).toMatchObject({ status: 404 });
   });
 
@@ -52,7 +59,11 @@ describe('httpRequest', () => {
     });
     const remote = await sample.connect();
     const to = { host: '127.0.0.1', port: service.port };
-    const failed = { code: 'HTTP_FAILED', host: 'sample1', message: expect.stringContaining(`127.0.0.1:${service.port}`) };
+    const failed = {
+      code: 'HTTP_FAILED',
+      host: 'sample1',
+      message: expect.stringContaining(`127.0.0.1:${service.port}`),
+    };
     expect(await rejection(httpRequest(remote, { ...to, path: '/cut' }))).toMatchObject(failed);
     expect(await rejection(httpRequest(remote, { ...to, path: '/large', maximumBytes: 1000 }))).toMatchObject(failed);
     expect(await rejection(httpRequest(remote, { ...to, path: '/slow', deadline: 0.3 }))).toMatchObject(failed);
@@ -75,8 +86,15 @@ describe('httpRequest', () => {
     await using open = await sampleRemote();
     await using closed = await sampleRemote({ refuseForwarding: true });
     const to = { host: '127.0.0.1', port: 1, path: '/' };
-    expect(await rejection(httpRequest(await open.connect(), to))).toMatchObject({ code: 'HOST_FORWARD', retryable: true });
+    expect(await rejection(httpRequest(await open.connect(), to))).toMatchObject({
+      code: 'HOST_FORWARD',
+      retryable: true,
+    });
     const forbidden = await rejection(httpRequest(await closed.connect(), to));
-    expect(forbidden).toMatchObject({ code: 'HOST_FORWARD', retryable: false, hint: expect.stringContaining('AllowTcpForwarding') });
+    expect(forbidden).toMatchObject({
+      code: 'HOST_FORWARD',
+      retryable: false,
+      hint: expect.stringContaining('AllowTcpForwarding'),
+    });
   });
 });

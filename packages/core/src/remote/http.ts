@@ -46,7 +46,8 @@ export interface HttpResponse {
 
 /**
  * One HTTP or HTTPS exchange through the host's SSH connection. Any status is an answer, so 404 and 500 are returned.
- * Errors: HOST_FORWARD (no connection to the address), HTTP_FAILED (no complete answer in time, or too large a one), or the abort reason.
+ * Errors: HOST_FORWARD (no connection to the address), HTTP_FAILED (no complete answer in time, or too large a one), STREAM_CUT (the
+ * SSH connection was lost), or the abort reason.
  */
 export async function httpRequest(remote: RemoteHost, request: HttpRequest): Promise<HttpResponse> {
   const deadline = request.deadline ?? defaultDeadline;
@@ -131,5 +132,9 @@ function failed(remote: RemoteHost, request: HttpRequest, why: string, cause: un
   const scheme = request.tls ? 'https' : 'http';
   const path = request.path.replace(/\?.*$/, '');
   const where = `${request.method ?? 'GET'} ${scheme}://${request.host}:${request.port}${path}`;
-  return new BackupError('HTTP_FAILED', `${remote.host.name}: ${where}: ${why}`, { host: remote.host.name, cause, retryable: true });
+  return new BackupError('HTTP_FAILED', `${remote.host.name}: ${where}: ${why}`, {
+    host: remote.host.name,
+    cause,
+    retryable: true,
+  });
 }

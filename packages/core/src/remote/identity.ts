@@ -62,7 +62,10 @@ async function loadKey(file: string, host: string): Promise<ParsedKey | 'encrypt
   const key = Array.isArray(parsed) ? (parsed as ParsedKey[])[0] : parsed;
   if (key instanceof Error || key === undefined) {
     if (key && /passphrase/i.test(key.message)) return 'encrypted';
-    throw new BackupError('HOST_KEY_FILE', `${host}: ${file} is not a private key that can be used`, { host, cause: key });
+    throw new BackupError('HOST_KEY_FILE', `${host}: ${file} is not a private key that can be used`, {
+      host,
+      cause: key,
+    });
   }
   if (!key.isPrivateKey()) {
     throw new BackupError('HOST_KEY_FILE', `${host}: ${file} is a public key, the private one is needed`, { host });
@@ -71,6 +74,13 @@ async function loadKey(file: string, host: string): Promise<ParsedKey | 'encrypt
 }
 
 async function existing(files: readonly string[]): Promise<readonly string[]> {
-  const found = await Promise.all(files.map((file) => access(file).then(() => true, () => false)));
+  const found = await Promise.all(
+    files.map((file) =>
+      access(file).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
   return files.filter((_, index) => found[index]);
 }

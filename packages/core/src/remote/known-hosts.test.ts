@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { checkHostKey, fingerprint, hostKeyAlgorithms, keyType, parseKnownHosts, readKnownHosts } from './known-hosts.js';
+import {
+  checkHostKey,
+  fingerprint,
+  hostKeyAlgorithms,
+  keyType,
+  parseKnownHosts,
+  readKnownHosts,
+} from './known-hosts.js';
 
 // Keys made by ssh-keygen; fingerprints printed by `ssh-keygen -l`, hashed lines made by `ssh-keygen -H`.
 const first = 'AAAAC3NzaC1lZDI1NTE5AAAAIIt7Pb6VSNK+nPXD9Z6g1584UMyM6yfX/+xNywnH+qd5';
@@ -91,6 +98,9 @@ describe('hostKeyAlgorithms', () => {
 describe('readKnownHosts', () => {
   it('takes a missing file for an empty one, and refuses one it cannot read', async () => {
     expect(await readKnownHosts(['/no/such/file', '/dev/null'])).toEqual([]);
-    await expect(readKnownHosts(['/'])).rejects.toMatchObject({ code: 'HOST_KEY', message: expect.stringContaining('/') });
+    await expect(readKnownHosts(['/'])).rejects.toMatchObject({
+      code: 'HOST_KEY',
+      message: expect.stringContaining('/'),
+    });
   });
 });

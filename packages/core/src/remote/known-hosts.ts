@@ -15,7 +15,8 @@ export interface KnownHost {
 export type HostKeyVerdict =
   | { readonly status: 'known' }
   | { readonly status: 'unknown'; readonly authorities: boolean }
-  | { readonly status: 'changed' | 'revoked'; readonly entry: KnownHost };
+  | { readonly status: 'changed'; readonly entry: KnownHost }
+  | { readonly status: 'revoked'; readonly entry: KnownHost };
 
 /** Host keys in the order OpenSSH prefers them; an RSA key is recorded as `ssh-rsa` and offered with three signature algorithms. */
 const algorithmsByType = new Map([
@@ -49,7 +50,12 @@ export function parseKnownHosts(content: string, file: string): readonly KnownHo
 }
 
 /** What the files say about the key that a server showed. */
-export function checkHostKey(entries: readonly KnownHost[], address: string, port: number, key: Buffer): HostKeyVerdict {
+export function checkHostKey(
+  entries: readonly KnownHost[],
+  address: string,
+  port: number,
+  key: Buffer,
+): HostKeyVerdict {
   const named = entriesFor(entries, address, port);
   const revoked = named.find((entry) => entry.marker === 'revoked' && entry.key.equals(key));
   if (revoked) return { status: 'revoked', entry: revoked };
@@ -58,7 +64,8 @@ export function checkHostKey(entries: readonly KnownHost[], address: string, por
   const changed = keys.find((entry) => entry.type === keyType(key));
   if (changed) return { status: 'changed', entry: changed };
   // As ssh does: a host that is not known under its port is accepted with the key known for its name alone.
-  if (port !== 22 && keys.length === 0 && checkHostKey(entries, address, 22, key).status === 'known') return { status: 'known' };
+  if (port !== 22 && keys.length === 0 && checkHostKey(entries, address, 22, key).status === 'known')
+    return { status: 'known' };
   return { status: 'unknown', authorities: named.some((entry) => entry.marker === 'cert-authority') };
 }
 
@@ -66,7 +73,11 @@ export function checkHostKey(entries: readonly KnownHost[], address: string, por
  * The algorithms to ask the server for, the recorded types first: a server that has several keys must show the one we know,
  * or an honest server looks like an attack.
  */
-export function hostKeyAlgorithms(entries: readonly KnownHost[], address: string, port: number): readonly HostKeyAlgorithm[] {
+export function hostKeyAlgorithms(
+  entries: readonly KnownHost[],
+  address: string,
+  port: number,
+): readonly HostKeyAlgorithm[] {
   const own = entriesFor(entries, address, port);
   const known = own.length > 0 ? own : entriesFor(entries, address, 22);
   const types = new Set(known.filter((entry) => entry.marker === undefined).map((entry) => entry.type));

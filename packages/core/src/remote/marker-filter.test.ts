@@ -25,7 +25,11 @@ describe('MarkerFilter', () => {
 
   it('reports noise without end, and keeps the end of it', () => {
     const { marker, own } = filter([Buffer.alloc(3000, 'x'), Buffer.from('last')]);
-    expect({ own, overflown: marker.overflown, found: marker.found }).toEqual({ own: '', overflown: true, found: undefined });
+    expect({ own, overflown: marker.overflown, found: marker.found }).toEqual({
+      own: '',
+      overflown: true,
+      found: undefined,
+    });
     expect(marker.noise).toHaveLength(1024);
     expect(marker.noise).toMatch(/xlast$/);
   });

@@ -29,8 +29,20 @@ describe('quoteArgument', () => {
   });
 
   it('leaves plain words alone, and quotes what some shell would expand', () => {
-    expect(['tar', '--one-file-system', '/etc/a.b', 'a=b'].map(quoteArgument)).toEqual(['tar', '--one-file-system', '/etc/a.b', 'a=b']);
-    expect(['', '=x', '~', "it's", 'a b', '*'].map(quoteArgument)).toEqual(["''", "'=x'", "'~'", String.raw`'it'\''s'`, "'a b'", "'*'"]);
+    expect(['tar', '--one-file-system', '/etc/a.b', 'a=b'].map(quoteArgument)).toEqual([
+      'tar',
+      '--one-file-system',
+      '/etc/a.b',
+      'a=b',
+    ]);
+    expect(['', '=x', '~', "it's", 'a b', '*'].map(quoteArgument)).toEqual([
+      "''",
+      "'=x'",
+      "'~'",
+      String.raw`'it'\''s'`,
+      "'a b'",
+      "'*'",
+    ]);
   });
 
   it('refuses a NUL byte', () => {
@@ -74,7 +86,8 @@ describe('commandLine', () => {
   });
 
   it('uses sudo for another user, runuser for a root login, and nothing for root itself', () => {
-    const line = (user: string | undefined, loginIsRoot: boolean) => commandLine({ argv: ['id'] }, { ...options, user, loginIsRoot });
+    const line = (user: string | undefined, loginIsRoot: boolean) =>
+      commandLine({ argv: ['id'] }, { ...options, user, loginIsRoot });
     expect(line('postgres', false)).toContain('LC_ALL=C sudo -n -H -u postgres -- /bin/sh -c');
     expect(line('postgres', true)).toContain('LC_ALL=C runuser -u postgres -- /bin/sh -c');
     expect(line('root', true)).not.toMatch(/sudo|runuser/);
@@ -82,7 +95,8 @@ describe('commandLine', () => {
   });
 
   it('refuses what is no user, no variable, or too long for one argument', () => {
-    const line = (change: object, user?: string) => () => commandLine({ argv: ['id'], ...change }, { ...options, user });
+    const line = (change: object, user?: string) => () =>
+      commandLine({ argv: ['id'], ...change }, { ...options, user });
     expect(line({}, 'a; reboot')).toThrow('not a user name');
     expect(line({ env: { 'A B': '' } })).toThrow('environment variable');
     expect(line({ argv: ['echo', 'x'.repeat(130_000)] })).toThrow('longer than');
@@ -91,7 +105,9 @@ describe('commandLine', () => {
 
 describe('describeCommand', () => {
   it('is short, on one line, and hides passwords in URLs', () => {
-    expect(describeCommand({ argv: ['psql', 'postgres://me:pw@db/x', 'a\nb'] })).toBe("psql postgres://[secret]@db/x 'a b'");
+    expect(describeCommand({ argv: ['psql', 'postgres://me:pw@db/x', 'a\nb'] })).toBe(
+      "psql postgres://[secret]@db/x 'a b'",
+    );
     expect(describeCommand({ argv: ['echo', 'x'.repeat(500)] })).toHaveLength(160);
   });
 });

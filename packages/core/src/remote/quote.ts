@@ -70,7 +70,10 @@ export function commandLine(command: Command, options: LineOptions): string {
   const inner = ['/bin/sh', '-c', options.usesInput ? wrapper.input : wrapper.lifeline, 'lsbackup', ...argv];
   const line = `cd / && exec env LC_ALL=C ${[...changeUser(options), ...inner].map(quoteArgument).join(' ')}`;
   if (Buffer.byteLength(line) > maximumLine) {
-    throw new BackupError('INTERNAL', `the command line of ${describeCommand(command)} is longer than ${maximumLine} bytes`);
+    throw new BackupError(
+      'INTERNAL',
+      `the command line of ${describeCommand(command)} is longer than ${maximumLine} bytes`,
+    );
   }
   return line;
 }
@@ -94,7 +97,8 @@ function environment(command: Command): readonly string[] {
   const entries = Object.entries(command.env ?? {});
   if (entries.length === 0) return [];
   for (const [name] of entries) {
-    if (!variableName.test(name)) throw new BackupError('INTERNAL', `${name} is not the name of an environment variable`);
+    if (!variableName.test(name))
+      throw new BackupError('INTERNAL', `${name} is not the name of an environment variable`);
   }
   return ['env', ...entries.map(([name, value]) => `${name}=${value}`)];
 }

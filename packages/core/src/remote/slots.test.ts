@@ -21,20 +21,25 @@ describe('Slots', () => {
   it('lets everybody through in the end, never more than the limit at once', async () => {
     const kinds = fc.array(fc.boolean(), { maxLength: 30 });
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 0, max: 3 }), kinds, async (limit, reserved, helpers) => {
-        const slots = new Slots(limit, reserved);
-        let most = 0;
-        const user = async (helper: boolean): Promise<void> => {
-          const slot = await slots.take(helper, undefined);
-          most = Math.max(most, slots.open);
-          await turn();
-          slot.release();
-          slot.release();
-        };
-        await Promise.all(helpers.map(user));
-        expect(slots.open).toBe(0);
-        expect(most).toBeLessThanOrEqual(limit);
-      }),
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 6 }),
+        fc.integer({ min: 0, max: 3 }),
+        kinds,
+        async (limit, reserved, helpers) => {
+          const slots = new Slots(limit, reserved);
+          let most = 0;
+          const user = async (helper: boolean): Promise<void> => {
+            const slot = await slots.take(helper, undefined);
+            most = Math.max(most, slots.open);
+            await turn();
+            slot.release();
+            slot.release();
+          };
+          await Promise.all(helpers.map(user));
+          expect(slots.open).toBe(0);
+          expect(most).toBeLessThanOrEqual(limit);
+        },
+      ),
       { numRuns: 30 },
     );
   });

@@ -30,7 +30,10 @@ export class Slots {
   /** Resolves when there is room. Rejects with the signal's reason when it aborts first. */
   take(helper: boolean, signal: AbortSignal | undefined): Promise<Slot> {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason as Error);
+      if (signal?.aborted) {
+        reject(signal.reason as Error);
+        return;
+      }
       const onAbort = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
         reject(signal?.reason as Error);

@@ -18,7 +18,11 @@ describe('a command on a host', () => {
     const remote = await sample.connect();
     const output = await remote.run({ argv: ['sh', '-c', 'printf "a b"; echo "it\'s" >&2; exit 3'], accept: [0, 3] });
     expect(output).toEqual({ stdout: Buffer.from('a b'), stderr: "it's\n", status: 3 });
-    expect(remote.facts).toMatchObject({ loginIsRoot: process.getuid?.() === 0, tar: 'gnu', sshFingerprint: sample.server.fingerprint });
+    expect(remote.facts).toMatchObject({
+      loginIsRoot: process.getuid?.() === 0,
+      tar: 'gnu',
+      sshFingerprint: sample.server.fingerprint,
+    });
     expect(remote.facts.hostname).not.toBe('');
   });
 
@@ -29,15 +33,22 @@ describe('a command on a host', () => {
     expect(error).toMatchObject({ code: 'COMMAND_FAILED', host: 'sample1' });
     expect(String(error)).toMatch(/sample1: sh -c .* ended with status 4: broken/);
     expect(await rejection(remote.run({ argv: ['no-such-program'] }))).toMatchObject({ code: 'COMMAND_FAILED' });
-    expect(await rejection(remote.run({ argv: ['true'], cwd: '/no/such' }))).toMatchObject({ message: expect.stringContaining('was not started') });
+    expect(await rejection(remote.run({ argv: ['true'], cwd: '/no/such' }))).toMatchObject({
+      message: expect.stringContaining('was not started'),
+    });
   });
 
   it('takes input, and sees its end', async () => {
     await using sample = await sampleRemote();
     const remote = await sample.connect();
-    expect((await remote.run({ argv: ['wc', '-c'] }, { input: Buffer.alloc(100_000) })).stdout.toString().trim()).toBe('100000');
+    expect((await remote.run({ argv: ['wc', '-c'] }, { input: Buffer.alloc(100_000) })).stdout.toString().trim()).toBe(
+      '100000',
+    );
     const file = path.join(sample.directory, 'written');
-    await remote.write({ argv: ['sh', '-c', 'cat > "$1"', 'sh', file] }, Readable.from([Buffer.from('one '), Buffer.from('two')]));
+    await remote.write(
+      { argv: ['sh', '-c', 'cat > "$1"', 'sh', file] },
+      Readable.from([Buffer.from('one '), Buffer.from('two')]),
+    );
     expect(await readFile(file, 'utf8')).toBe('one two');
   });
 
@@ -52,7 +63,9 @@ describe('a command on a host', () => {
         throw new Error('source broke');
       })(),
     );
-    const error = await rejection(remote.write({ argv: ['sh', '-c', 'cat >/dev/null; echo complete > "$1"', 'sh', file] }, breaks));
+    const error = await rejection(
+      remote.write({ argv: ['sh', '-c', 'cat >/dev/null; echo complete > "$1"', 'sh', file] }, breaks),
+    );
     expect(error).toMatchObject({ message: expect.stringContaining('source broke') });
     await expect(readFile(file)).rejects.toMatchObject({ code: 'ENOENT' });
   });
@@ -60,8 +73,14 @@ describe('a command on a host', () => {
   it('reports a command that ends before it took its input', async () => {
     await using sample = await sampleRemote();
     const remote = await sample.connect();
-    const endless = Readable.from((function* () { for (;;) yield Buffer.alloc(65_536); })());
-    const error = await rejection(remote.write({ argv: ['sh', '-c', 'head -c 10 >/dev/null; echo no space >&2; exit 5'] }, endless));
+    const endless = Readable.from(
+      (function* () {
+        for (;;) yield Buffer.alloc(65_536);
+      })(),
+    );
+    const error = await rejection(
+      remote.write({ argv: ['sh', '-c', 'head -c 10 >/dev/null; echo no space >&2; exit 5'] }, endless),
+    );
     expect(error).toMatchObject({ code: 'COMMAND_FAILED', message: expect.stringContaining('no space') });
     expect(endless.destroyed).toBe(true);
   });
@@ -80,8 +99,12 @@ describe('a command on a host', () => {
   it('is bounded in time and in output', async () => {
     await using sample = await sampleRemote();
     const remote = await sample.connect();
-    expect(await rejection(remote.run({ argv: ['sleep', '60'], deadline: 0.3 }))).toMatchObject({ code: 'COMMAND_TIMEOUT' });
-    expect(await rejection(remote.run(bytes(5000), { maximumBytes: 1000 }))).toMatchObject({ message: expect.stringContaining('more than 1000 bytes') });
+    expect(await rejection(remote.run({ argv: ['sleep', '60'], deadline: 0.3 }))).toMatchObject({
+      code: 'COMMAND_TIMEOUT',
+    });
+    expect(await rejection(remote.run(bytes(5000), { maximumBytes: 1000 }))).toMatchObject({
+      message: expect.stringContaining('more than 1000 bytes'),
+    });
     expect(sample.server.running).toBe(0);
   });
 
@@ -125,9 +148,15 @@ describe('a command on a host', () => {
     const remote = await sample.connect();
     const controller = new AbortController();
     const { signal } = controller;
-    const streams = Array.from({ length: 10 }, () => remote.read({ argv: ['sleep', '60'] }, { signal }).then(drain, (error: unknown) => ({ error })));
-    const answers = await Promise.all(Array.from({ length: 12 }, (_, index) => remote.run({ argv: ['echo', String(index)] })));
-    expect(answers.map(({ stdout }) => Number(stdout.toString()))).toEqual(Array.from({ length: 12 }, (_, index) => index));
+    const streams = Array.from({ length: 10 }, () =>
+      remote.read({ argv: ['sleep', '60'] }, { signal }).then(drain, (error: unknown) => ({ error })),
+    );
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, index) => remote.run({ argv: ['echo', String(index)] })),
+    );
+    expect(answers.map(({ stdout }) => Number(stdout.toString()))).toEqual(
+      Array.from({ length: 12 }, (_, index) => index),
+    );
     controller.abort();
     for (const { error } of await Promise.all(streams)) expect(error).toMatchObject({ code: 'ABORTED' });
   });
@@ -135,7 +164,9 @@ describe('a command on a host', () => {
   it('manages with a server that allows fewer sessions than usual', async () => {
     await using sample = await sampleRemote({ maximumSessions: 2 });
     const remote = await sample.connect();
-    const answers = await Promise.all(Array.from({ length: 10 }, () => remote.run({ argv: ['sh', '-c', 'sleep 0.02; echo ok'] })));
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => remote.run({ argv: ['sh', '-c', 'sleep 0.02; echo ok'] })),
+    );
     expect(answers.map(({ stdout }) => stdout.toString())).toEqual(Array.from({ length: 10 }, () => 'ok\n'));
   });
 });
@@ -146,7 +177,11 @@ describe('the exit gate', () => {
     ['the connection is cut after one byte', { cutAfter: 1 }, 'STREAM_CUT'],
     ['the connection is cut in the middle', { cutAfter: 200_000 }, 'STREAM_CUT'],
     ['the connection is cut after the last byte', { cutAfter: 300_000 }, 'STREAM_CUT'],
-    ['status 0 came, but the connection was cut before the end of the data', { cutAfter: 200_000, statusBeforeCut: 0 }, 'STREAM_CUT'],
+    [
+      'status 0 came, but the connection was cut before the end of the data',
+      { cutAfter: 200_000, statusBeforeCut: 0 },
+      'STREAM_CUT',
+    ],
     ['no status comes', { noExitStatus: true }, 'STREAM_CUT'],
     ['the command is ended by a signal', { exitSignal: 'KILL' }, 'COMMAND_FAILED'],
     ['the command ends with a status that is not accepted', { exitStatus: 2 }, 'COMMAND_FAILED'],
@@ -158,7 +193,11 @@ describe('the exit gate', () => {
     await using sample = await sampleRemote(faulty(fault));
     const remote = await sample.connect();
     const { bytes: received, error } = await drain(await remote.read(bytes(300_000)));
-    expect(error).toMatchObject({ code, host: 'sample1', message: expect.stringContaining('head -c 300000 /dev/zero') });
+    expect(error).toMatchObject({
+      code,
+      host: 'sample1',
+      message: expect.stringContaining('head -c 300000 /dev/zero'),
+    });
     expect(received).toBeLessThanOrEqual(300_000);
   });
 
@@ -194,9 +233,14 @@ describe('the exit gate', () => {
   it('applies a tar policy, with warnings', async () => {
     await using sample = await sampleRemote();
     const remote = await sample.connect();
-    const command = (status: number) => ({ argv: ['sh', '-c', `echo data; echo "tar: ./x: file changed as we read it" >&2; exit ${status}`] });
+    const command = (status: number) => ({
+      argv: ['sh', '-c', `echo data; echo "tar: ./x: file changed as we read it" >&2; exit ${status}`],
+    });
     const warnings: unknown[] = [];
-    const accepted = await remote.read({ ...command(1), accept: { tar: { mayChange: true, mayVanish: false } } }, { warn: (warning) => warnings.push(warning) });
+    const accepted = await remote.read(
+      { ...command(1), accept: { tar: { mayChange: true, mayVanish: false } } },
+      { warn: (warning) => warnings.push(warning) },
+    );
     expect(await drain(accepted)).toMatchObject({ error: undefined });
     expect(warnings).toEqual([{ code: 'FILE_CHANGED', message: 'sample1: changed while being read: ./x' }]);
     const refused = await remote.read({ ...command(1), accept: { tar: { mayChange: false, mayVanish: true } } });
@@ -223,7 +267,11 @@ describe('connecting', () => {
     await using sample = await sampleRemote();
     await sample.server.close();
     const error = await rejection(sample.connect());
-    expect(error).toMatchObject({ code: 'HOST_UNREACHABLE', host: 'sample1', message: expect.stringContaining(String(sample.server.port)) });
+    expect(error).toMatchObject({
+      code: 'HOST_UNREACHABLE',
+      host: 'sample1',
+      message: expect.stringContaining(String(sample.server.port)),
+    });
   });
 
   it('refuses a host whose key is not known, or is another, and says the fingerprints', async () => {
@@ -235,7 +283,11 @@ describe('connecting', () => {
     const [name] = sample.server.knownHostsLine.split(' ');
     await writeFile(file, `${name} ${generateKey().publicKey}\n`);
     const changed = await rejection(sample.connect({ knownHostsFiles: [file] }));
-    expect(changed).toMatchObject({ code: 'HOST_KEY', message: expect.stringMatching(/changed: .*SHA256:.*SHA256:.*changed:1/), hint: expect.stringContaining('ssh-keygen -R') });
+    expect(changed).toMatchObject({
+      code: 'HOST_KEY',
+      message: expect.stringMatching(/changed: .*SHA256:.*SHA256:.*changed:1/),
+      hint: expect.stringContaining('ssh-keygen -R'),
+    });
     expect(sample.server.commands).toEqual([]);
   });
 
@@ -243,8 +295,14 @@ describe('connecting', () => {
     await using sample = await sampleRemote();
     const file = path.join(sample.directory, 'other');
     await writeFile(file, generateKey().privateKey);
-    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({ code: 'HOST_AUTH', message: expect.stringContaining(file) });
-    expect(await rejection(sample.connect({ privateKeyFile: undefined }))).toMatchObject({ code: 'HOST_AUTH', message: expect.stringContaining('no key was found') });
+    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+      code: 'HOST_AUTH',
+      message: expect.stringContaining(file),
+    });
+    expect(await rejection(sample.connect({ privateKeyFile: undefined }))).toMatchObject({
+      code: 'HOST_AUTH',
+      message: expect.stringContaining('no key was found'),
+    });
   });
 
   it('refuses key files that are missing, no key, or encrypted', async () => {
@@ -254,7 +312,10 @@ describe('connecting', () => {
     await writeFile(file, 'this is no key');
     expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({ code: 'HOST_KEY_FILE' });
     await writeFile(file, encryptedKey);
-    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({ code: 'HOST_KEY_FILE', hint: expect.stringContaining('ssh-add') });
+    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+      code: 'HOST_KEY_FILE',
+      hint: expect.stringContaining('ssh-add'),
+    });
   });
 
   it('stops when it is aborted', async () => {

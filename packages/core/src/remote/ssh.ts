@@ -11,6 +11,8 @@ import type { Dialled } from './dial.js';
 import { GatedProcess } from './exit-gate.js';
 import { factsCommand, readFacts } from './facts.js';
 import { ForwardedSocket } from './forward.js';
+import { channelRefused, forwardError, openChannel } from './open-channel.js';
+import type { OpenCallback } from './open-channel.js';
 import { commandLine, describeCommand } from './quote.js';
 import type { Command, HostFacts, Output, RemoteHost, RemoteProcess, StreamOptions } from './remote-host.js';
 import { Slots } from './slots.js';
@@ -23,7 +25,6 @@ const runDeadline = 60;
 const streamQuiet = 120;
 const maximumOutput = 16 * 1024 * 1024;
 const maximumRefusals = 20;
-const openTimeout = 30;
 const closeTimeout = 5;
 
 export interface ConnectOptions {
@@ -34,7 +35,12 @@ export interface ConnectOptions {
   readonly retryPause?: number;
 }
 
-type Mode = { readonly usesInput: boolean; readonly helper: boolean; readonly quiet: number | undefined; readonly deadline: number | undefined };
+interface Mode {
+  readonly usesInput: boolean;
+  readonly helper: boolean;
+  readonly quiet: number | undefined;
+  readonly deadline: number | undefined;
+}
 
 /**
  * Connects, logs in, and gathers the host's facts.
@@ -42,7 +48,13 @@ type Mode = { readonly usesInput: boolean; readonly helper: boolean; readonly qu
  */
 export async function connectSsh(host: Host, options: ConnectOptions): Promise<RemoteHost> {
   const warn = options.warn ?? (() => undefined);
-  const dialled = await dial({ host, user: options.user, signal: options.signal, warn, retryPause: options.retryPause });
+  const dialled = await dial({
+    host,
+    user: options.user,
+    signal: options.signal,
+    warn,
+    retryPause: options.retryPause,
+  });
   const remote = new SshHost(host, dialled);
   try {
     await remote.gatherFacts(options.signal);
@@ -71,7 +83,8 @@ class SshHost implements RemoteHost {
   }
 
   get facts(): HostFacts {
-    if (!this.#facts) throw new BackupError('INTERNAL', `${this.host.name}: facts were asked for before they were gathered`);
+    if (!this.#facts)
+      throw new BackupError('INTERNAL', `${this.host.name}: facts were asked for before they were gathered`);
     return this.#facts;
   }
 
@@ -84,15 +97,19 @@ class SshHost implements RemoteHost {
   async run(command: Command, options: StreamOptions & { readonly maximumBytes?: number } = {}): Promise<Output> {
     const deadline = command.deadline ?? runDeadline;
     const mode = { usesInput: options.input !== undefined, helper: true, quiet: options.quiet, deadline };
-    const process = await this.#open(command, options, mode);
-    await using _ = process;
+    await using process = await this.#open(command, options, mode);
     if (options.input) process.stdin.end(options.input);
     const stdout = await this.#collect(process, command, options.maximumBytes ?? maximumOutput);
     return { stdout, stderr: process.stderr, status: await process.exit };
   }
 
   async read(command: Command, options: StreamOptions = {}): Promise<Readable> {
-    const mode = { usesInput: options.input !== undefined, helper: false, quiet: options.quiet ?? streamQuiet, deadline: command.deadline };
+    const mode = {
+      usesInput: options.input !== undefined,
+      helper: false,
+      quiet: options.quiet ?? streamQuiet,
+      deadline: command.deadline,
+    };
     const process = await this.#open(command, options, mode);
     if (options.input) process.stdin.end(options.input);
     return process.stdout;
@@ -100,13 +117,15 @@ class SshHost implements RemoteHost {
 
   async write(command: Command, input: Readable, options: StreamOptions = {}): Promise<void> {
     const mode = { usesInput: true, helper: false, quiet: options.quiet, deadline: command.deadline };
-    const process = await this.#open(command, options, mode);
-    await using _ = process;
+    await using process = await this.#open(command, options, mode);
     process.stdout.resume();
     // The end of the command decides: it says why its input was not taken, and the input's own error comes back as its cause.
-    const fed = pipeline(input, process.stdin, { ...(options.signal && { signal: options.signal }) }).catch((error: unknown) => error);
-    const [ended, error] = await Promise.all([process.exit.then(() => undefined, (reason: unknown) => reason), fed]);
-    if (ended !== undefined) throw ended;
+    const fed = pipeline(input, process.stdin, { ...(options.signal && { signal: options.signal }) }).catch(
+      (error: unknown) => error,
+    );
+    await Promise.allSettled([process.exit, fed]);
+    await process.exit;
+    const error = await fed;
     if (error !== undefined) throw asBackupError(error, { host: this.host.name });
   }
 
@@ -123,16 +142,19 @@ class SshHost implements RemoteHost {
   ): Promise<Duplex> {
     const { signal } = options;
     const name = 'socket' in to ? to.socket : `${to.host}:${to.port}`;
-    const open = (callback: (error: Error | undefined, channel: ClientChannel) => void): void => {
+    const open = (callback: OpenCallback): void => {
       if ('socket' in to) this.#client.openssh_forwardOutStreamLocal(to.socket, callback);
       else this.#client.forwardOut('127.0.0.1', 0, to.host, to.port, callback);
     };
-    const socket = await this.#openChannel(open, (channel) => new ForwardedSocket(channel), signal).catch((error: unknown) => {
+    const use = (channel: ClientChannel): ForwardedSocket => {
+      const socket = new ForwardedSocket(channel);
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+      return socket;
+    };
+    return this.#openChannel(open, use, signal).catch((error: unknown) => {
       throw error instanceof BackupError ? error : forwardError(this.host.name, name, error);
     });
-    this.#sockets.add(socket);
-    socket.on('close', () => this.#sockets.delete(socket));
-    return socket;
   }
 
   /** Ends what still runs, then the connection; a connection that does not end within 5 seconds is cut. */
@@ -154,8 +176,8 @@ class SshHost implements RemoteHost {
     const loginIsRoot = this.#facts?.loginIsRoot ?? false;
     const user = this.host.connection.become && command.become !== false ? command.become : undefined;
     const line = commandLine(command, { marker, usesInput: mode.usesInput, user, loginIsRoot });
-    const gate = (channel: ClientChannel): GatedProcess =>
-      new GatedProcess(channel, {
+    const gate = (channel: ClientChannel): GatedProcess => {
+      const process = new GatedProcess(channel, {
         command,
         place: { host: this.host.name, login: this.#dialled.username, what: describeCommand(command) },
         marker,
@@ -164,8 +186,10 @@ class SshHost implements RemoteHost {
         warn: options.warn,
         kill: (pid) => this.#kill(pid, command.become),
       });
+      this.#processes.add(process);
+      return process;
+    };
     const { process, slot } = await this.#session({ line, gate, helper: mode.helper, signal });
-    this.#processes.add(process);
     void process.closed.then(() => {
       this.#processes.delete(process);
       slot.release();
@@ -186,7 +210,10 @@ class SshHost implements RemoteHost {
         throw signal ? abortError(signal) : this.#connectionLost();
       });
       try {
-        return { process: await this.#openChannel((callback) => this.#client.exec(line, callback), gate, signal), slot };
+        return {
+          process: await this.#openChannel((callback) => this.#client.exec(line, callback), gate, signal),
+          slot,
+        };
       } catch (error) {
         slot.release();
         if (error instanceof BackupError) throw error;
@@ -198,39 +225,15 @@ class SshHost implements RemoteHost {
     }
   }
 
-  /**
-   * One channel, with a deadline. Rejects with ssh2's error when the server refuses it. A channel that comes too late is closed.
-   * `use` gets the channel before the next packet is looked at: a short command's exit status can come in the same segment as the answer to
-   * its start, and ssh2 emits it once.
-   */
-  #openChannel<T>(
-    open: (callback: (error: Error | undefined, channel: ClientChannel) => void) => void,
-    use: (channel: ClientChannel) => T,
+  #openChannel<Result>(
+    open: (callback: OpenCallback) => void,
+    use: (channel: ClientChannel) => Result,
     signal?: AbortSignal,
-  ): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (this.#lost) return reject(this.#connectionLost());
-      if (signal?.aborted) return reject(abortError(signal));
-      let settled = false;
-      const finish = (act: () => void): void => {
-        if (settled) return;
-        settled = true;
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-        act();
-      };
-      const onAbort = (): void => finish(() => reject(signal ? abortError(signal) : this.#connectionLost()));
-      const timer = setTimeout(() => finish(() => reject(this.#openTimeout())), openTimeout * 1000);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      try {
-        open((error, channel) => {
-          if (settled) return error ? undefined : discard(channel);
-          finish(() => (error ? reject(this.#lost ? this.#connectionLost() : error) : resolve(use(channel))));
-        });
-      } catch (error) {
-        // ssh2 throws when the socket has gone already.
-        finish(() => reject(this.#connectionLost(error)));
-      }
+  ): Promise<Result> {
+    if (this.#lost) return Promise.reject(this.#connectionLost());
+    const lost = (cause?: unknown): BackupError => this.#connectionLost(cause);
+    return openChannel(open, { use, signal, host: this.host.name, lost }).catch((error: unknown) => {
+      throw this.#lost && !(error instanceof BackupError) ? this.#connectionLost() : error;
     });
   }
 
@@ -241,13 +244,21 @@ class SshHost implements RemoteHost {
       chunks.push(chunk);
       bytes += chunk.length;
       if (bytes <= maximum) continue;
-      throw new BackupError('COMMAND_FAILED', `${this.host.name}: ${describeCommand(command)} printed more than ${maximum} bytes`, { host: this.host.name });
+      throw new BackupError(
+        'COMMAND_FAILED',
+        `${this.host.name}: ${describeCommand(command)} printed more than ${maximum} bytes`,
+        { host: this.host.name },
+      );
     }
     return Buffer.concat(chunks);
   }
 
   async #kill(pid: number, become: Command['become']): Promise<void> {
-    const command: Command = { argv: ['kill', '-TERM', String(pid)], deadline: 5, ...(become !== undefined && { become }) };
+    const command: Command = {
+      argv: ['kill', '-TERM', String(pid)],
+      deadline: 5,
+      ...(become !== undefined && { become }),
+    };
     await this.run(command);
   }
 
@@ -258,39 +269,10 @@ class SshHost implements RemoteHost {
   }
 
   #connectionLost(cause: unknown = this.#lost?.cause): BackupError {
-    return new BackupError('STREAM_CUT', `${this.host.name}: the SSH connection is gone`, { host: this.host.name, cause, retryable: true });
+    return new BackupError('STREAM_CUT', `${this.host.name}: the SSH connection is gone`, {
+      host: this.host.name,
+      cause,
+      retryable: true,
+    });
   }
-
-  #openTimeout(): BackupError {
-    return new BackupError('CHANNEL_REFUSED', `${this.host.name}: sshd did not answer within ${openTimeout} s`, { host: this.host.name, retryable: true });
-  }
-}
-
-function discard(channel: ClientChannel): void {
-  channel.resume();
-  channel.stderr.resume();
-  channel.end();
-  channel.close();
-}
-
-function channelRefused(host: string, cause: unknown): BackupError {
-  return new BackupError('CHANNEL_REFUSED', `${host}: sshd refuses to open a session: ${messageOf(cause)}`, {
-    host,
-    cause,
-    retryable: true,
-    hint: `Check MaxSessions in sshd_config on ${host}: at least 2 are needed.`,
-  });
-}
-
-/** Reason 1 is "administratively prohibited", 2 "connect failed" (RFC 4254, 5.1). */
-function forwardError(host: string, to: string, cause: unknown): BackupError {
-  const reason = cause instanceof Error && 'reason' in cause ? cause.reason : undefined;
-  const listens = reason === 2;
-  const text = listens ? `nothing answers at ${to} (${messageOf(cause)})` : `sshd refuses TCP forwarding to ${to} (${messageOf(cause)})`;
-  const hint = listens ? `Check that the service runs on ${host} and listens there.` : `Check AllowTcpForwarding and PermitOpen in sshd_config on ${host}.`;
-  return new BackupError('HOST_FORWARD', `${host}: ${text}`, { host, cause, hint, retryable: listens });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -42,7 +42,11 @@ describe('parseTarMessage', () => {
 
   it('reads what the tar of this machine prints for odd names', () => {
     const names = ['plain', 'with:colon', 'with: colon', 'new\nline', 'back\\slash', 'ünï'];
-    const run = spawnSync('tar', ['-cf', '/dev/null', '--', ...names], { cwd: '/proc/self/task', env: { ...process.env, LC_ALL: 'C' }, encoding: 'utf8' });
+    const run = spawnSync('tar', ['-cf', '/dev/null', '--', ...names], {
+      cwd: '/proc/self/task',
+      env: { ...process.env, LC_ALL: 'C' },
+      encoding: 'utf8',
+    });
     const messages = run.stderr.trim().split('\n').map(parseTarMessage);
     expect(run.status).toBe(2);
     expect(messages).toEqual([...names.map((name) => ({ kind: 'vanished', name })), { kind: 'summary', name: '' }]);
@@ -93,7 +97,8 @@ describe('TarJudge', () => {
 
   it('names the files, and stays small when there are many', () => {
     const tar = new TarJudge(lenient);
-    for (let index = 0; index < 5000; index += 1) tar.add(Buffer.from(`tar: ./f${index}: file changed as we read it\n`));
+    for (let index = 0; index < 5000; index += 1)
+      tar.add(Buffer.from(`tar: ./f${index}: file changed as we read it\n`));
     expect(tar.verdict(1, { host: 'db1', what: 'tar' })).toEqual([
       { code: 'FILE_CHANGED', message: expect.stringMatching(/: \.\/f0, .*\.\/f9 and 4990 more$/) },
     ]);
@@ -102,6 +107,9 @@ describe('TarJudge', () => {
   it('reads lines that arrive in pieces', () => {
     const tar = new TarJudge(strict);
     for (const byte of Buffer.from('tar: ./ü: file changed as we read it')) tar.add(Buffer.from([byte]));
-    expect(tar.verdict(1, { host: 'db1', what: 'tar' })).toMatchObject({ code: 'TAR_FAILED', message: expect.stringContaining('./ü') });
+    expect(tar.verdict(1, { host: 'db1', what: 'tar' })).toMatchObject({
+      code: 'TAR_FAILED',
+      message: expect.stringContaining('./ü'),
+    });
   });
 });

@@ -26,7 +26,19 @@ const nameless: readonly (readonly [RegExp, TarMessageKind])[] = [
   [/^Exiting with failure status due to previous errors$/, 'summary'],
   [/^Removing leading `.*' from (?:member names|hard link targets)$/, 'harmless'],
 ];
-const simpleEscapes: Readonly<Record<string, number>> = { a: 7, b: 8, f: 12, n: 10, r: 13, t: 9, v: 11, '\\': 92, ':': 58, '"': 34, ' ': 32 };
+const simpleEscapes: Readonly<Record<string, number>> = {
+  a: 7,
+  b: 8,
+  f: 12,
+  n: 10,
+  r: 13,
+  t: 9,
+  v: 11,
+  '\\': 92,
+  ':': 58,
+  '"': 34,
+  ' ': 32,
+};
 const shownNames = 10;
 
 /** Reads one line of tar's standard error, without its line break. */
@@ -57,7 +69,15 @@ export function unescapeName(shown: string): string {
 /** Classifies tar's standard error line by line as it comes; memory is bounded whatever tar says. */
 export class TarJudge {
   readonly #policy: TarPolicy;
-  readonly #counts: Record<TarMessageKind, number> = { changed: 0, directory: 0, vanished: 0, shrank: 0, harmless: 0, summary: 0, unknown: 0 };
+  readonly #counts: Record<TarMessageKind, number> = {
+    changed: 0,
+    directory: 0,
+    vanished: 0,
+    shrank: 0,
+    harmless: 0,
+    summary: 0,
+    unknown: 0,
+  };
   readonly #examples = new Map<TarMessageKind, string[]>();
   #rest = '';
 
@@ -80,15 +100,21 @@ export class TarJudge {
     if (this.#rest !== '') this.#line(this.#rest);
     this.#rest = '';
     if (this.#counts.shrank > 0) {
-      return new BackupError('TAR_SHRANK', `${where.host}: ${this.#names('shrank')} was truncated while being read, the copy is not usable.`, {
-        host: where.host,
-        hint: 'Run the backup again when nothing truncates the file.',
-        retryable: true,
-      });
+      return new BackupError(
+        'TAR_SHRANK',
+        `${where.host}: ${this.#names('shrank')} was truncated while being read, the copy is not usable.`,
+        {
+          host: where.host,
+          hint: 'Run the backup again when nothing truncates the file.',
+          retryable: true,
+        },
+      );
     }
     const problem = this.#problem(status);
     if (problem === undefined) return this.#warnings();
-    return new BackupError('TAR_FAILED', `${where.host}: ${where.what} ended with status ${status}: ${problem}`, { host: where.host });
+    return new BackupError('TAR_FAILED', `${where.host}: ${where.what} ended with status ${status}: ${problem}`, {
+      host: where.host,
+    });
   }
 
   #problem(status: number): string | undefined {
@@ -104,8 +130,10 @@ export class TarJudge {
 
   #warnings(): readonly Warning[] {
     const warnings: Warning[] = [];
-    if (this.#counts.changed > 0) warnings.push({ code: 'FILE_CHANGED', message: `changed while being read: ${this.#names('changed')}` });
-    if (this.#counts.vanished > 0) warnings.push({ code: 'FILE_VANISHED', message: `vanished before it was read: ${this.#names('vanished')}` });
+    if (this.#counts.changed > 0)
+      warnings.push({ code: 'FILE_CHANGED', message: `changed while being read: ${this.#names('changed')}` });
+    if (this.#counts.vanished > 0)
+      warnings.push({ code: 'FILE_VANISHED', message: `vanished before it was read: ${this.#names('vanished')}` });
     if (this.#counts.unknown > 0) warnings.push({ code: 'TAR_MESSAGE', message: this.#names('unknown') });
     return warnings;
   }
@@ -131,7 +159,8 @@ export class TarJudge {
 
 /** Every way to cut the text into a name and a message; a colon in a name is escaped, older versions do not. */
 function* splits(text: string): Generator<readonly [string, string]> {
-  for (let at = text.indexOf(': '); at >= 0; at = text.indexOf(': ', at + 1)) yield [text.slice(0, at), text.slice(at + 2)];
+  for (let at = text.indexOf(': '); at >= 0; at = text.indexOf(': ', at + 1))
+    yield [text.slice(0, at), text.slice(at + 2)];
 }
 
 function escapedByte(escape: string): Buffer {

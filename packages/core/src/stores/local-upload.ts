@@ -28,8 +28,8 @@ export async function beginUpload(
 ): Promise<Upload> {
   throwIfAborted(options.signal);
   const token = randomBytes(8).toString('hex');
-  const owner = Buffer.from(`${JSON.stringify(await thisOwner(token, options.runId))}\n`);
-  const name = await claimName(directory, wanted, { token, owner });
+  const content = Buffer.from(`${JSON.stringify(await thisOwner(token, options.runId))}\n`);
+  const name = await claimName(directory, wanted, { token, content });
   const claim = join(directory, `.${name}.claim`);
   const partial = join(directory, `.${name}.${token}.partial`);
   let handle: FileHandle;
@@ -122,7 +122,7 @@ async function destroyed(body: Upload['body']): Promise<void> {
 async function claimName(
   directory: string,
   wanted: string,
-  claimant: { token: string; owner: Uint8Array },
+  claimant: { readonly token: string; readonly content: Uint8Array },
 ): Promise<string> {
   for (let attempt = 0; attempt < maximumAttempts; attempt++) {
     const name = numberedName(wanted, attempt);
@@ -136,27 +136,44 @@ async function claimName(
   throw new BackupError('TARGET_IO', `target ${directory} has ${maximumAttempts} archives named like ${wanted}`);
 }
 
-/** Makes `as` with its whole content, or returns false because it is there. `link` never overwrites, and fails here, at the start, where a filesystem has no hard links. */
+/**
+ * Makes `as` with its whole content, or returns false because it is there. `link` never overwrites, and fails here, at the start,
+ * where a filesystem has no hard links.
+ */
 export async function createWhole(
   directory: string,
-  file: { readonly name: string; readonly as: string; readonly token: string; readonly owner: Uint8Array },
+  file: { readonly name: string; readonly as: string; readonly token: string; readonly content: Uint8Array },
 ): Promise<boolean> {
   const temporary = join(directory, `.${file.name}.${file.token}.new`);
   try {
     const handle = await open(temporary, 'wx', 0o600);
     try {
-      await handle.writeFile(file.owner);
-      await handle.sync();
+      await fill(handle, file.content);
+      return await linkIfFree(temporary, join(directory, file.as));
     } finally {
-      await handle.close();
+      await unlinkIfThere(temporary);
     }
-    await link(temporary, join(directory, file.as));
+  } catch (error) {
+    throw localError(error, directory);
+  }
+}
+
+async function fill(handle: FileHandle, content: Uint8Array): Promise<void> {
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function linkIfFree(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
     return true;
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;
-    throw localError(error, directory);
-  } finally {
-    await unlinkIfThere(temporary);
+    throw error;
   }
 }
 

@@ -78,7 +78,7 @@ async function requireKind(directory: string): Promise<void> {
 async function createObject(directory: string, name: string, content: Uint8Array): Promise<boolean> {
   requireObjectName(name);
   const token = randomBytes(8).toString('hex');
-  const created = await createWhole(directory, { name, as: name, token, owner: content });
+  const created = await createWhole(directory, { name, as: name, token, content });
   if (created) await syncDirectory(directory);
   return created;
 }

@@ -223,7 +223,12 @@ export class FakeHost implements RemoteHost {
       }
     };
     setImmediate(end);
-    return fakeProcess(new Writable({ write: (_chunk, _encoding, done) => void done() }), output, options);
+    const ignored = new Writable({
+      write(_chunk, _encoding, done) {
+        done();
+      },
+    });
+    return fakeProcess(ignored, output, options);
   }
 }
 

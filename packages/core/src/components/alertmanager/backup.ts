@@ -4,14 +4,17 @@ import { jsonFormat } from '../../formats/json.js';
 import { tarArtifact } from '../../host-files/tar.js';
 import { askBody, parseBody } from '../../host-services/http-service.js';
 import type { BackupContext, Unit } from '../component.js';
-import { filesCommand, filesPath, readStatus, silencesFile, silencesPath, type AlertmanagerFound } from './discover.js';
+import { filesPath, readStatus, silencesFile, silencesPath, stateCommand, type AlertmanagerFound } from './discover.js';
 import type { AlertmanagerOptions } from './options.js';
 
 const maximumSilences = 64 * 1024 * 1024;
 const silencesSchema = z.array(z.object({ status: z.object({ state: z.string() }) }));
 
 /** Saves configuration and state as files, and the silences of this moment, because the files may be 15 minutes old. */
-export async function backup(context: BackupContext<AlertmanagerOptions>, unit: Unit<AlertmanagerFound>): Promise<void> {
+export async function backup(
+  context: BackupContext<AlertmanagerOptions>,
+  unit: Unit<AlertmanagerFound>,
+): Promise<void> {
   const { found } = unit;
   const host = context.host(unit.hosts[0] ?? '');
   const remote = await context.remote(host);
@@ -20,8 +23,8 @@ export async function backup(context: BackupContext<AlertmanagerOptions>, unit: 
     tarArtifact({
       path: filesPath(host.name),
       remote,
-      command: filesCommand(remote, found),
-      size: found.bytes,
+      command: stateCommand(remote, found.files),
+      size: found.files.bytes,
       onEnd: (summary) => {
         entries = summary.entries;
       },
@@ -36,7 +39,11 @@ export async function backup(context: BackupContext<AlertmanagerOptions>, unit: 
   const asked = { ...question, path: silencesPath, maximumBytes: maximumSilences, schema: silencesSchema };
   const body = await askBody(remote, asked);
   await context.saveBytes({ path: silencesFile(host.name), format: jsonFormat, host: host.name }, body);
-  context.baseline({ entries, configSha256: createHash('sha256').update(status.config.original).digest('hex'), silences: countStates(parseBody(remote, asked, body)) });
+  context.baseline({
+    entries,
+    configSha256: createHash('sha256').update(status.config.original).digest('hex'),
+    silences: countStates(parseBody(remote, asked, body)),
+  });
 }
 
 function countStates(silences: z.infer<typeof silencesSchema>): Readonly<Record<string, number>> {

@@ -3,8 +3,7 @@ import { describeCommand } from '../../host-services/describe-command.js';
 import { pathFlag, readFlags } from '../../host-services/flags.js';
 import { askJson, endpointOf, type Endpoint } from '../../host-services/http-service.js';
 import { findServices, type Service } from '../../host-services/systemd.js';
-import { lookAt, tarNames, type HostPath } from '../../host-files/paths.js';
-import { tarCommand, tarSupport, type TarOption } from '../../host-files/tar.js';
+import { filesCommand, findFiles, type FoundFiles } from '../../host-files/found-files.js';
 import type { Warning } from '../../model/artifact.js';
 import { asBackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
@@ -22,48 +21,53 @@ const stateFiles = ['silences', 'nflog'];
 export const silencesPath = '/api/v2/silences';
 const statusPath = '/api/v2/status';
 
-/** What `backup` needs to know again. A type, so that it is Json. */
-export type AlertmanagerFound = {
-  /** Undefined answers are why there is no silences.json. */
-  readonly answers: boolean;
-  readonly endpoint: Endpoint;
-  readonly names: readonly string[];
-  readonly support: readonly TarOption[];
-  readonly bytes: number;
-};
+/** What `backup` needs to know again. Not an interface, so that it is Json. */
+export type AlertmanagerFound = Readonly<{
+  /** Whether there are silences to ask for. */
+  answers: boolean;
+  endpoint: Endpoint;
+  files: FoundFiles;
+}>;
 
 /** One unit per host that has one; a host without is absent, with what was looked for. */
 export function discover(context: DiscoverContext<AlertmanagerOptions>): Promise<Discovery<AlertmanagerFound>> {
-  return discoverEachHost(componentName, context, (remote, host) => discoverHost(remote, context.optionsFor(host), context.signal));
+  return discoverEachHost(componentName, context, (remote, host) =>
+    discoverHost(remote, context.optionsFor(host), context.signal),
+  );
 }
 
-async function discoverHost(remote: RemoteHost, options: AlertmanagerOptions, signal: AbortSignal): Promise<HostAnswer<AlertmanagerFound>> {
+async function discoverHost(
+  remote: RemoteHost,
+  options: AlertmanagerOptions,
+  signal: AbortSignal,
+): Promise<HostAnswer<AlertmanagerFound>> {
   const units = options.service === undefined ? usualServices : [options.service];
   const service = (await findServices(remote, units, signal))[0];
   if (service === undefined) return { absent: `there is no ${units.join(' and no ')} on this host` };
   const flags = await readFlags(remote, service, signal);
-  const [configuration, support] = await Promise.all([readServiceConfiguration(remote, { service, flags, signal }), tarSupport(remote, signal)]);
+  const configuration = await readServiceConfiguration(remote, { service, flags, signal });
   const storage = pathFlag(flags, 'storage.path', service) ?? `${service.workingDirectory}/data`;
-  const { found: files } = await lookAt(remote, [...configuration.paths, ...stateFiles.map((name) => `${storage}/${name}`)], signal);
+  const paths = [...configuration.paths, ...stateFiles.map((name) => `${storage}/${name}`)];
+  const { files } = await findFiles(remote, { service: 'Alertmanager', paths, signal });
   const endpoint = endpointOf(flags, options, { port: defaultPort, tls: configuration.tls });
   const status = await askStatus(remote, { endpoint, options, signal });
-  const found: AlertmanagerFound = {
-    answers: typeof status !== 'string',
-    endpoint,
-    names: tarNames(files),
-    support,
-    bytes: files.reduce((sum, { bytes }: HostPath) => sum + bytes, 0),
-  };
+  const found: AlertmanagerFound = { answers: typeof status !== 'string', endpoint, files };
   const version = typeof status === 'string' ? undefined : status.versionInfo.version;
   const identity = { configFile: configuration.configFile ?? null, storage };
   return { unit: unitOf(remote, { service, found, version, identity, warnings: warningsOf(remote, service, status) }) };
 }
 
-export const statusSchema = z.object({ versionInfo: z.object({ version: z.string() }), config: z.object({ original: z.string() }) });
+export const statusSchema = z.object({
+  versionInfo: z.object({ version: z.string() }),
+  config: z.object({ original: z.string() }),
+});
 export type Status = z.infer<typeof statusSchema>;
 
 /** Its status, or why it does not answer: the files of a stopped one are complete without it. */
-async function askStatus(remote: RemoteHost, question: { readonly endpoint: Endpoint; readonly options: AlertmanagerOptions; readonly signal: AbortSignal }): Promise<Status | string> {
+async function askStatus(
+  remote: RemoteHost,
+  question: { readonly endpoint: Endpoint; readonly options: AlertmanagerOptions; readonly signal: AbortSignal },
+): Promise<Status | string> {
   try {
     return await readStatus(remote, question);
   } catch (error) {
@@ -73,14 +77,24 @@ async function askStatus(remote: RemoteHost, question: { readonly endpoint: Endp
   }
 }
 
-export function readStatus(remote: RemoteHost, question: { readonly endpoint: Endpoint; readonly options: AlertmanagerOptions; readonly signal: AbortSignal }): Promise<Status> {
+export function readStatus(
+  remote: RemoteHost,
+  question: { readonly endpoint: Endpoint; readonly options: AlertmanagerOptions; readonly signal: AbortSignal },
+): Promise<Status> {
   return askJson(remote, { ...question, path: statusPath, schema: statusSchema });
 }
 
 function warningsOf(remote: RemoteHost, service: Service, status: Status | string): readonly Warning[] {
   if (typeof status !== 'string') return [];
-  const why = service.running ? 'what it has not written to disk yet (up to 15 minutes) is missing' : 'its files are complete without that';
-  return [{ code: 'SERVICE_DOWN', message: `${remote.host.name}: Alertmanager (${service.unit}, ${service.state}) does not answer; ${why}: ${status}` }];
+  const why = service.running
+    ? 'what it has not written to disk yet (up to 15 minutes) is missing'
+    : 'its files are complete without that';
+  return [
+    {
+      code: 'SERVICE_DOWN',
+      message: `${remote.host.name}: Alertmanager (${service.unit}, ${service.state}) does not answer; ${why}: ${status}`,
+    },
+  ];
 }
 
 function unitOf(
@@ -103,7 +117,11 @@ function unitOf(
   return {
     name: host,
     hosts: [host],
-    product: { name: 'Alertmanager', version: version ?? 'unknown', detectedBy: version === undefined ? 'it does not answer' : statusPath },
+    product: {
+      name: 'Alertmanager',
+      version: version ?? 'unknown',
+      detectedBy: version === undefined ? 'it does not answer' : statusPath,
+    },
     roles: { service: service.unit, state: service.state },
     consistency: 'file-copy',
     identity: { ...identity, endpoint: found.endpoint },
@@ -123,14 +141,19 @@ export function silencesFile(host: string): string {
 }
 
 /** State files are replaced by rename, which tar reports as a change of the old file; what it read is whole. */
-export function filesCommand(remote: RemoteHost, found: AlertmanagerFound): Command {
-  return tarCommand({ flavour: remote.facts.tar, support: found.support, directory: '/', names: found.names }, { mayChange: true, mayVanish: false });
+export function stateCommand(remote: RemoteHost, files: FoundFiles): Command {
+  return filesCommand(remote, files, { mayChange: true, mayVanish: false });
 }
 
 function expectedArtifacts(remote: RemoteHost, found: AlertmanagerFound): readonly ExpectedArtifact[] {
   const host = remote.host.name;
   const { endpoint } = found;
-  const files = { path: filesPath(host), host, size: found.bytes, commands: [describeCommand(remote, filesCommand(remote, found))] };
+  const files = {
+    path: filesPath(host),
+    host,
+    size: found.files.bytes,
+    commands: [describeCommand(remote, stateCommand(remote, found.files))],
+  };
   if (!found.answers) return [files];
   const url = `${endpoint.tls ? 'https' : 'http'}://${endpoint.host}:${String(endpoint.port)}${endpoint.prefix}${silencesPath}`;
   return [files, { path: silencesFile(host), host, commands: [`GET ${url}`] }];

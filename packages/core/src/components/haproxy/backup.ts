@@ -12,8 +12,8 @@ export async function backup(context: BackupContext<HaproxyOptions>, unit: Unit<
     tarArtifact({
       path: archivePath(remote),
       remote,
-      command: archiveCommand(remote, found),
-      size: found.bytes,
+      command: archiveCommand(remote, found.files),
+      size: found.files.bytes,
       onEnd: (summary) => {
         entries = summary.entries;
       },

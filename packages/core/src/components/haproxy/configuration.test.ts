@@ -48,12 +48,21 @@ describe('parseConfiguration', () => {
   it('finds certificate lists and what they name', () => {
     const { certificateLists, certificateBase } = parseConfiguration(configuration);
     expect(certificateLists).toEqual(['/etc/haproxy/list.txt']);
-    expect(certificatesOfList('a.pem [alpn h2] host.example\n# note\n\n/abs/b.pem\n', certificateBase)).toEqual(['/etc/ssl/private/a.pem', '/abs/b.pem']);
+    expect(certificatesOfList('a.pem [alpn h2] host.example\n# note\n\n/abs/b.pem\n', certificateBase)).toEqual([
+      '/etc/ssl/private/a.pem',
+      '/abs/b.pem',
+    ]);
     expect(certificatesOfList('a.pem\n', undefined)).toEqual([]);
   });
 
   it('counts the sections', () => {
-    expect(parseConfiguration(configuration).sections).toEqual({ frontends: ['public front'], backends: ['web'], listens: ['stats'], binds: 3, servers: 2 });
+    expect(parseConfiguration(configuration).sections).toEqual({
+      frontends: ['public front'],
+      backends: ['web'],
+      listens: ['stats'],
+      binds: 3,
+      servers: 2,
+    });
   });
 });
 

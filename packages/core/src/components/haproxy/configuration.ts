@@ -9,13 +9,13 @@ export interface Configuration {
 }
 
 /** What must be there again after a restore. */
-export interface Sections {
-  readonly frontends: readonly string[];
-  readonly backends: readonly string[];
-  readonly listens: readonly string[];
-  readonly binds: number;
-  readonly servers: number;
-}
+export type Sections = Readonly<{
+  frontends: readonly string[];
+  backends: readonly string[];
+  listens: readonly string[];
+  binds: number;
+  servers: number;
+}>;
 
 const certificateKeywords = new Set(['crt', 'key', 'ocsp', 'issuer', 'sctl']);
 const authorityKeywords = new Set(['ca-file', 'crl-file', 'ca-verify-file', 'ca-sign-file']);
@@ -43,7 +43,14 @@ export function parseConfiguration(text: string): Configuration {
   const bases = { certificate: base('crt-base'), authority: base('ca-base') };
   const named = lines.flatMap((line) => namedFiles(line));
   const absolute = named.flatMap(({ keyword, path }) => {
-    const resolved = absoluteFile(path, certificateKeywords.has(keyword) ? bases.certificate : authorityKeywords.has(keyword) ? bases.authority : undefined);
+    const resolved = absoluteFile(
+      path,
+      certificateKeywords.has(keyword)
+        ? bases.certificate
+        : authorityKeywords.has(keyword)
+          ? bases.authority
+          : undefined,
+    );
     return resolved === undefined ? [] : [{ keyword, path: resolved }];
   });
   return {
@@ -67,7 +74,14 @@ export function words(line: string): readonly string[] {
   const result: string[] = [];
   const pattern = /\s+|#.*$|((?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s#"'\\])+)|./gsu;
   for (const [whole, word] of line.matchAll(pattern)) {
-    if (word !== undefined) result.push(word.replace(/\\(.)|"((?:\\.|[^"\\])*)"|'([^']*)'/gs, (_match, escaped?: string, double?: string, single?: string) => escaped ?? double?.replace(/\\(.)/gs, '$1') ?? single ?? ''));
+    if (word !== undefined)
+      result.push(
+        word.replace(
+          /\\(.)|"((?:\\.|[^"\\])*)"|'([^']*)'/gs,
+          (_match, escaped?: string, double?: string, single?: string) =>
+            escaped ?? double?.replace(/\\(.)/gs, '$1') ?? single ?? '',
+        ),
+      );
     else if (whole.startsWith('#')) break;
   }
   return result;
@@ -82,7 +96,9 @@ function namedFiles(line: readonly string[]): readonly { readonly keyword: strin
     }
     return fileKeywords.has(word) && next !== undefined ? [{ keyword: word, path: next }] : [];
   });
-  const maps = line.flatMap((word) => [...word.matchAll(mapFunction)].map(([, path]) => ({ keyword: 'map', path: path ?? '' })));
+  const maps = line.flatMap((word) =>
+    [...word.matchAll(mapFunction)].map(([, path]) => ({ keyword: 'map', path: path ?? '' })),
+  );
   return [...found, ...maps];
 }
 
@@ -100,7 +116,16 @@ function normal(path: string): string | undefined {
 }
 
 function sectionsOf(lines: readonly (readonly string[])[]): Sections {
-  const names = (keyword: string): readonly string[] => lines.filter(([first, name]) => first === keyword && name !== undefined && sectionKeyword.test(first)).map(([, name]) => name ?? '');
+  const names = (keyword: string): readonly string[] =>
+    lines
+      .filter(([first, name]) => first === keyword && name !== undefined && sectionKeyword.test(first))
+      .map(([, name]) => name ?? '');
   const count = (keyword: string): number => lines.filter(([first]) => first === keyword).length;
-  return { frontends: names('frontend'), backends: names('backend'), listens: names('listen'), binds: count('bind'), servers: count('server') };
+  return {
+    frontends: names('frontend'),
+    backends: names('backend'),
+    listens: names('listen'),
+    binds: count('bind'),
+    servers: count('server'),
+  };
 }

@@ -1,7 +1,6 @@
 import { describeCommand } from '../../host-services/describe-command.js';
 import { findServices, type Service } from '../../host-services/systemd.js';
-import { lookAt, tarNames, type HostPath } from '../../host-files/paths.js';
-import { tarSupport, tarCommand, type TarOption } from '../../host-files/tar.js';
+import { filesCommand, findFiles, type FoundFiles } from '../../host-files/found-files.js';
 import type { Warning } from '../../model/artifact.js';
 import { BackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
@@ -13,14 +12,8 @@ import type { HaproxyOptions } from './options.js';
 
 export const componentName = 'haproxy';
 
-/** What `backup` needs to know again. A type, not an interface, so that it is Json. */
-export type HaproxyFound = {
-  readonly names: readonly string[];
-  readonly support: readonly TarOption[];
-  readonly bytes: number;
-  readonly configurationFiles: readonly string[];
-  readonly sections: { readonly [Key in keyof Sections]: Sections[Key] };
-};
+/** What `backup` needs to know again. Not an interface, so that it is Json. */
+export type HaproxyFound = Readonly<{ files: FoundFiles; sections: Sections }>;
 
 const defaultConfiguration = '/etc/haproxy/haproxy.cfg';
 /** Where Debian, RHEL and LambdaStack (haproxy in a runc container) keep what belongs to haproxy. Source: components.md 15. */
@@ -42,24 +35,24 @@ export function discover(context: DiscoverContext<HaproxyOptions>): Promise<Disc
   }));
 }
 
-async function discoverHost(remote: RemoteHost, options: HaproxyOptions, signal: AbortSignal): Promise<Unit<HaproxyFound>> {
-  const service = options.config_file === undefined ? (await findServices(remote, ['haproxy.service'], signal))[0] : undefined;
+async function discoverHost(
+  remote: RemoteHost,
+  options: HaproxyOptions,
+  signal: AbortSignal,
+): Promise<Unit<HaproxyFound>> {
+  const service =
+    options.config_file === undefined ? (await findServices(remote, ['haproxy.service'], signal))[0] : undefined;
   const configurationFiles = options.config_file ?? configurationOf(service);
   const configuration = await readConfiguration(remote, configurationFiles, signal);
-  const usual = options.config_file === undefined ? [...usualPaths, ...(service?.files ?? []), ...bundleOf(service)] : [];
-  const [support, look, version] = await Promise.all([
-    tarSupport(remote, signal),
-    lookAt(remote, [...configurationFiles, ...options.paths, ...configuration.files, ...usual], signal),
+  const usual =
+    options.config_file === undefined ? [...usualPaths, ...(service?.files ?? []), ...bundleOf(service)] : [];
+  const required = { paths: options.paths, option: 'haproxy.paths' };
+  const paths = [...configurationFiles, ...configuration.files, ...usual];
+  const [{ files, missing }, version] = await Promise.all([
+    findFiles(remote, { service: 'haproxy', paths, required, signal }),
     readVersion(remote, service, signal),
   ]);
-  requirePaths(remote, [...configurationFiles, ...options.paths], look.missing);
-  const found: HaproxyFound = {
-    names: tarNames(look.found),
-    support,
-    bytes: sizeOf(look.found),
-    configurationFiles,
-    sections: configuration.sections,
-  };
+  const found: HaproxyFound = { files, sections: configuration.sections };
   return {
     name: remote.host.name,
     hosts: [remote.host.name],
@@ -68,8 +61,19 @@ async function discoverHost(remote: RemoteHost, options: HaproxyOptions, signal:
     consistency: 'file-copy',
     identity: { configurationFiles },
     containsSecrets: true,
-    artifacts: [{ path: archivePath(remote), host: remote.host.name, size: found.bytes, commands: [describeCommand(remote, archiveCommand(remote, found))] }],
-    warnings: warningsOf(remote, service, configuration.files.filter((path) => look.missing.includes(path))),
+    artifacts: [
+      {
+        path: archivePath(remote),
+        host: remote.host.name,
+        size: files.bytes,
+        commands: [describeCommand(remote, archiveCommand(remote, files))],
+      },
+    ],
+    warnings: warningsOf(
+      remote,
+      service,
+      configuration.files.filter((path) => missing.includes(path)),
+    ),
     found,
   };
 }
@@ -79,12 +83,14 @@ export function archivePath(remote: RemoteHost): string {
 }
 
 /** Configuration files do not change by themselves: one that does while it is read is torn, and fails the artifact. */
-export function archiveCommand(remote: RemoteHost, found: HaproxyFound): Command {
-  return tarCommand({ flavour: remote.facts.tar, support: found.support, directory: '/', names: found.names }, { mayChange: false, mayVanish: false });
+export function archiveCommand(remote: RemoteHost, files: FoundFiles): Command {
+  return filesCommand(remote, files, { mayChange: false, mayVanish: false });
 }
 
 /** The files given to haproxy with `-f` or after `--`, from its command line; the usual one when there is none to see (a container). */
-export function configurationOf(service: Pick<Service, 'arguments' | 'workingDirectory'> | undefined): readonly string[] {
+export function configurationOf(
+  service: Pick<Service, 'arguments' | 'workingDirectory'> | undefined,
+): readonly string[] {
   const words = service?.arguments ?? [];
   if (!/(?:^|\/)haproxy[^/]*$/.test(words[0] ?? '')) return [defaultConfiguration];
   const directory = words[words.indexOf('-C') + 1];
@@ -108,31 +114,32 @@ const readScript = `for path do
   echo
 done`;
 
-async function readConfiguration(remote: RemoteHost, files: readonly string[], signal: AbortSignal): Promise<Configuration> {
-  const { stdout, stderr, status } = await remote.run({ argv: ['sh', '-c', readScript, 'sh', ...files], become: 'root', accept: [0, 1] }, { signal });
+async function readConfiguration(
+  remote: RemoteHost,
+  files: readonly string[],
+  signal: AbortSignal,
+): Promise<Configuration> {
+  const { stdout, stderr, status } = await remote.run(
+    { argv: ['sh', '-c', readScript, 'sh', ...files], become: 'root', accept: [0, 1] },
+    { signal },
+  );
   if (status !== 0)
-    throw new BackupError('SERVICE_MISSING', `${remote.host.name}: haproxy's configuration cannot be read (${files.join(', ')}): ${stderr.trim()}`, {
-      host: remote.host.name,
-      hint: 'If it lies elsewhere, set the option haproxy.config_file for this host.',
-    });
+    throw new BackupError(
+      'SERVICE_MISSING',
+      `${remote.host.name}: haproxy's configuration cannot be read (${files.join(', ')}): ${stderr.trim()}`,
+      {
+        host: remote.host.name,
+        hint: 'If it lies elsewhere, set the option haproxy.config_file for this host.',
+      },
+    );
   const configuration = parseConfiguration(stdout.toString('utf8'));
   if (configuration.certificateLists.length === 0) return configuration;
-  const lists = await remote.run({ argv: ['cat', '--', ...configuration.certificateLists], become: 'root', accept: [0, 1] }, { signal });
+  const lists = await remote.run(
+    { argv: ['cat', '--', ...configuration.certificateLists], become: 'root', accept: [0, 1] },
+    { signal },
+  );
   const listed = certificatesOfList(lists.stdout.toString('utf8'), configuration.certificateBase);
   return { ...configuration, files: [...new Set([...configuration.files, ...listed])] };
-}
-
-function requirePaths(remote: RemoteHost, required: readonly string[], missing: readonly string[]): void {
-  const lost = required.filter((path) => missing.includes(path));
-  if (lost.length > 0)
-    throw new BackupError('SERVICE_MISSING', `${remote.host.name}: configured for haproxy but not there: ${lost.join(', ')}`, {
-      host: remote.host.name,
-      hint: 'Correct the options haproxy.config_file and haproxy.paths of this host.',
-    });
-}
-
-function sizeOf(found: readonly HostPath[]): number {
-  return found.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** LambdaStack's unit runs `runc`, with the bundle as working directory or named by an option. */
@@ -140,7 +147,10 @@ function bundleOf(service: Service | undefined): readonly string[] {
   const words = service?.arguments ?? [];
   if (!/(?:^|\/)runc$/.test(words[0] ?? '')) return [];
   const option = words.findIndex((word) => word === '-b' || word === '--bundle');
-  const bundle = (option < 0 ? undefined : words[option + 1]) ?? words.find((word) => word.startsWith('--bundle='))?.slice('--bundle='.length) ?? service?.workingDirectory;
+  const bundle =
+    (option < 0 ? undefined : words[option + 1]) ??
+    words.find((word) => word.startsWith('--bundle='))?.slice('--bundle='.length) ??
+    service?.workingDirectory;
   return bundle === undefined || bundle === '/' ? [] : [`${bundle.replace(/\/$/, '')}/config.json`];
 }
 
@@ -163,12 +173,27 @@ export function versionCommands(service: Pick<Service, 'arguments' | 'running'> 
   const program = service?.arguments[0] ?? '';
   const installed: Command[] = [{ argv: ['haproxy', '-v'] }, { argv: ['/usr/sbin/haproxy', '-v'] }];
   if (/(?:^|\/)runc$/.test(program) && service?.running === true)
-    return [{ argv: [program, 'exec', service.arguments.at(-1) ?? 'haproxy', '/usr/local/sbin/haproxy', '-v'], become: 'root' }, ...installed];
+    return [
+      {
+        argv: [program, 'exec', service.arguments.at(-1) ?? 'haproxy', '/usr/local/sbin/haproxy', '-v'],
+        become: 'root',
+      },
+      ...installed,
+    ];
   return /^\/.*\/haproxy[^/]*$/.test(program) ? [{ argv: [program, '-v'] }, ...installed] : installed;
 }
 
 function warningsOf(remote: RemoteHost, service: Service | undefined, missing: readonly string[]): readonly Warning[] {
-  const warnings = missing.map((path): Warning => ({ code: 'FILE_MISSING', message: `${remote.host.name}: haproxy's configuration names ${path}, which is not there` }));
+  const warnings = missing.map((path): Warning => ({
+    code: 'FILE_MISSING',
+    message: `${remote.host.name}: haproxy's configuration names ${path}, which is not there`,
+  }));
   if (service === undefined || service.running) return warnings;
-  return [...warnings, { code: 'SERVICE_DOWN', message: `${remote.host.name}: ${service.unit} is ${service.state}; its configuration is saved all the same` }];
+  return [
+    ...warnings,
+    {
+      code: 'SERVICE_DOWN',
+      message: `${remote.host.name}: ${service.unit} is ${service.state}; its configuration is saved all the same`,
+    },
+  ];
 }

@@ -10,7 +10,10 @@ import { haproxy } from './index.js';
 import { haproxyOptions } from './options.js';
 
 let root = '';
-const version: FakeRule = { argv: /haproxy -v$/, answer: { stdout: 'HAProxy version 2.6.12-1+deb12u3 2025/10/03 - https://haproxy.org/\nStatus: long-term\n' } };
+const version: FakeRule = {
+  argv: /haproxy -v$/,
+  answer: { stdout: 'HAProxy version 2.6.12-1+deb12u3 2025/10/03 - https://haproxy.org/\nStatus: long-term\n' },
+};
 
 /** Runs sh, tar and cat for real; everything else is not there. */
 function sampleHost(name: string, ...rules: FakeRule[]): FakeHost {
@@ -20,7 +23,10 @@ function sampleHost(name: string, ...rules: FakeRule[]): FakeHost {
 beforeAll(() => {
   root = realpathSync(mkdtempSync(join(tmpdir(), 'haproxy-')));
   mkdirSync(join(root, 'certs'));
-  writeFileSync(join(root, 'haproxy.cfg'), `global\nfrontend f\n  bind :443 ssl crt ${root}/certs/a.pem\n  acl x src -f ${root}/gone.acl\n`);
+  writeFileSync(
+    join(root, 'haproxy.cfg'),
+    `global\nfrontend f\n  bind :443 ssl crt ${root}/certs/a.pem\n  acl x src -f ${root}/gone.acl\n`,
+  );
   writeFileSync(join(root, 'certs', 'a.pem'), 'key');
   writeFileSync(join(root, 'extra'), 'more');
 });
@@ -34,14 +40,25 @@ describe('haproxy', () => {
     const options = haproxyOptions.parse({ config_file: join(root, 'haproxy.cfg'), paths: [join(root, 'extra')] });
     const discovery = await haproxy.discover(fakeDiscoverContext({ hosts: [remote], options }));
     const unit = onlyUnit(discovery);
-    expect(unit).toMatchObject({ name: 'lb 1', product: { name: 'HAProxy', version: 'unknown' }, consistency: 'file-copy', containsSecrets: true });
+    expect(unit).toMatchObject({
+      name: 'lb 1',
+      product: { name: 'HAProxy', version: 'unknown' },
+      consistency: 'file-copy',
+      containsSecrets: true,
+    });
     expect(unit.warnings).toEqual([{ code: 'FILE_MISSING', message: expect.stringContaining(`${root}/gone.acl`) }]);
-    expect(unit.artifacts[0]).toMatchObject({ path: 'haproxy/lb%201/config.tar', host: 'lb 1', commands: [expect.stringMatching(/^tar --create .* -- /)] });
+    expect(unit.artifacts[0]).toMatchObject({
+      path: 'haproxy/lb%201/config.tar',
+      host: 'lb 1',
+      commands: [expect.stringMatching(/^tar --create .* -- /)],
+    });
 
     const run = fakeBackupContext({ hosts: [remote], options });
     await haproxy.backup(run.context, unit);
     const content = run.saved.get('haproxy/lb%201/config.tar') ?? Buffer.alloc(0);
-    expect(execFileSync('tar', ['-tf', '-'], { input: content }).toString().trimEnd().split('\n')).toEqual(['certs/a.pem', 'extra', 'haproxy.cfg'].map((name) => `${root.slice(1)}/${name}`));
+    expect(execFileSync('tar', ['-tf', '-'], { input: content }).toString().trimEnd().split('\n')).toEqual(
+      ['certs/a.pem', 'extra', 'haproxy.cfg'].map((name) => `${root.slice(1)}/${name}`),
+    );
     expect(run.baseline()).toEqual({ entries: 3, frontends: ['f'], backends: [], listens: [], binds: 1, servers: 0 });
     expect(JSON.parse(JSON.stringify(unit))).toEqual(unit);
   });
@@ -57,7 +74,19 @@ describe('haproxy', () => {
   it('makes a problem of each host that fails, and goes on with the others', async () => {
     const good = sampleHost('lb1');
     const options = haproxyOptions.parse({ config_file: join(root, 'haproxy.cfg') });
-    const discovery = await haproxy.discover(fakeDiscoverContext({ hosts: [good, new FakeHost({ name: 'lb2', rules: [{ argv: /^sh/, answer: { status: 1, stderr: 'cat: x: Permission denied' } }] })], options, unreachable: [fakeInventoryHost('lb3')] }));
+    const discovery = await haproxy.discover(
+      fakeDiscoverContext({
+        hosts: [
+          good,
+          new FakeHost({
+            name: 'lb2',
+            rules: [{ argv: /^sh/, answer: { status: 1, stderr: 'cat: x: Permission denied' } }],
+          }),
+        ],
+        options,
+        unreachable: [fakeInventoryHost('lb3')],
+      }),
+    );
     expect(discovery.units.map(({ name }) => name)).toEqual(['lb1']);
     expect(discovery.problems.map(({ unit, error }) => [unit, error.code, error.component, error.host])).toEqual([
       ['lb2', 'SERVICE_MISSING', 'haproxy', 'lb2'],
@@ -68,13 +97,19 @@ describe('haproxy', () => {
   it('refuses a configured path that is not there', async () => {
     const options = haproxyOptions.parse({ config_file: join(root, 'haproxy.cfg'), paths: [join(root, 'none')] });
     const { problems } = await haproxy.discover(fakeDiscoverContext({ hosts: [sampleHost('lb1')], options }));
-    expect(problems[0]?.error).toMatchObject({ code: 'SERVICE_MISSING', message: expect.stringContaining(`${root}/none`), hint: expect.stringContaining('haproxy.paths') });
+    expect(problems[0]?.error).toMatchObject({
+      code: 'SERVICE_MISSING',
+      message: expect.stringContaining(`${root}/none`),
+      hint: expect.stringContaining('haproxy.paths'),
+    });
   });
 
   it('backs up a stopped service, with a warning', async () => {
     const show = `Id=haproxy.service\nLoadState=loaded\nActiveState=inactive\nMainPID=0\nExecStart={ path=/x/haproxy ; argv[]=/x/haproxy -f ${root}/haproxy.cfg ; ignore_errors=no ; }\n`;
     const remote = sampleHost('lb1', version, { argv: /^systemctl show/, answer: { stdout: show } });
-    const unit = onlyUnit(await haproxy.discover(fakeDiscoverContext({ hosts: [remote], options: haproxyOptions.parse({}) })));
+    const unit = onlyUnit(
+      await haproxy.discover(fakeDiscoverContext({ hosts: [remote], options: haproxyOptions.parse({}) })),
+    );
     expect(unit.warnings.map(({ code }) => code)).toEqual(['FILE_MISSING', 'SERVICE_DOWN']);
     expect(unit.product.detectedBy).toBe('/x/haproxy -v');
   });
@@ -82,8 +117,14 @@ describe('haproxy', () => {
 
 describe('configurationOf', () => {
   it.each([
-    [['/usr/sbin/haproxy', '-Ws', '-f', '/etc/a.cfg', '-f', '/etc/conf.d', '-p', '/run/x'], ['/etc/a.cfg', '/etc/conf.d']],
-    [['/usr/sbin/haproxy', '-C', '/srv', '-f', 'a.cfg', '--', 'b.cfg', '/c.cfg'], ['/srv/a.cfg', '/srv/b.cfg', '/c.cfg']],
+    [
+      ['/usr/sbin/haproxy', '-Ws', '-f', '/etc/a.cfg', '-f', '/etc/conf.d', '-p', '/run/x'],
+      ['/etc/a.cfg', '/etc/conf.d'],
+    ],
+    [
+      ['/usr/sbin/haproxy', '-C', '/srv', '-f', 'a.cfg', '--', 'b.cfg', '/c.cfg'],
+      ['/srv/a.cfg', '/srv/b.cfg', '/c.cfg'],
+    ],
     [['haproxy', '-f', 'a.cfg'], ['/work/a.cfg']],
     [['/usr/bin/runc', 'run', 'haproxy'], ['/etc/haproxy/haproxy.cfg']],
     [[], ['/etc/haproxy/haproxy.cfg']],
@@ -94,8 +135,12 @@ describe('configurationOf', () => {
 
 describe('versionCommands', () => {
   it('asks inside the container, else the running program, else any', () => {
-    expect(versionCommands({ arguments: ['/usr/bin/runc', 'run', '-b', '/opt/runc/haproxy', 'haproxy'], running: true })[0]).toEqual({ argv: ['/usr/bin/runc', 'exec', 'haproxy', '/usr/local/sbin/haproxy', '-v'], become: 'root' });
-    expect(versionCommands({ arguments: ['/opt/haproxy/sbin/haproxy'], running: false })[0]).toEqual({ argv: ['/opt/haproxy/sbin/haproxy', '-v'] });
+    expect(
+      versionCommands({ arguments: ['/usr/bin/runc', 'run', '-b', '/opt/runc/haproxy', 'haproxy'], running: true })[0],
+    ).toEqual({ argv: ['/usr/bin/runc', 'exec', 'haproxy', '/usr/local/sbin/haproxy', '-v'], become: 'root' });
+    expect(versionCommands({ arguments: ['/opt/haproxy/sbin/haproxy'], running: false })[0]).toEqual({
+      argv: ['/opt/haproxy/sbin/haproxy', '-v'],
+    });
     expect(versionCommands(undefined)[0]).toEqual({ argv: ['haproxy', '-v'] });
   });
 });

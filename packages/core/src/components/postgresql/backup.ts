@@ -30,14 +30,26 @@ interface Work {
 export async function backup(context: Context, unit: Unit<PostgresqlFound>): Promise<void> {
   const { found } = unit;
   const host = context.host(found.server.host);
-  const work: Work = { context, found, remote: await context.remote(host), options: context.optionsFor(host), baselines: new Map() };
-  await all([saveGlobals(work), saveDatabases(work, found.databases), ...found.configurations.map((configuration) => saveConfiguration(work, configuration))]);
+  const work: Work = {
+    context,
+    found,
+    remote: await context.remote(host),
+    options: context.optionsFor(host),
+    baselines: new Map(),
+  };
+  await all([
+    saveGlobals(work),
+    saveDatabases(work, found.databases),
+    ...found.configurations.map((configuration) => saveConfiguration(work, configuration)),
+  ]);
   const databases = await listDatabases(work.remote, found.server, context.signal);
   const skipped = databases.flatMap((database) => {
     const reason = reasonToSkip(database, work.options.exclude_databases);
     return reason === undefined ? [] : [[database.name, reason] as const];
   });
-  const created = databases.map(({ name }) => name).filter((name) => !found.databases.includes(name) && !skipped.some(([other]) => other === name));
+  const created = databases
+    .map(({ name }) => name)
+    .filter((name) => !found.databases.includes(name) && !skipped.some(([other]) => other === name));
   await saveDatabases(work, created);
   context.baseline({ databases: Object.fromEntries(work.baselines), skipped: Object.fromEntries(skipped) });
 }
@@ -52,10 +64,18 @@ async function saveGlobals({ context, remote, found }: Work): Promise<void> {
   });
 }
 
-async function saveConfiguration({ context, found }: Work, configuration: PostgresqlFound['configurations'][number]): Promise<void> {
+async function saveConfiguration(
+  { context, found }: Work,
+  configuration: PostgresqlFound['configurations'][number],
+): Promise<void> {
   const remote = await context.remote(context.host(configuration.host));
   await context.save(
-    tarArtifact({ path: configurationPath(configuration.host, found.prefix), remote, command: configurationCommand(remote, configuration), size: configuration.bytes }),
+    tarArtifact({
+      path: configurationPath(configuration.host, found.prefix),
+      remote,
+      command: configurationCommand(remote, configuration),
+      size: configuration.bytes,
+    }),
   );
 }
 
@@ -75,15 +95,25 @@ async function saveDatabase(work: Work, database: string): Promise<void> {
     const names = (await listDatabases(remote, found.server, context.signal)).map(({ name }) => name);
     if (names.includes(database)) throw error;
     // One that came after the plan and went again was never expected.
-    if (found.databases.includes(database)) context.gone(artifactPath(componentName, found.server.host, dumpName(found.prefix, database)), `database ${database} was dropped after the plan was made`);
+    if (found.databases.includes(database))
+      context.gone(
+        artifactPath(componentName, found.server.host, dumpName(found.prefix, database)),
+        `database ${database} was dropped after the plan was made`,
+      );
     return;
   }
-  await using _ = session;
-  await dump(work, database, session);
+  await using held = session;
+  await dump(work, database, held);
 }
 
 function openSession({ context, remote, found }: Work, database: string): Promise<Session> {
-  return Session.open({ remote, server: found.server, database, versionNumber: found.versionNumber, signal: context.signal });
+  return Session.open({
+    remote,
+    server: found.server,
+    database,
+    versionNumber: found.versionNumber,
+    signal: context.signal,
+  });
 }
 
 async function dump(work: Work, database: string, session: Session): Promise<void> {
@@ -100,17 +130,27 @@ async function dump(work: Work, database: string, session: Session): Promise<voi
     host: found.server.host,
     open: async ({ signal }) => {
       const snapshot = await session.exportSnapshot();
-      const stream = await remote.read(dumpCommand(found.server, { database, snapshot, lockWaitTimeout: options.lock_wait_timeout }), { signal });
+      const stream = await remote.read(
+        dumpCommand(found.server, { database, snapshot, lockWaitTimeout: options.lock_wait_timeout }),
+        { signal },
+      );
       counted = session.baseline(options.count_rows);
       counted.catch(() => undefined);
       return stream;
     },
   });
   const counts = await counted?.catch((error: unknown) => {
-    context.warn({ code: 'BASELINE_INCOMPLETE', message: `${found.server.host}: database ${database} is saved, but counting it failed: ${asBackupError(error).message}` });
+    context.warn({
+      code: 'BASELINE_INCOMPLETE',
+      message: `${found.server.host}: database ${database} is saved, but counting it failed: ${asBackupError(error).message}`,
+    });
     return {};
   });
-  work.baselines.set(database, { ...(counts as Record<string, Json> | undefined), entries: summary?.entries ?? 0, dataEntries: summary?.dataEntries ?? 0 });
+  work.baselines.set(database, {
+    ...(counts as Record<string, Json> | undefined),
+    entries: summary?.entries ?? 0,
+    dataEntries: summary?.dataEntries ?? 0,
+  });
 }
 
 /** Waits for all, then throws the first error, so that nothing goes on behind the caller's back. */

@@ -1,6 +1,5 @@
 import { describeCommand } from '../../host-services/describe-command.js';
-import { lookAt, tarNames } from '../../host-files/paths.js';
-import { tarCommand, tarSupport, type TarOption } from '../../host-files/tar.js';
+import { filesCommand, findFiles, type FoundFiles } from '../../host-files/found-files.js';
 import type { Host } from '../../cluster/cluster.js';
 import type { Warning } from '../../model/artifact.js';
 import { abortError, BackupError } from '../../model/errors.js';
@@ -14,25 +13,23 @@ import { dumpCommand, findServers, globalsCommand, type Server } from './server.
 
 export const componentName = 'postgresql';
 
-/** The configuration of one member's host. */
-export type ConfigurationFound = { readonly host: string; readonly names: readonly string[]; readonly support: readonly TarOption[]; readonly bytes: number };
-
-/** What `backup` needs to know again. A type, so that it is Json. */
-export type PostgresqlFound = {
-  readonly server: Server;
-  readonly versionNumber: number;
+/** What `backup` needs to know again. Not an interface, so that it is Json. */
+export type PostgresqlFound = Readonly<{
+  server: Server;
+  versionNumber: number;
   /** Put before artifact names where a host has several servers. */
-  readonly prefix: string;
-  readonly databases: readonly string[];
-  readonly configurations: readonly ConfigurationFound[];
-};
+  prefix: string;
+  databases: readonly string[];
+  /** Of every member's host. */
+  configurations: readonly FoundFiles[];
+}>;
 
 /** One server of one host with what it said. */
 interface Member {
   readonly remote: RemoteHost;
   readonly server: Server;
   readonly facts: ServerFacts;
-  readonly configuration: ConfigurationFound;
+  readonly configuration: FoundFiles;
   readonly options: PostgresqlOptions;
   readonly prefix: string;
 }
@@ -46,7 +43,9 @@ export async function discover(context: DiscoverContext<PostgresqlOptions>): Pro
   if (context.signal.aborted) throw abortError(context.signal);
   const members = answers.flatMap((answer) => ('members' in answer ? answer.members : []));
   const identifiers = [...new Set(members.map(({ facts }) => facts.systemIdentifier))];
-  const outcomes = identifiers.map((identifier) => toUnit(members.filter(({ facts }) => facts.systemIdentifier === identifier)));
+  const outcomes = identifiers.map((identifier) =>
+    toUnit(members.filter(({ facts }) => facts.systemIdentifier === identifier)),
+  );
   return {
     units: outcomes.flatMap((outcome) => ('unit' in outcome ? [outcome.unit] : [])),
     problems: [...answers, ...outcomes].flatMap((outcome) => ('problem' in outcome ? [outcome.problem] : [])),
@@ -54,29 +53,52 @@ export async function discover(context: DiscoverContext<PostgresqlOptions>): Pro
   };
 }
 
-async function askHost(context: DiscoverContext<PostgresqlOptions>, host: Host): Promise<{ readonly members: readonly Member[] } | { readonly problem: Problem }> {
+async function askHost(
+  context: DiscoverContext<PostgresqlOptions>,
+  host: Host,
+): Promise<{ readonly members: readonly Member[] } | { readonly problem: Problem }> {
   try {
     const remote = await context.remote(host);
     const options = context.optionsFor(host);
     const servers = await findServers(remote, options, context.signal);
-    return { members: await Promise.all(servers.map((server) => askServer({ remote, server, options, several: servers.length > 1 }, context.signal))) };
+    return {
+      members: await Promise.all(
+        servers.map((server) => askServer({ remote, server, options, several: servers.length > 1 }, context.signal)),
+      ),
+    };
   } catch (error) {
     return { problem: hostProblem(componentName, host.name, error) };
   }
 }
 
 async function askServer(
-  { remote, server, options, several }: { readonly remote: RemoteHost; readonly server: Server; readonly options: PostgresqlOptions; readonly several: boolean },
+  {
+    remote,
+    server,
+    options,
+    several,
+  }: {
+    readonly remote: RemoteHost;
+    readonly server: Server;
+    readonly options: PostgresqlOptions;
+    readonly several: boolean;
+  },
   signal: AbortSignal,
 ): Promise<Member> {
   const facts = await readFacts(remote, server, signal);
-  const [support, look] = await Promise.all([tarSupport(remote, signal), lookAt(remote, configurationPaths(server, facts), signal)]);
-  const configuration = { host: remote.host.name, names: tarNames(look.found), support, bytes: look.found.reduce((sum, { bytes }) => sum + bytes, 0) };
-  return { remote, server, facts, configuration, options, prefix: several ? `${String(server.port)}-` : '' };
+  const { files } = await findFiles(remote, {
+    service: 'PostgreSQL',
+    paths: configurationPaths(server, facts),
+    signal,
+  });
+  return { remote, server, facts, configuration: files, options, prefix: several ? `${String(server.port)}-` : '' };
 }
 
 /** Beside the files the server itself names: what it always has in the data directory, and what stands around it. Source: components.md 13. */
-export function configurationPaths(server: Server, facts: Pick<ServerFacts, 'files' | 'versionNumber'>): readonly string[] {
+export function configurationPaths(
+  server: Server,
+  facts: Pick<ServerFacts, 'files' | 'versionNumber'>,
+): readonly string[] {
   const data = server.dataDirectory;
   const major = String(Math.floor(facts.versionNumber / 10_000));
   const outside = facts.files.filter((file) => !file.startsWith(`${data}/`));
@@ -85,10 +107,22 @@ export function configurationPaths(server: Server, facts: Pick<ServerFacts, 'fil
   return [
     ...facts.files,
     ...directories,
-    ...['postgresql.conf', 'postgresql.auto.conf', 'pg_hba.conf', 'pg_ident.conf', 'conf.d', 'PG_VERSION'].map((name) => `${data}/${name}`),
-    ...['/etc/postgresql-common', '/etc/repmgr.conf', '/etc/repmgr', `/etc/repmgr/${major}`, '/etc/default/repmgrd', '/etc/pgbouncer', '/etc/pgpool2'],
+    ...['postgresql.conf', 'postgresql.auto.conf', 'pg_hba.conf', 'pg_ident.conf', 'conf.d', 'PG_VERSION'].map(
+      (name) => `${data}/${name}`,
+    ),
+    ...[
+      '/etc/postgresql-common',
+      '/etc/repmgr.conf',
+      '/etc/repmgr',
+      `/etc/repmgr/${major}`,
+      '/etc/default/repmgrd',
+      '/etc/pgbouncer',
+      '/etc/pgpool2',
+    ],
     ...['/var/lib/postgresql', '/var/lib/pgsql'].map((home) => `${home}/.pgpass`),
-    ...['postgresql.service.d', `postgresql@${major}-main.service.d`, `postgresql-${major}.service.d`].map((name) => `/etc/systemd/system/${name}`),
+    ...['postgresql.service.d', `postgresql@${major}-main.service.d`, `postgresql-${major}.service.d`].map(
+      (name) => `/etc/systemd/system/${name}`,
+    ),
   ];
 }
 
@@ -97,20 +131,31 @@ function toUnit(members: readonly Member[]): { readonly unit: Unit<PostgresqlFou
   const name = unitName(members);
   const primaries = members.filter(({ facts }) => !facts.recovery);
   const [primary] = primaries;
-  if (primary === undefined || primaries.length > 1) return { problem: { unit: name, hosts, error: roleError(members, primaries.length) } };
+  if (primary === undefined || primaries.length > 1)
+    return { problem: { unit: name, hosts, error: roleError(members, primaries.length) } };
   return { unit: unitOf(name, primary, members) };
 }
 
 /** The host, with the port where it has several servers; the hosts joined where the cluster has several. Stable over a change of roles. */
 function unitName(members: readonly Member[]): string {
-  return members.map(({ server, prefix }) => (prefix === '' ? server.host : `${server.host}:${String(server.port)}`)).join('+');
+  return members
+    .map(({ server, prefix }) => (prefix === '' ? server.host : `${server.host}:${String(server.port)}`))
+    .join('+');
 }
 
 function roleError(members: readonly Member[], primaries: number): BackupError {
-  const answers = members.map(({ server, facts }) => `${server.host}:${String(server.port)} says ${facts.recovery ? 'standby' : 'primary'}, timeline ${String(facts.timeline)}`).join('; ');
+  const answers = members
+    .map(
+      ({ server, facts }) =>
+        `${server.host}:${String(server.port)} says ${facts.recovery ? 'standby' : 'primary'}, timeline ${String(facts.timeline)}`,
+    )
+    .join('; ');
   return new BackupError('PG_ROLE', `expected one primary, found ${String(primaries)}: ${answers}`, {
     component: componentName,
-    hint: primaries === 0 ? 'Is the host of the primary unreachable, or missing in the group postgresql?' : 'Two servers of one cluster take writes. Decide which one is right and stop the other.',
+    hint:
+      primaries === 0
+        ? 'Is the host of the primary unreachable, or missing in the group postgresql?'
+        : 'Two servers of one cluster take writes. Decide which one is right and stop the other.',
   });
 }
 
@@ -128,12 +173,26 @@ function unitOf(name: string, primary: Member, members: readonly Member[]): Unit
     name,
     hosts: members.map((member) => member.server.host),
     product: { name: 'PostgreSQL', version: facts.version, detectedBy: 'SHOW server_version' },
-    roles: { primary: server.host, standbys: members.filter((member) => member !== primary).map((member) => member.server.host), port: server.port },
+    roles: {
+      primary: server.host,
+      standbys: members.filter((member) => member !== primary).map((member) => member.server.host),
+      port: server.port,
+    },
     consistency: 'point-in-time-per-database',
-    identity: { systemIdentifier: facts.systemIdentifier, timeline: facts.timeline, lsn: facts.lsn, clusterName: facts.clusterName, dataChecksums: facts.checksums },
+    identity: {
+      systemIdentifier: facts.systemIdentifier,
+      timeline: facts.timeline,
+      lsn: facts.lsn,
+      clusterName: facts.clusterName,
+      dataChecksums: facts.checksums,
+    },
     containsSecrets: true,
     artifacts: [
-      { path: artifactPath(componentName, server.host, `${prefix}globals.sql`), host: server.host, commands: [describeCommand(remote, globalsCommand(server))] },
+      {
+        path: artifactPath(componentName, server.host, `${prefix}globals.sql`),
+        host: server.host,
+        commands: [describeCommand(remote, globalsCommand(server))],
+      },
       ...dumped.map((database) => expectedDump(primary, database)),
       ...members.map((member) => expectedConfiguration(member)),
     ],
@@ -151,13 +210,23 @@ export function configurationPath(host: string, prefix: string): string {
 }
 
 /** A server's settings files may be rewritten by ALTER SYSTEM while they are read: by rename, so what is read is whole. */
-export function configurationCommand(remote: RemoteHost, configuration: ConfigurationFound): Command {
-  return tarCommand({ flavour: remote.facts.tar, support: configuration.support, directory: '/', names: configuration.names }, { mayChange: false, mayVanish: false });
+export function configurationCommand(remote: RemoteHost, configuration: FoundFiles): Command {
+  return filesCommand(remote, configuration, { mayChange: false, mayVanish: false });
 }
 
 function expectedDump({ remote, server, options, prefix }: Member, database: Database): ExpectedArtifact {
-  const command = dumpCommand(server, { database: database.name, snapshot: '<exported snapshot>', lockWaitTimeout: options.lock_wait_timeout });
-  return { path: artifactPath(componentName, server.host, dumpName(prefix, database.name)), host: server.host, size: database.size, commands: [describeCommand(remote, command)], mayBeGone: true };
+  const command = dumpCommand(server, {
+    database: database.name,
+    snapshot: '<exported snapshot>',
+    lockWaitTimeout: options.lock_wait_timeout,
+  });
+  return {
+    path: artifactPath(componentName, server.host, dumpName(prefix, database.name)),
+    host: server.host,
+    size: database.size,
+    commands: [describeCommand(remote, command)],
+    mayBeGone: true,
+  };
 }
 
 function expectedConfiguration({ remote, configuration, prefix }: Member): ExpectedArtifact {
@@ -172,8 +241,16 @@ function expectedConfiguration({ remote, configuration, prefix }: Member): Expec
 function warningsOf({ server, facts, options }: Member): readonly Warning[] {
   const skipped = facts.databases.flatMap((database): Warning[] => {
     const reason = reasonToSkip(database, options.exclude_databases);
-    return reason === undefined || database.name === 'template0' ? [] : [{ code: 'DATABASE_SKIPPED', message: `${server.host}: database ${database.name} is not saved: ${reason}` }];
+    return reason === undefined || database.name === 'template0'
+      ? []
+      : [{ code: 'DATABASE_SKIPPED', message: `${server.host}: database ${database.name} is not saved: ${reason}` }];
   });
   if (facts.superuser === 'on') return skipped;
-  return [...skipped, { code: 'PG_NOT_SUPERUSER', message: `${server.host}: ${server.user} is no superuser in PostgreSQL, so roles or data may be out of its reach` }];
+  return [
+    ...skipped,
+    {
+      code: 'PG_NOT_SUPERUSER',
+      message: `${server.host}: ${server.user} is no superuser in PostgreSQL, so roles or data may be out of its reach`,
+    },
+  ];
 }

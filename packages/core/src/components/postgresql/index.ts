@@ -1,6 +1,7 @@
 import type { Component } from '../component.js';
 import { backup } from './backup.js';
 import { componentName, discover, type PostgresqlFound } from './discover.js';
+import { pgCustomFormat } from './pg-custom.js';
 import { postgresqlOptions, type PostgresqlOptions } from './options.js';
 
 /** PostgreSQL: roles, every database as pg_dump saves it, and the configuration of every member. */
@@ -10,6 +11,7 @@ export const postgresql: Component<PostgresqlOptions, PostgresqlFound> = {
   groups: ['postgresql'],
   after: [],
   options: postgresqlOptions,
+  formats: [pgCustomFormat()],
   discover,
   backup,
 };

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { accepts, checkWhole } from '../../testing/check-format.js';
 import { pgCustomFormat, type DumpSummary } from './pg-custom.js';
 
@@ -12,8 +12,12 @@ const format = pgCustomFormat();
 
 /** A dump in the layout of any version, by hand: one table with two rows, one large object, one entry without data. */
 function dumpOf(minor: number): Buffer {
-  const integer = (value: number): number[] => [value < 0 ? 1 : 0, ...[0, 8, 16, 24].map((shift) => (Math.abs(value) >>> shift) & 0xff)];
-  const string = (text: string | null): number[] => (text === null ? integer(-1) : [...integer(text.length), ...Buffer.from(text)]);
+  const integer = (value: number): number[] => [
+    value < 0 ? 1 : 0,
+    ...[0, 8, 16, 24].map((shift) => (Math.abs(value) >>> shift) & 0xff),
+  ];
+  const string = (text: string | null): number[] =>
+    text === null ? integer(-1) : [...integer(text.length), ...Buffer.from(text)];
   const entry = (id: number, data: boolean): number[] => [
     ...integer(id),
     ...integer(data ? 1 : 0),
@@ -49,14 +53,17 @@ describe('pgCustomFormat', () => {
     checkWhole(format, content);
     checkWhole(format, content, [1]);
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 50 }), (lengths) => accepts(format, content, lengths)),
+      fc.property(fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 50 }), (lengths) =>
+        accepts(format, content, lengths),
+      ),
       { numRuns: 20 },
     );
   });
 
   it.each(names)('refuses every strict prefix of %s', (name) => {
     const content = fixture(name);
-    for (let length = 0; length < content.length; length += length < 2000 ? 1 : 7) expect(accepts(format, content.subarray(0, length))).toBe(false);
+    for (let length = 0; length < content.length; length += length < 2000 ? 1 : 7)
+      expect(accepts(format, content.subarray(0, length))).toBe(false);
     expect(accepts(format, content.subarray(0, content.length - 1))).toBe(false);
   });
 
@@ -66,7 +73,11 @@ describe('pgCustomFormat', () => {
 
   it('counts what pg_restore --list counts', () => {
     const summaries: DumpSummary[] = [];
-    for (const name of ['pg15-piped.dump', 'pg15-empty.dump']) checkWhole(pgCustomFormat((summary) => summaries.push(summary)), fixture(name));
+    for (const name of ['pg15-piped.dump', 'pg15-empty.dump'])
+      checkWhole(
+        pgCustomFormat((summary) => summaries.push(summary)),
+        fixture(name),
+      );
     expect(summaries).toEqual([
       { entries: 17, dataEntries: 4 },
       { entries: 4, dataEntries: 0 },
@@ -76,7 +87,8 @@ describe('pgCustomFormat', () => {
   it.each([12, 13, 14, 15, 16])('knows version 1.%i', (minor) => {
     const content = dumpOf(minor);
     checkWhole(format, content, [3]);
-    for (let length = 0; length < content.length; length++) expect(accepts(format, content.subarray(0, length))).toBe(false);
+    for (let length = 0; length < content.length; length++)
+      expect(accepts(format, content.subarray(0, length))).toBe(false);
   });
 
   it('refuses versions it does not know, other formats and other files', () => {
@@ -94,7 +106,11 @@ describe('pgCustomFormat', () => {
     const stray = Buffer.from(content);
     stray[block + 2] = 0x2d;
     expect(accepts(format, stray)).toBe(false);
-    const twice = Buffer.concat([content.subarray(0, block), content.subarray(block, block + 38), content.subarray(block)]);
+    const twice = Buffer.concat([
+      content.subarray(0, block),
+      content.subarray(block, block + 38),
+      content.subarray(block),
+    ]);
     expect(accepts(format, twice)).toBe(false);
   });
 });

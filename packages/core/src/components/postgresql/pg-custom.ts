@@ -46,7 +46,10 @@ function* walkDump(feed: Feed, onEnd: ((summary: DumpSummary) => void) | undefin
   for (let index = 0; index < entries; index++) yield* readEntry(feed, layout, expected);
   const dataEntries = expected.size;
   while (expected.size > 0) {
-    if (!(yield* feed.more())) throw feed.invalid(`it ends after ${String(feed.offset)} bytes with the data of ${String(expected.size)} entries missing`);
+    if (!(yield* feed.more()))
+      throw feed.invalid(
+        `it ends after ${String(feed.offset)} bytes with the data of ${String(expected.size)} entries missing`,
+      );
     yield* skipBlock(feed, layout, expected);
   }
   if (yield* feed.more()) throw feed.invalid('bytes follow its last block');
@@ -55,12 +58,16 @@ function* walkDump(feed: Feed, onEnd: ((summary: DumpSummary) => void) | undefin
 
 function* readHeader(feed: Feed): Walk<Layout> {
   const inside = 'the header';
-  if (Buffer.from(yield* feed.bytes(5, inside)).toString('latin1') !== 'PGDMP') throw feed.invalid('it does not begin with PGDMP');
+  if (Buffer.from(yield* feed.bytes(5, inside)).toString('latin1') !== 'PGDMP')
+    throw feed.invalid('it does not begin with PGDMP');
   const [major = 0, minor = 0, , integerBytes = 0, offsetBytes = 0, format] = yield* feed.bytes(6, inside);
   if (major !== 1 || minor < oldestMinor || minor > newestMinor)
-    throw feed.invalid(`archive version ${String(major)}.${String(minor)} is not one this version of lsbackup can check`);
+    throw feed.invalid(
+      `archive version ${String(major)}.${String(minor)} is not one this version of lsbackup can check`,
+    );
   if (format !== customFormat) throw feed.invalid('it is another pg_dump format');
-  if (integerBytes < 1 || integerBytes > maximumIntegerBytes || offsetBytes < 1 || offsetBytes > maximumOffsetBytes) throw feed.invalid('its header has impossible sizes');
+  if (integerBytes < 1 || integerBytes > maximumIntegerBytes || offsetBytes < 1 || offsetBytes > maximumOffsetBytes)
+    throw feed.invalid('its header has impossible sizes');
   const layout = { minor, integerBytes, offsetBytes };
   // Compression: an algorithm since 1.15, before that a level.
   if (minor >= 15) yield* feed.skip(1, inside);
@@ -87,7 +94,8 @@ function* readEntry(feed: Feed, layout: Layout, expected: Set<number>): Walk {
   // Dependencies, closed by a null string.
   while (yield* skipString(feed, layout, inside));
   const flag = yield* feed.byte(inside);
-  if (flag !== offsetNotSet && flag !== offsetSet && flag !== offsetNoData) throw feed.invalid('its table of contents has a broken entry');
+  if (flag !== offsetNotSet && flag !== offsetSet && flag !== offsetNoData)
+    throw feed.invalid('its table of contents has a broken entry');
   yield* feed.skip(layout.offsetBytes, inside);
   if (!hasData || flag === offsetNoData) return;
   if (expected.has(id)) throw feed.invalid('its table of contents names one entry twice');
@@ -98,7 +106,8 @@ function* skipBlock(feed: Feed, layout: Layout, expected: Set<number>): Walk {
   const start = feed.offset;
   const type = yield* feed.byte('a block');
   const id = yield* readInteger(feed, layout, 'a block');
-  if (!expected.delete(id)) throw feed.invalid(`the block at byte ${String(start)} belongs to no entry that waits for data`);
+  if (!expected.delete(id))
+    throw feed.invalid(`the block at byte ${String(start)} belongs to no entry that waits for data`);
   if (type === blockData) {
     yield* skipChunks(feed, layout);
   } else if (type === blockLargeObjects) {
@@ -111,7 +120,10 @@ function* skipBlock(feed: Feed, layout: Layout, expected: Set<number>): Walk {
 function* skipChunks(feed: Feed, layout: Layout): Walk {
   const inside = 'the data of a table or large object';
   for (;;) {
-    const length = feed.available > layout.integerBytes ? takeInteger(feed, layout.integerBytes) : yield* readInteger(feed, layout, inside);
+    const length =
+      feed.available > layout.integerBytes
+        ? takeInteger(feed, layout.integerBytes)
+        : yield* readInteger(feed, layout, inside);
     if (length === 0) return;
     if (length < 0) throw feed.invalid(`a chunk of negative length before byte ${String(feed.offset)}`);
     if (length <= feed.available) feed.pass(length);

@@ -4,19 +4,19 @@ import { BackupError } from '../../model/errors.js';
 import type { Command, RemoteHost } from '../../remote/remote-host.js';
 import type { PostgresqlOptions } from './options.js';
 
-/** A running server on one host and how to talk to it. A type, so that it is Json. */
-export type Server = {
-  readonly host: string;
-  readonly port: number;
-  readonly socketDirectory: string;
-  readonly dataDirectory: string;
+/** A running server on one host and how to talk to it. Not an interface, so that it is Json. */
+export type Server = Readonly<{
+  host: string;
+  port: number;
+  socketDirectory: string;
+  dataDirectory: string;
   /** Where the server's own psql and pg_dump are: others may be older than the server and refuse. */
-  readonly binaries: string;
+  binaries: string;
   /** The operating system's user that owns the server; the shipped `peer` rule lets it in. */
-  readonly user: string;
+  user: string;
   /** The database that is asked about the others. */
-  readonly database: string;
-};
+  database: string;
+}>;
 
 /**
  * Every postmaster of the host, whatever started it. Its working directory is the data directory, and postmaster.pid there says port and socket (source:
@@ -41,7 +41,11 @@ export const findCommand: Command = { argv: ['sh', '-c', findScript], become: 'r
 const usualDirectories = ['/var/lib/postgresql', '/var/lib/pgsql', '/etc/postgresql'];
 
 /** The host's running servers. Errors: SERVICE_DOWN (installed, none runs), SERVICE_MISSING. */
-export async function findServers(remote: RemoteHost, options: PostgresqlOptions, signal: AbortSignal): Promise<readonly Server[]> {
+export async function findServers(
+  remote: RemoteHost,
+  options: PostgresqlOptions,
+  signal: AbortSignal,
+): Promise<readonly Server[]> {
   const { stdout } = await remote.run(findCommand, { signal });
   const all = stdout
     .toString('utf8')
@@ -52,25 +56,46 @@ export async function findServers(remote: RemoteHost, options: PostgresqlOptions
   if (wanted.length > 0) return wanted;
   const host = remote.host.name;
   if (all.length > 0)
-    throw new BackupError('SERVICE_MISSING', `${host}: no PostgreSQL server listens at port ${String(options.port)}; there are ${all.map(({ port }) => String(port)).join(', ')}`, {
-      host,
-      hint: 'Correct the option postgresql.port of this host.',
-    });
+    throw new BackupError(
+      'SERVICE_MISSING',
+      `${host}: no PostgreSQL server listens at port ${String(options.port)}; there are ${all.map(({ port }) => String(port)).join(', ')}`,
+      {
+        host,
+        hint: 'Correct the option postgresql.port of this host.',
+      },
+    );
   const { found } = await lookAt(remote, usualDirectories, signal);
   if (found.length > 0)
-    throw new BackupError('SERVICE_DOWN', `${host}: PostgreSQL is installed (${found.map(({ path }) => path).join(', ')}) but no server runs`, {
-      host,
-      hint: 'Start PostgreSQL on this host, or leave it out with --skip.',
-    });
-  throw new BackupError('SERVICE_MISSING', `${host}: there is no PostgreSQL server on this host`, { host, hint: 'Take the host out of the group postgresql.' });
+    throw new BackupError(
+      'SERVICE_DOWN',
+      `${host}: PostgreSQL is installed (${found.map(({ path }) => path).join(', ')}) but no server runs`,
+      {
+        host,
+        hint: 'Start PostgreSQL on this host, or leave it out with --skip.',
+      },
+    );
+  throw new BackupError('SERVICE_MISSING', `${host}: there is no PostgreSQL server on this host`, {
+    host,
+    hint: 'Take the host out of the group postgresql.',
+  });
 }
 
-const serverLine = z.tuple([z.string().startsWith('/'), z.string().min(1), z.string().startsWith('/'), z.coerce.number().int().positive(), z.string()]);
+const serverLine = z.tuple([
+  z.string().startsWith('/'),
+  z.string().min(1),
+  z.string().startsWith('/'),
+  z.coerce.number().int().positive(),
+  z.string(),
+]);
 
 function readServer(remote: RemoteHost, options: PostgresqlOptions, line: string): Server {
   const parsed = serverLine.safeParse(line.split('\t'));
   if (!parsed.success)
-    throw new BackupError('SERVICE_ANSWER', `${remote.host.name}: a PostgreSQL server's pid file cannot be read: ${JSON.stringify(line)}`, { host: remote.host.name, cause: parsed.error });
+    throw new BackupError(
+      'SERVICE_ANSWER',
+      `${remote.host.name}: a PostgreSQL server's pid file cannot be read: ${JSON.stringify(line)}`,
+      { host: remote.host.name, cause: parsed.error },
+    );
   const [program, user, dataDirectory, port, sockets] = parsed.data;
   return {
     host: remote.host.name,
@@ -96,7 +121,15 @@ function connectionArguments(server: Server): readonly string[] {
 /** psql that reads statements from its standard input and prints bare rows. */
 export function psqlCommand(server: Server, database: string): Command {
   return {
-    argv: [`${server.binaries}/psql`, '--no-psqlrc', '--quiet', '--no-align', '--tuples-only', ...connectionArguments(server), `--dbname=${connectionTo(database)}`],
+    argv: [
+      `${server.binaries}/psql`,
+      '--no-psqlrc',
+      '--quiet',
+      '--no-align',
+      '--tuples-only',
+      ...connectionArguments(server),
+      `--dbname=${connectionTo(database)}`,
+    ],
     become: server.user,
     env: { PGCLIENTENCODING: 'UTF8', PGAPPNAME: 'lsbackup' },
   };
@@ -105,7 +138,12 @@ export function psqlCommand(server: Server, database: string): Command {
 /** Roles with their passwords, tablespaces, grants on parameters. */
 export function globalsCommand(server: Server): Command {
   return {
-    argv: [`${server.binaries}/pg_dumpall`, '--globals-only', ...connectionArguments(server), `--database=${server.database}`],
+    argv: [
+      `${server.binaries}/pg_dumpall`,
+      '--globals-only',
+      ...connectionArguments(server),
+      `--database=${server.database}`,
+    ],
     become: server.user,
     env: { PGAPPNAME: 'lsbackup' },
   };
@@ -140,18 +178,27 @@ export function dumpCommand(server: Server, { database, snapshot, lockWaitTimeou
  * Runs one statement that answers with one JSON value. Errors: SERVICE_DOWN when the server lets nobody in (starting, stopping, full, no rule for us),
  * SERVICE_ANSWER when the answer is not what was asked for.
  */
-export async function queryJson<T>(remote: RemoteHost, server: Server, request: { readonly sql: string; readonly schema: z.ZodType<T>; readonly signal: AbortSignal }): Promise<T> {
+export async function queryJson<T>(
+  remote: RemoteHost,
+  server: Server,
+  request: { readonly sql: string; readonly schema: z.ZodType<T>; readonly signal: AbortSignal },
+): Promise<T> {
   const command: Command = { ...psqlCommand(server, server.database), accept: [0, 1, 2, 3] };
   const input = Buffer.from(`\\set ON_ERROR_STOP on\n${settings}\n${request.sql};\n`);
   const { stdout, stderr, status } = await remote.run(command, { signal: request.signal, input });
   const place = { host: server.host };
   if (status === 2)
-    throw new BackupError('SERVICE_DOWN', `${server.host}: PostgreSQL at port ${String(server.port)} does not let us in: ${stderr.trim()}`, {
-      ...place,
-      hint: `Make sure that ${server.user} may connect over the local socket without a password (a peer rule in pg_hba.conf).`,
-      retryable: true,
-    });
-  if (status !== 0) throw new BackupError('SERVICE_ANSWER', `${server.host}: PostgreSQL refused a query: ${stderr.trim()}`, place);
+    throw new BackupError(
+      'SERVICE_DOWN',
+      `${server.host}: PostgreSQL at port ${String(server.port)} does not let us in: ${stderr.trim()}`,
+      {
+        ...place,
+        hint: `Make sure that ${server.user} may connect over the local socket without a password (a peer rule in pg_hba.conf).`,
+        retryable: true,
+      },
+    );
+  if (status !== 0)
+    throw new BackupError('SERVICE_ANSWER', `${server.host}: PostgreSQL refused a query: ${stderr.trim()}`, place);
   return parseAnswer(stdout.toString('utf8'), request.schema, server.host);
 }
 
@@ -160,9 +207,19 @@ export function parseAnswer<T>(text: string, schema: z.ZodType<T>, host: string)
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new BackupError('SERVICE_ANSWER', `${host}: PostgreSQL's answer is not what was asked for: ${text.slice(0, 200)}`, { host, cause });
+    throw new BackupError(
+      'SERVICE_ANSWER',
+      `${host}: PostgreSQL's answer is not what was asked for: ${text.slice(0, 200)}`,
+      { host, cause },
+    );
   }
 }
 
 /** What a role or database may have set and that would break a session of ours. */
-export const settings = ['SET statement_timeout = 0', 'SET lock_timeout = 60000', 'SET idle_in_transaction_session_timeout = 0', 'SET search_path = pg_catalog', ''].join(';\n');
+export const settings = [
+  'SET statement_timeout = 0',
+  'SET lock_timeout = 60000',
+  'SET idle_in_transaction_session_timeout = 0',
+  'SET search_path = pg_catalog',
+  '',
+].join(';\n');

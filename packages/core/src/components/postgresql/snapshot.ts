@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { BackupError } from '../../model/errors.js';
 import type { Json } from '../../model/json.js';
 import type { RemoteHost, RemoteProcess } from '../../remote/remote-host.js';
 import { parseAnswer, psqlCommand, settings, type Server } from './server.js';
 
+const goodbyeMilliseconds = 5000;
 const mebibyte = 1024 * 1024;
 /** Tables beyond the biggest ones are only summed up, so that the metadata stay small. */
 const maximumTables = 500;
@@ -51,9 +53,15 @@ export class Session implements AsyncDisposable {
   async exportSnapshot(): Promise<string> {
     // Since 17 a role may limit whole transactions.
     const limits = this.#options.versionNumber >= 170_000 ? 'SET transaction_timeout = 0;\n' : '';
-    const [snapshot] = await this.#ask(`${limits}BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\nSELECT pg_export_snapshot();\n`);
+    const [snapshot] = await this.#ask(
+      `${limits}BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\nSELECT pg_export_snapshot();\n`,
+    );
     if (snapshot === undefined || !/^[0-9A-F-]+$/.test(snapshot))
-      throw new BackupError('SERVICE_ANSWER', `${this.#options.server.host}: PostgreSQL gave no snapshot for database ${this.#options.database}`, { host: this.#options.server.host });
+      throw new BackupError(
+        'SERVICE_ANSWER',
+        `${this.#options.server.host}: PostgreSQL gave no snapshot for database ${this.#options.database}`,
+        { host: this.#options.server.host },
+      );
     return snapshot;
   }
 
@@ -63,12 +71,30 @@ export class Session implements AsyncDisposable {
     // From here on a statement that fails (a table dropped since) must not end the transaction.
     const [facts] = await this.#ask(`\\set ON_ERROR_ROLLBACK on\n${factsSql};\n`);
     const counted = await this.#ask(`${countsSql(countRows)} \\gexec\n`);
-    return { ...parseAnswer(facts ?? '', factsSchema, server.host), ...summarise(counted.map((line) => parseAnswer(line, tableSchema, server.host))) };
+    return {
+      ...parseAnswer(facts ?? '', factsSchema, server.host),
+      ...summarise(counted.map((line) => parseAnswer(line, tableSchema, server.host))),
+    };
   }
 
+  /** Lets psql say goodbye, so that the server's log has no line about a client that vanished; it is ended if it does not. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#process.stdin.end();
+    this.#process.stdin.end('\\q\n');
+    const patience = new AbortController();
+    await Promise.race([
+      this.#readToEnd(),
+      delay(goodbyeMilliseconds, undefined, { ref: false, signal: patience.signal }).catch(() => undefined),
+    ]);
+    patience.abort();
     await this.#process[Symbol.asyncDispose]();
+  }
+
+  async #readToEnd(): Promise<void> {
+    try {
+      while ((await this.#lines.next()).done !== true);
+    } catch {
+      // Why it ended has been told to whoever asked for something.
+    }
   }
 
   /** Sends statements and returns the rows they print. */
@@ -87,7 +113,11 @@ export class Session implements AsyncDisposable {
   /** psql has gone: its exit says why. */
   async #ended(): Promise<never> {
     await this.#process.exit;
-    throw new BackupError('STREAM_CUT', `${this.#options.server.host}: psql on database ${this.#options.database} ended by itself`, { host: this.#options.server.host });
+    throw new BackupError(
+      'STREAM_CUT',
+      `${this.#options.server.host}: psql on database ${this.#options.database} ended by itself`,
+      { host: this.#options.server.host },
+    );
   }
 }
 
@@ -137,12 +167,14 @@ export function countsSql(countRows: number): string {
   ORDER BY bytes DESC, nspname, relname`;
 }
 
-function summarise(tables: readonly Table[]): { readonly [name: string]: Json } {
+function summarise(tables: readonly Table[]): Readonly<Record<string, Json>> {
   const kept = tables.slice(0, maximumTables);
   return {
     tableCount: tables.length,
     tables: Object.fromEntries(kept.map(([name, rows]) => [name, rows])),
     notCounted: tables.filter(([, rows]) => rows === null).length,
-    ...(kept.length < tables.length ? { rowsOfOtherTables: tables.slice(maximumTables).reduce((sum, [, rows]) => sum + (rows ?? 0), 0) } : {}),
+    ...(kept.length < tables.length
+      ? { rowsOfOtherTables: tables.slice(maximumTables).reduce((sum, [, rows]) => sum + (rows ?? 0), 0) }
+      : {}),
   };
 }

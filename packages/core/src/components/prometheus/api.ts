@@ -17,18 +17,30 @@ function answer<T extends z.ZodType>(data: T) {
 
 /** The flags Prometheus runs with, defaults included. */
 export async function readRunningFlags({ remote, ...question }: Prometheus): Promise<ReadonlyMap<string, string>> {
-  const { data } = await askJson(remote, { ...question, path: '/api/v1/status/flags', schema: answer(z.record(z.string(), z.string())) });
+  const { data } = await askJson(remote, {
+    ...question,
+    path: '/api/v1/status/flags',
+    schema: answer(z.record(z.string(), z.string())),
+  });
   return new Map(Object.entries(data));
 }
 
 export async function readVersion({ remote, ...question }: Prometheus): Promise<string> {
-  const { data } = await askJson(remote, { ...question, path: '/api/v1/status/buildinfo', schema: answer(z.object({ version: z.string() })) });
+  const { data } = await askJson(remote, {
+    ...question,
+    path: '/api/v1/status/buildinfo',
+    schema: answer(z.object({ version: z.string() })),
+  });
   return data.version;
 }
 
 /** Series in memory. */
 export async function readHeadSeries({ remote, ...question }: Prometheus): Promise<number> {
-  const { data } = await askJson(remote, { ...question, path: '/api/v1/status/tsdb', schema: answer(z.object({ headStats: z.object({ numSeries: z.number() }) })) });
+  const { data } = await askJson(remote, {
+    ...question,
+    path: '/api/v1/status/tsdb',
+    schema: answer(z.object({ headStats: z.object({ numSeries: z.number() }) })),
+  });
   return data.headStats.numSeries;
 }
 

@@ -7,7 +7,15 @@ import type { RemoteHost } from '../../remote/remote-host.js';
 import type { BackupContext, Unit } from '../component.js';
 import { readHeadSeries, snapshotAnswer, snapshotPath, targetsAnswer, targetsPath } from './api.js';
 import { blocksBaseline, linkBlocksCommand, listBlocks, removeCommand } from './blocks.js';
-import { adminWarning, configurationCommand, configurationPath, storeCommand, storePath, targetsFile, type PrometheusFound } from './discover.js';
+import {
+  adminWarning,
+  configurationCommand,
+  configurationPath,
+  storeCommand,
+  storePath,
+  targetsFile,
+  type PrometheusFound,
+} from './discover.js';
 import type { PrometheusOptions } from './options.js';
 
 const maximumTargets = 64 * 1024 * 1024;
@@ -29,25 +37,49 @@ export async function backup(context: Context, unit: Unit<PrometheusFound>): Pro
   const work: Work = { context, host, remote: await context.remote(host), found, options: context.optionsFor(host) };
   await saveConfiguration(work);
   if (found.method === 'none')
-    throw new BackupError('SERVICE_DOWN', `${host.name}: Prometheus does not answer, so its time series are not saved: ${found.down}`, {
-      host: host.name,
-      hint: 'Start Prometheus on this host, or set the option prometheus.url if it listens elsewhere.',
-      retryable: true,
-    });
+    throw new BackupError(
+      'SERVICE_DOWN',
+      `${host.name}: Prometheus does not answer, so its time series are not saved: ${found.down}`,
+      {
+        host: host.name,
+        hint: 'Start Prometheus on this host, or set the option prometheus.url if it listens elsewhere.',
+        retryable: true,
+      },
+    );
   const targets = await saveTargets(work);
   const directory = found.method === 'snapshot' ? await makeSnapshot(work) : await linkBlocks(work);
   const blocks = await listBlocks(work.remote, directory, context.signal);
-  await context.save(tarArtifact({ path: storePath(host.name), remote: work.remote, command: storeCommand(work.remote, found, directory) }));
+  await context.save(
+    tarArtifact({
+      path: storePath(host.name),
+      remote: work.remote,
+      command: storeCommand(work.remote, found.files, directory),
+    }),
+  );
   context.baseline({ ...blocksBaseline(blocks), headSeries: await headSeries(work), targets });
 }
 
 async function saveConfiguration({ context, host, remote, found }: Work): Promise<void> {
-  await context.save(tarArtifact({ path: configurationPath(host.name), remote, command: configurationCommand(remote, found), size: found.bytes }));
+  await context.save(
+    tarArtifact({
+      path: configurationPath(host.name),
+      remote,
+      command: configurationCommand(remote, found.files),
+      size: found.files.bytes,
+    }),
+  );
 }
 
 /** Saves what Prometheus scrapes now; returns how many targets there are. */
 async function saveTargets({ context, host, remote, found, options }: Work): Promise<number> {
-  const question = { endpoint: found.endpoint, options, path: targetsPath, signal: context.signal, maximumBytes: maximumTargets, schema: targetsAnswer };
+  const question = {
+    endpoint: found.endpoint,
+    options,
+    path: targetsPath,
+    signal: context.signal,
+    maximumBytes: maximumTargets,
+    schema: targetsAnswer,
+  };
   const body = await askBody(remote, question);
   await context.saveBytes({ path: targetsFile(host.name), format: jsonFormat, host: host.name }, body);
   return parseBody(remote, question, body).data.activeTargets.length;
@@ -56,14 +88,25 @@ async function saveTargets({ context, host, remote, found, options }: Work): Pro
 /** Returns the snapshot's directory, which is removed when the unit has ended. */
 async function makeSnapshot(work: Work): Promise<string> {
   const { context, host, remote, found, options } = work;
-  const question = { endpoint: found.endpoint, options, path: snapshotPath, signal: context.signal, deadline: options.snapshot_timeout, schema: snapshotAnswer };
+  const question = {
+    endpoint: found.endpoint,
+    options,
+    path: snapshotPath,
+    signal: context.signal,
+    deadline: options.snapshot_timeout,
+    schema: snapshotAnswer,
+  };
   const { status, body } = await ask(remote, { ...question, method: 'POST' });
   if (status === 403 || status === 404) {
     context.warn(adminWarning(host.name));
     return linkBlocks(work);
   }
   if (status !== 200)
-    throw new BackupError('SERVICE_ANSWER', `${host.name}: Prometheus ${found.version} could not make a snapshot, status ${String(status)}: ${body.toString('utf8', 0, 300)}`, { host: host.name });
+    throw new BackupError(
+      'SERVICE_ANSWER',
+      `${host.name}: Prometheus ${found.version} could not make a snapshot, status ${String(status)}: ${body.toString('utf8', 0, 300)}`,
+      { host: host.name },
+    );
   const { name } = parseBody(remote, question, body).data;
   const directory = `${found.dataDirectory}/snapshots/${name}`;
   await removeLater(work, directory, undefined);
@@ -82,7 +125,11 @@ async function linkBlocks(work: Work): Promise<string> {
   return directory;
 }
 
-async function removeLater({ context, host, remote }: Work, directory: string, alsoEmpty: (() => string | undefined) | undefined): Promise<void> {
+async function removeLater(
+  { context, host, remote }: Work,
+  directory: string,
+  alsoEmpty: (() => string | undefined) | undefined,
+): Promise<void> {
   context.defer(async (signal) => {
     await remote.run(removeCommand(directory, alsoEmpty?.()), { signal });
   });

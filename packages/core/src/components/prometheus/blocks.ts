@@ -23,7 +23,11 @@ export function listBlocksCommand(directory: string): Command {
 }
 
 /** The blocks in a directory, by their meta.json. */
-export async function listBlocks(remote: RemoteHost, directory: string, signal: AbortSignal): Promise<readonly BlockMeta[]> {
+export async function listBlocks(
+  remote: RemoteHost,
+  directory: string,
+  signal: AbortSignal,
+): Promise<readonly BlockMeta[]> {
   const { stdout } = await remote.run(listBlocksCommand(directory), { signal });
   try {
     return stdout
@@ -32,7 +36,11 @@ export async function listBlocks(remote: RemoteHost, directory: string, signal: 
       .filter((line) => line !== '')
       .map((line) => metaSchema.parse(JSON.parse(line)));
   } catch (cause) {
-    throw new BackupError('SERVICE_ANSWER', `${remote.host.name}: the meta.json of a block in ${directory} cannot be read`, { host: remote.host.name, cause });
+    throw new BackupError(
+      'SERVICE_ANSWER',
+      `${remote.host.name}: the meta.json of a block in ${directory} cannot be read`,
+      { host: remote.host.name, cause },
+    );
   }
 }
 
@@ -40,7 +48,7 @@ export async function listBlocks(remote: RemoteHost, directory: string, signal: 
 const maximumBlocks = 500;
 
 /** What a restore is compared with. Times in milliseconds since 1970. */
-export function blocksBaseline(blocks: readonly BlockMeta[]): { readonly [name: string]: Json } {
+export function blocksBaseline(blocks: readonly BlockMeta[]): Readonly<Record<string, Json>> {
   const sorted = [...blocks].sort((one, other) => one.minTime - other.minTime);
   return {
     blockCount: blocks.length,

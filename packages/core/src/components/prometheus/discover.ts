@@ -2,8 +2,9 @@ import { describeCommand } from '../../host-services/describe-command.js';
 import { readFlags, pathFlag, type Flags } from '../../host-services/flags.js';
 import { endpointOf, type Endpoint } from '../../host-services/http-service.js';
 import { findServices, type Service } from '../../host-services/systemd.js';
-import { lookAt, tarNames } from '../../host-files/paths.js';
-import { tarCommand, tarSupport, type TarOption } from '../../host-files/tar.js';
+import { filesCommand, findFiles, type FoundFiles } from '../../host-files/found-files.js';
+import { lookAt } from '../../host-files/paths.js';
+import { tarCommand } from '../../host-files/tar.js';
 import type { Warning } from '../../model/artifact.js';
 import { asBackupError, BackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
@@ -21,18 +22,16 @@ const defaultPort = 9090;
 /** How the time series are copied: by Prometheus' own snapshot, by links to its finished blocks, or not at all because it does not answer. */
 export type Method = 'snapshot' | 'finished blocks' | 'none';
 
-/** What `backup` needs to know again. A type, so that it is Json. */
-export type PrometheusFound = {
-  readonly method: Method;
-  readonly endpoint: Endpoint;
-  readonly dataDirectory: string;
-  readonly version: string;
-  readonly names: readonly string[];
-  readonly support: readonly TarOption[];
-  readonly bytes: number;
-  /** Why it does not answer. */
-  readonly down: string;
-};
+/** What `backup` needs to know again. Not an interface, so that it is Json. */
+export type PrometheusFound = Readonly<{
+  method: Method;
+  endpoint: Endpoint;
+  dataDirectory: string;
+  version: string;
+  files: FoundFiles;
+  /** Why it does not answer; empty when it does. */
+  down: string;
+}>;
 
 /** One unit per host: servers of a pair scrape for themselves, so their stores differ. */
 export function discover(context: DiscoverContext<PrometheusOptions>): Promise<Discovery<PrometheusFound>> {
@@ -47,26 +46,37 @@ interface Running {
   readonly down: string;
 }
 
-async function discoverHost(remote: RemoteHost, options: PrometheusOptions, signal: AbortSignal): Promise<Unit<PrometheusFound>> {
+async function discoverHost(
+  remote: RemoteHost,
+  options: PrometheusOptions,
+  signal: AbortSignal,
+): Promise<Unit<PrometheusFound>> {
   const service = (await findServices(remote, [options.service], signal))[0];
   if (service === undefined)
-    throw new BackupError('SERVICE_MISSING', `${remote.host.name}: there is no ${options.service} on this host`, { host: remote.host.name, hint: 'If its unit has another name, set the option prometheus.service.' });
+    throw new BackupError('SERVICE_MISSING', `${remote.host.name}: there is no ${options.service} on this host`, {
+      host: remote.host.name,
+      hint: 'If its unit has another name, set the option prometheus.service.',
+    });
   const started = await readFlags(remote, service, signal);
-  const [configuration, support] = await Promise.all([readServiceConfiguration(remote, { service, flags: started, signal }), tarSupport(remote, signal)]);
+  const configuration = await readServiceConfiguration(remote, { service, flags: started, signal });
   const endpoint = endpointOf(started, options, { port: defaultPort, tls: configuration.tls });
   const running = await askRunning(remote, { endpoint, options, signal, started });
   const dataDirectory = pathFlag(running.flags, 'storage.tsdb.path', service) ?? `${service.workingDirectory}/data`;
   const store = await lookStore(remote, dataDirectory, signal);
-  const files = await lookAt(remote, configuration.paths.filter((path) => !isInside(dataDirectory, path)), signal);
-  const method = running.down !== '' ? 'none' : running.flags.get('web.enable-admin-api') === 'true' ? 'snapshot' : 'finished blocks';
+  const paths = configuration.paths.filter((path) => !isInside(dataDirectory, path));
+  const { files } = await findFiles(remote, { service: 'Prometheus', paths, signal });
+  const method =
+    running.down !== ''
+      ? 'none'
+      : running.flags.get('web.enable-admin-api') === 'true'
+        ? 'snapshot'
+        : 'finished blocks';
   const found: PrometheusFound = {
     method,
     endpoint,
     dataDirectory,
     version: running.version,
-    names: tarNames(files.found),
-    support,
-    bytes: files.found.reduce((sum, { bytes }) => sum + bytes, 0),
+    files,
     down: running.down,
   };
   return unitOf(remote, { service, found, store, configFile: configuration.configFile });
@@ -74,7 +84,15 @@ async function discoverHost(remote: RemoteHost, options: PrometheusOptions, sign
 
 async function askRunning(
   remote: RemoteHost,
-  { started, ...question }: { readonly endpoint: Endpoint; readonly options: PrometheusOptions; readonly signal: AbortSignal; readonly started: Flags },
+  {
+    started,
+    ...question
+  }: {
+    readonly endpoint: Endpoint;
+    readonly options: PrometheusOptions;
+    readonly signal: AbortSignal;
+    readonly started: Flags;
+  },
 ): Promise<Running> {
   const prometheus = { remote, ...question };
   try {
@@ -99,13 +117,22 @@ interface Store {
 async function lookStore(remote: RemoteHost, dataDirectory: string, signal: AbortSignal): Promise<Store> {
   const [{ found }, leftovers] = await Promise.all([
     lookAt(remote, [dataDirectory, `${dataDirectory}/wal`, `${dataDirectory}/chunks_head`], signal),
-    remote.run({ argv: ['ls', '-1', '--', `${dataDirectory}/snapshots`], become: 'root', accept: [0, 1, 2] }, { signal }),
+    remote.run(
+      { argv: ['ls', '-1', '--', `${dataDirectory}/snapshots`], become: 'root', accept: [0, 1, 2] },
+      { signal },
+    ),
   ]);
   const bytesOf = (path: string): number => found.find((one) => one.path === path)?.bytes ?? 0;
   return {
     bytes: bytesOf(dataDirectory),
     headBytes: bytesOf(`${dataDirectory}/wal`) + bytesOf(`${dataDirectory}/chunks_head`),
-    leftovers: leftovers.status === 0 ? leftovers.stdout.toString('utf8').split('\n').filter((name) => name !== '') : [],
+    leftovers:
+      leftovers.status === 0
+        ? leftovers.stdout
+            .toString('utf8')
+            .split('\n')
+            .filter((name) => name !== '')
+        : [],
   };
 }
 
@@ -115,19 +142,44 @@ function isInside(directory: string, path: string): boolean {
 
 function unitOf(
   remote: RemoteHost,
-  { service, found, store, configFile }: { readonly service: Service; readonly found: PrometheusFound; readonly store: Store; readonly configFile: string | undefined },
+  {
+    service,
+    found,
+    store,
+    configFile,
+  }: {
+    readonly service: Service;
+    readonly found: PrometheusFound;
+    readonly store: Store;
+    readonly configFile: string | undefined;
+  },
 ): Unit<PrometheusFound> {
   const host = remote.host.name;
   return {
     name: host,
     hosts: [host],
-    product: { name: 'Prometheus', version: found.version, detectedBy: found.method === 'none' ? 'it does not answer' : '/api/v1/status/buildinfo' },
+    product: {
+      name: 'Prometheus',
+      version: found.version,
+      detectedBy: found.method === 'none' ? 'it does not answer' : '/api/v1/status/buildinfo',
+    },
     roles: { service: service.unit, state: service.state, method: found.method },
     consistency: found.method === 'snapshot' ? 'point-in-time' : 'finished-blocks',
     identity: { configFile: configFile ?? null, dataDirectory: found.dataDirectory, endpoint: found.endpoint },
     containsSecrets: true,
     artifacts: expectedArtifacts(remote, found, store),
-    ...(found.method === 'snapshot' ? { tempSpace: [{ host, path: `${found.dataDirectory}/snapshots`, bytes: store.headBytes, why: 'Prometheus writes its head block into the snapshot' }] } : {}),
+    ...(found.method === 'snapshot'
+      ? {
+          tempSpace: [
+            {
+              host,
+              path: `${found.dataDirectory}/snapshots`,
+              bytes: store.headBytes,
+              why: 'Prometheus writes its head block into the snapshot',
+            },
+          ],
+        }
+      : {}),
     warnings: warningsOf(host, found, store),
     found,
   };
@@ -146,13 +198,16 @@ export function targetsFile(host: string): string {
 }
 
 /** Files that service discovery reads may be rewritten at any time. */
-export function configurationCommand(remote: RemoteHost, found: Pick<PrometheusFound, 'names' | 'support'>): Command {
-  return tarCommand({ flavour: remote.facts.tar, support: found.support, directory: '/', names: found.names }, { mayChange: true, mayVanish: false });
+export function configurationCommand(remote: RemoteHost, files: FoundFiles): Command {
+  return filesCommand(remote, files, { mayChange: true, mayVanish: false });
 }
 
 /** Blocks never change, but tar takes a change of their link count for one. Nothing may vanish from a tree of our own. */
-export function storeCommand(remote: RemoteHost, found: Pick<PrometheusFound, 'support'>, directory: string): Command {
-  return tarCommand({ flavour: remote.facts.tar, support: found.support, directory, names: ['.'] }, { mayChange: true, mayVanish: false });
+export function storeCommand(remote: RemoteHost, { support }: Pick<FoundFiles, 'support'>, directory: string): Command {
+  return tarCommand(
+    { flavour: remote.facts.tar, support, directory, names: ['.'] },
+    { mayChange: true, mayVanish: false },
+  );
 }
 
 function expectedArtifacts(remote: RemoteHost, found: PrometheusFound, store: Store): readonly ExpectedArtifact[] {
@@ -160,23 +215,46 @@ function expectedArtifacts(remote: RemoteHost, found: PrometheusFound, store: St
   const { endpoint } = found;
   const base = `${endpoint.tls ? 'https' : 'http'}://${endpoint.host}:${String(endpoint.port)}${endpoint.prefix}`;
   const directory = `${found.dataDirectory}/snapshots/${found.method === 'snapshot' ? '<snapshot>' : 'lsbackup-<run>'}`;
-  const first = found.method === 'snapshot' ? `POST ${base}${snapshotPath}` : `hard-link the finished blocks of ${found.dataDirectory} into ${linkBlocksCommand(found.dataDirectory, directory).argv.at(-1) ?? ''}`;
+  const first =
+    found.method === 'snapshot'
+      ? `POST ${base}${snapshotPath}`
+      : `hard-link the finished blocks of ${found.dataDirectory} into ${linkBlocksCommand(found.dataDirectory, directory).argv.at(-1) ?? ''}`;
   return [
-    { path: configurationPath(host), host, size: found.bytes, commands: [describeCommand(remote, configurationCommand(remote, found))] },
+    {
+      path: configurationPath(host),
+      host,
+      size: found.files.bytes,
+      commands: [describeCommand(remote, configurationCommand(remote, found.files))],
+    },
     { path: targetsFile(host), host, commands: [`GET ${base}${targetsPath}`] },
-    { path: storePath(host), host, size: store.bytes, commands: [first, describeCommand(remote, storeCommand(remote, found, directory)), `rm -rf ${directory}`] },
+    {
+      path: storePath(host),
+      host,
+      size: store.bytes,
+      commands: [first, describeCommand(remote, storeCommand(remote, found.files, directory)), `rm -rf ${directory}`],
+    },
   ];
 }
 
 function warningsOf(host: string, found: PrometheusFound, store: Store): readonly Warning[] {
   const warnings: Warning[] = [];
-  if (found.method === 'none') warnings.push({ code: 'SERVICE_DOWN', message: `${host}: Prometheus does not answer, so only its configuration can be saved: ${found.down}` });
+  if (found.method === 'none')
+    warnings.push({
+      code: 'SERVICE_DOWN',
+      message: `${host}: Prometheus does not answer, so only its configuration can be saved: ${found.down}`,
+    });
   if (found.method === 'finished blocks') warnings.push(adminWarning(host));
   if (store.leftovers.length > 0)
-    warnings.push({ code: 'SNAPSHOT_LEFTOVER', message: `${host}: ${found.dataDirectory}/snapshots holds snapshots that are not of this run and keep disk space: ${store.leftovers.slice(0, 5).join(', ')}` });
+    warnings.push({
+      code: 'SNAPSHOT_LEFTOVER',
+      message: `${host}: ${found.dataDirectory}/snapshots holds snapshots that are not of this run and keep disk space: ${store.leftovers.slice(0, 5).join(', ')}`,
+    });
   return warnings;
 }
 
 export function adminWarning(host: string): Warning {
-  return { code: 'PROM_ADMIN', message: `${host}: the admin API is off, so finished blocks only are copied; up to the newest 3 hours are missing. Start Prometheus with --web.enable-admin-api to have them.` };
+  return {
+    code: 'PROM_ADMIN',
+    message: `${host}: the admin API is off, so finished blocks only are copied; up to the newest 3 hours are missing. Start Prometheus with --web.enable-admin-api to have them.`,
+  };
 }

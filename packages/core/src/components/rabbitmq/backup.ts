@@ -41,13 +41,26 @@ async function saveDefinitions(context: Context, hostName: string): Promise<void
   try {
     context.baseline(definitionsBaseline(text));
   } catch (error) {
-    context.warn({ code: 'BASELINE_INCOMPLETE', message: `${hostName}: the definitions are saved, but counting them failed: ${asBackupError(error).message}` });
+    context.warn({
+      code: 'BASELINE_INCOMPLETE',
+      message: `${hostName}: the definitions are saved, but counting them failed: ${asBackupError(error).message}`,
+    });
   }
 }
 
-async function saveConfiguration(context: Context, configuration: RabbitmqFound['configurations'][number]): Promise<void> {
+async function saveConfiguration(
+  context: Context,
+  configuration: RabbitmqFound['configurations'][number],
+): Promise<void> {
   const remote = await context.remote(context.host(configuration.host));
-  await context.save(tarArtifact({ path: configurationPath(configuration.host), remote, command: configurationCommand(remote, configuration), size: configuration.bytes }));
+  await context.save(
+    tarArtifact({
+      path: configurationPath(configuration.host),
+      remote,
+      command: configurationCommand(remote, configuration),
+      size: configuration.bytes,
+    }),
+  );
 }
 
 /** Keeps a copy of what flows through, unless that is more than its limit. */

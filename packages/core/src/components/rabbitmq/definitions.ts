@@ -20,11 +20,16 @@ const definitionsSchema = z.object({
  * What a restore is compared with: counts, queues per virtual host, and a SHA-256 of everything in a canonical form. Queues that go away by themselves, and bindings
  * to them, are left out, for they come and go with their clients. The version and the cluster's name, which a restore may change, are not in it.
  */
-export function definitionsBaseline(text: string): { readonly [name: string]: Json } {
+export function definitionsBaseline(text: string): Readonly<Record<string, Json>> {
   const definitions = definitionsSchema.parse(JSON.parse(text));
   const queues = definitions.queues.filter((queue) => !isTransient(queue));
-  const transient = new Set(definitions.queues.filter(isTransient).map((queue) => JSON.stringify([queue.vhost, queue.name])));
-  const bindings = definitions.bindings.filter((binding) => binding.destination_type !== 'queue' || !transient.has(JSON.stringify([binding.vhost, binding.destination])));
+  const transient = new Set(
+    definitions.queues.filter(isTransient).map((queue) => JSON.stringify([queue.vhost, queue.name])),
+  );
+  const bindings = definitions.bindings.filter(
+    (binding) =>
+      binding.destination_type !== 'queue' || !transient.has(JSON.stringify([binding.vhost, binding.destination])),
+  );
   const kept = { ...definitions, queues, bindings };
   const queuesByVhost: Record<string, number> = {};
   for (const { vhost } of queues) if (typeof vhost === 'string') queuesByVhost[vhost] = (queuesByVhost[vhost] ?? 0) + 1;
@@ -41,7 +46,10 @@ function isTransient(queue: Readonly<Record<string, Json>>): boolean {
 
 /** JSON with sorted keys; the lists of the top level sorted too, for their order says nothing. */
 function canonical(definitions: Readonly<Record<string, readonly Json[]>>): string {
-  const sorted = Object.entries(definitions).map(([kind, all]): [string, string] => [kind, `[${all.map(sortedJson).sort().join(',')}]`]);
+  const sorted = Object.entries(definitions).map(([kind, all]): [string, string] => [
+    kind,
+    `[${all.map(sortedJson).sort().join(',')}]`,
+  ]);
   return sorted
     .sort(([one], [other]) => (one < other ? -1 : 1))
     .map(([kind, all]) => `${kind}:${all}`)

@@ -1,8 +1,7 @@
 import type { Host } from '../../cluster/cluster.js';
 import { describeCommand } from '../../host-services/describe-command.js';
 import { findServices } from '../../host-services/systemd.js';
-import { lookAt, tarNames } from '../../host-files/paths.js';
-import { tarCommand, tarSupport, type TarOption } from '../../host-files/tar.js';
+import { filesCommand, findFiles, type FoundFiles } from '../../host-files/found-files.js';
 import type { Warning } from '../../model/artifact.js';
 import { abortError, BackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
@@ -14,14 +13,13 @@ import type { RabbitmqOptions } from './options.js';
 
 export const componentName = 'rabbitmq';
 
-export type ConfigurationFound = { readonly host: string; readonly names: readonly string[]; readonly support: readonly TarOption[]; readonly bytes: number };
-
-/** What `backup` needs to know again. A type, so that it is Json. */
-export type RabbitmqFound = {
+/** What `backup` needs to know again. Not an interface, so that it is Json. */
+export type RabbitmqFound = Readonly<{
   /** The host whose node is asked for the definitions, which are the same on all. */
-  readonly host: string;
-  readonly configurations: readonly ConfigurationFound[];
-};
+  host: string;
+  /** Of every member's host. */
+  configurations: readonly FoundFiles[];
+}>;
 
 /** One host's node. */
 interface Member {
@@ -30,7 +28,7 @@ interface Member {
   readonly cluster: ClusterStatus;
   readonly status: NodeStatus;
   readonly node: string;
-  readonly configuration: ConfigurationFound;
+  readonly configuration: FoundFiles;
 }
 
 /** One unit per RabbitMQ cluster: nodes that name the same members are one, nodes that know only themselves are brokers of their own. */
@@ -54,7 +52,10 @@ function clusterKey({ cluster }: Member): string {
   return JSON.stringify([cluster.cluster_name, allNodes(cluster)]);
 }
 
-async function askHost(context: DiscoverContext<RabbitmqOptions>, host: Host): Promise<{ readonly member: Member } | { readonly problem: Problem }> {
+async function askHost(
+  context: DiscoverContext<RabbitmqOptions>,
+  host: Host,
+): Promise<{ readonly member: Member } | { readonly problem: Problem }> {
   try {
     return { member: await askMember(await context.remote(host), context.optionsFor(host), context.signal) };
   } catch (error) {
@@ -63,25 +64,26 @@ async function askHost(context: DiscoverContext<RabbitmqOptions>, host: Host): P
 }
 
 async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: AbortSignal): Promise<Member> {
-  const [cluster, status, services, support] = await Promise.all([
+  const [cluster, status, services] = await Promise.all([
     readCluster(remote, options, signal),
     readStatus(remote, options, signal),
     findServices(remote, ['rabbitmq-server.service'], signal),
-    tarSupport(remote, signal),
   ]);
   requireExport(remote, status);
   const certificates = await readCertificatePaths(remote, status.config_files, signal);
-  const look = await lookAt(remote, [...options.paths, ...configurationPaths(status), ...certificates, ...(services[0]?.files ?? [])], signal);
-  const lost = options.paths.filter((path) => look.missing.includes(path));
-  if (lost.length > 0)
-    throw new BackupError('SERVICE_MISSING', `${remote.host.name}: configured for rabbitmq but not there: ${lost.join(', ')}`, { host: remote.host.name, hint: 'Correct the option rabbitmq.paths of this host.' });
+  const { files } = await findFiles(remote, {
+    service: 'RabbitMQ',
+    paths: [...configurationPaths(status), ...certificates, ...(services[0]?.files ?? [])],
+    required: { paths: options.paths, option: 'rabbitmq.paths' },
+    signal,
+  });
   return {
     remote,
     options,
     cluster,
     status,
     node: status.data_directory.replace(/^.*\//, ''),
-    configuration: { host: remote.host.name, names: tarNames(look.found), support, bytes: look.found.reduce((sum, { bytes }) => sum + bytes, 0) },
+    configuration: files,
   };
 }
 
@@ -89,11 +91,17 @@ async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: A
 function requireExport(remote: RemoteHost, status: NodeStatus): void {
   const [major = 0, minor = 0, patch = 0] = status.rabbitmq_version.split('.').map((part) => Number.parseInt(part, 10));
   if (major * 1_000_000 + minor * 1000 + patch >= 3_008_002) return;
-  throw new BackupError('SERVICE_ANSWER', `${remote.host.name}: RabbitMQ ${status.rabbitmq_version} cannot export its definitions by rabbitmqctl, 3.8.2 and later can`, { host: remote.host.name });
+  throw new BackupError(
+    'SERVICE_ANSWER',
+    `${remote.host.name}: RabbitMQ ${status.rabbitmq_version} cannot export its definitions by rabbitmqctl, 3.8.2 and later can`,
+    { host: remote.host.name },
+  );
 }
 
 /** The Erlang cookie lies in the home of RabbitMQ's user, which is the parent of its data. */
-export function configurationPaths(status: Pick<NodeStatus, 'config_files' | 'enabled_plugin_file' | 'data_directory'>): readonly string[] {
+export function configurationPaths(
+  status: Pick<NodeStatus, 'config_files' | 'enabled_plugin_file' | 'data_directory'>,
+): readonly string[] {
   const home = /^(.+)\/mnesia\/[^/]+$/.exec(status.data_directory)?.[1];
   return [
     '/etc/rabbitmq',
@@ -104,7 +112,11 @@ export function configurationPaths(status: Pick<NodeStatus, 'config_files' | 'en
   ];
 }
 
-async function readCertificatePaths(remote: RemoteHost, files: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+async function readCertificatePaths(
+  remote: RemoteHost,
+  files: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const readable = files.filter((path) => path.startsWith('/'));
   if (readable.length === 0) return [];
   const { stdout } = await remote.run({ argv: ['cat', '--', ...readable], become: 'root', accept: [0, 1] }, { signal });
@@ -114,7 +126,11 @@ async function readCertificatePaths(remote: RemoteHost, files: readonly string[]
 /** Files of TLS in rabbitmq.conf (`ssl_options.certfile = /x`) and advanced.config (`{certfile, "/x"}`). */
 export function certificatePaths(configuration: string): readonly string[] {
   const lines = configuration.split(/\r?\n/).filter((line) => !/^\s*[#%]/.test(line));
-  const found = lines.flatMap((line) => [...line.matchAll(/\b(?:cacertfile|certfile|keyfile|dhfile)\s*[=,]\s*["']?(\/[^"'\s,}]+)/g)].map(([, path]) => path ?? ''));
+  const found = lines.flatMap((line) =>
+    [...line.matchAll(/\b(?:cacertfile|certfile|keyfile|dhfile)\s*[=,]\s*["']?(\/[^"'\s,}]+)/g)].map(
+      ([, path]) => path ?? '',
+    ),
+  );
   return [...new Set(found)];
 }
 
@@ -123,17 +139,32 @@ function unitOf(members: readonly Member[]): Unit<RabbitmqFound> {
   if (first === undefined) throw new BackupError('INTERNAL', 'a RabbitMQ cluster without members');
   const { remote, options, cluster, status } = first;
   const hosts = members.map((member) => member.remote.host.name);
-  const found: RabbitmqFound = { host: remote.host.name, configurations: members.map(({ configuration }) => configuration) };
+  const found: RabbitmqFound = {
+    host: remote.host.name,
+    configurations: members.map(({ configuration }) => configuration),
+  };
   return {
     name: hosts.join('+'),
     hosts,
     product: { name: 'RabbitMQ', version: status.rabbitmq_version, detectedBy: 'rabbitmqctl status' },
-    roles: { nodes: Object.fromEntries(members.map((member) => [member.remote.host.name, member.node])), running: cluster.running_nodes, plugins: status.active_plugins },
+    roles: {
+      nodes: Object.fromEntries(members.map((member) => [member.remote.host.name, member.node])),
+      running: cluster.running_nodes,
+      plugins: status.active_plugins,
+    },
     consistency: 'point-in-time',
-    identity: { clusterName: cluster.cluster_name, nodes: allNodes(cluster), erlang: cluster.versions[first.node]?.erlang_version ?? status.erlang_version ?? 'unknown' },
+    identity: {
+      clusterName: cluster.cluster_name,
+      nodes: allNodes(cluster),
+      erlang: cluster.versions[first.node]?.erlang_version ?? status.erlang_version ?? 'unknown',
+    },
     containsSecrets: true,
     artifacts: [
-      { path: definitionsPath(found.host), host: found.host, commands: [describeCommand(remote, exportCommand(options))] },
+      {
+        path: definitionsPath(found.host),
+        host: found.host,
+        commands: [describeCommand(remote, exportCommand(options))],
+      },
       ...members.map((member) => ({
         path: configurationPath(member.remote.host.name),
         host: member.remote.host.name,
@@ -154,8 +185,8 @@ export function configurationPath(host: string): string {
   return artifactPath(componentName, host, 'config.tar');
 }
 
-export function configurationCommand(remote: RemoteHost, configuration: ConfigurationFound): Command {
-  return tarCommand({ flavour: remote.facts.tar, support: configuration.support, directory: '/', names: configuration.names }, { mayChange: false, mayVanish: false });
+export function configurationCommand(remote: RemoteHost, configuration: FoundFiles): Command {
+  return filesCommand(remote, configuration, { mayChange: false, mayVanish: false });
 }
 
 function warningsOf(members: readonly Member[], cluster: ClusterStatus): readonly Warning[] {
@@ -165,9 +196,28 @@ function warningsOf(members: readonly Member[], cluster: ClusterStatus): readonl
   const stopped = all.filter((node) => !cluster.running_nodes.includes(node));
   const partitioned = Object.keys(cluster.partitions).length > 0;
   return [
-    { code: 'MESSAGES_NOT_SAVED', message: `${cluster.cluster_name}: definitions are saved, messages in queues are not` },
-    ...(foreign.length > 0 ? [{ code: 'RMQ_NODE', message: `${cluster.cluster_name}: members whose host was not found in the group rabbitmq, so their configuration is not saved: ${foreign.join(', ')}` }] : []),
-    ...(stopped.length > 0 ? [{ code: 'RMQ_NODE', message: `${cluster.cluster_name}: members that do not run: ${stopped.join(', ')}` }] : []),
-    ...(partitioned ? [{ code: 'RMQ_PARTITION', message: `${cluster.cluster_name}: the cluster is partitioned, so the definitions may differ between its parts` }] : []),
+    {
+      code: 'MESSAGES_NOT_SAVED',
+      message: `${cluster.cluster_name}: definitions are saved, messages in queues are not`,
+    },
+    ...(foreign.length > 0
+      ? [
+          {
+            code: 'RMQ_NODE',
+            message: `${cluster.cluster_name}: members whose host was not found in the group rabbitmq, so their configuration is not saved: ${foreign.join(', ')}`,
+          },
+        ]
+      : []),
+    ...(stopped.length > 0
+      ? [{ code: 'RMQ_NODE', message: `${cluster.cluster_name}: members that do not run: ${stopped.join(', ')}` }]
+      : []),
+    ...(partitioned
+      ? [
+          {
+            code: 'RMQ_PARTITION',
+            message: `${cluster.cluster_name}: the cluster is partitioned, so the definitions may differ between its parts`,
+          },
+        ]
+      : []),
   ];
 }

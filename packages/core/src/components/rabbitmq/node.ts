@@ -39,33 +39,70 @@ export function exportCommand(options: RabbitmqOptions): Command {
 
 /** Errors: SERVICE_MISSING (no rabbitmqctl), SERVICE_DOWN (the node does not answer), SERVICE_ANSWER. */
 export function readCluster(remote: RemoteHost, options: RabbitmqOptions, signal: AbortSignal): Promise<ClusterStatus> {
-  return askNode(remote, { options, words: ['cluster_status', '--formatter', 'json', '--silent'], schema: clusterSchema, signal });
+  return askNode(remote, {
+    options,
+    words: ['cluster_status', '--formatter', 'json', '--silent'],
+    schema: clusterSchema,
+    signal,
+  });
 }
 
 /** Errors: as `readCluster`. */
 export function readStatus(remote: RemoteHost, options: RabbitmqOptions, signal: AbortSignal): Promise<NodeStatus> {
-  return askNode(remote, { options, words: ['status', '--formatter', 'json', '--silent'], schema: statusSchema, signal });
+  return askNode(remote, {
+    options,
+    words: ['status', '--formatter', 'json', '--silent'],
+    schema: statusSchema,
+    signal,
+  });
 }
 
-async function askNode<T>(remote: RemoteHost, request: { readonly options: RabbitmqOptions; readonly words: readonly string[]; readonly schema: z.ZodType<T>; readonly signal: AbortSignal }): Promise<T> {
+async function askNode<T>(
+  remote: RemoteHost,
+  request: {
+    readonly options: RabbitmqOptions;
+    readonly words: readonly string[];
+    readonly schema: z.ZodType<T>;
+    readonly signal: AbortSignal;
+  },
+): Promise<T> {
   const host = remote.host.name;
   const everyStatus = Array.from({ length: notFound + 1 }, (_, status) => status);
-  const { stdout, stderr, status } = await remote.run({ ...controlCommand(request.options, request.words), accept: everyStatus }, { signal: request.signal });
-  if (status === notFound || (status !== 0 && /command not found/.test(stderr)))
-    throw new BackupError('SERVICE_MISSING', `${host}: there is no ${request.options.rabbitmqctl} on this host`, { host, hint: 'If it lies elsewhere, set the option rabbitmq.rabbitmqctl.' });
-  if (status !== 0)
-    throw new BackupError('SERVICE_DOWN', `${host}: the RabbitMQ node does not answer: ${firstLine(`${stderr}\n${stdout.toString('utf8')}`)}`, {
+  const { stdout, stderr, status } = await remote.run(
+    { ...controlCommand(request.options, request.words), accept: everyStatus },
+    { signal: request.signal },
+  );
+  if (status === notFound || (status !== 0 && stderr.includes('command not found')))
+    throw new BackupError('SERVICE_MISSING', `${host}: there is no ${request.options.rabbitmqctl} on this host`, {
       host,
-      hint: 'Start RabbitMQ on this host, or leave it out with --skip.',
-      retryable: true,
+      hint: 'If it lies elsewhere, set the option rabbitmq.rabbitmqctl.',
     });
+  if (status !== 0)
+    throw new BackupError(
+      'SERVICE_DOWN',
+      `${host}: the RabbitMQ node does not answer: ${firstLine(`${stderr}\n${stdout.toString('utf8')}`)}`,
+      {
+        host,
+        hint: 'Start RabbitMQ on this host, or leave it out with --skip.',
+        retryable: true,
+      },
+    );
   try {
     return request.schema.parse(JSON.parse(stdout.toString('utf8')));
   } catch (cause) {
-    throw new BackupError('SERVICE_ANSWER', `${host}: rabbitmqctl ${request.words[0] ?? ''} gave an answer that is not what was asked for`, { host, cause });
+    throw new BackupError(
+      'SERVICE_ANSWER',
+      `${host}: rabbitmqctl ${request.words[0] ?? ''} gave an answer that is not what was asked for`,
+      { host, cause },
+    );
   }
 }
 
 function firstLine(text: string): string {
-  return text.split('\n').find((line) => line.trim() !== '')?.trim() ?? 'no message';
+  return (
+    text
+      .split('\n')
+      .find((line) => line.trim() !== '')
+      ?.trim() ?? 'no message'
+  );
 }

@@ -1,0 +1,109 @@
+import { describe, expect, it } from '@jest/globals';
+import { FakeHost } from '../testing/fake-host.js';
+import { namedPatterns, readServiceConfiguration } from './monitoring-configuration.js';
+
+const yaml = `
+global:
+  scrape_interval: 5s
+rule_files:
+  - /etc/prometheus/rules/*.rules   # all of them
+  - "more/*.yml"
+- not/inside.yml
+scrape_config_files: [ 'a b.yml', c.yml ]
+scrape_configs:
+  - job_name: files
+    file_sd_configs:
+      - files: ['/etc/prometheus/file_sd/*.json', targets.yml]
+      - files:
+          - sd/*.json
+    tls_config:
+      ca_file: /etc/ssl/ca.pem
+      insecure_skip_verify: false
+    basic_auth: { username: x }
+    bearer_token_file: <secret>
+    static_configs:
+      - targets: ['localhost:9090']
+#rule_files: [ /not/this ]
+templates:
+- '/etc/alertmanager/*.tmpl'
+`;
+
+describe('namedPatterns', () => {
+  it('finds files in block and flow style, relative to the configuration', () => {
+    expect(namedPatterns(yaml, '/etc/p')).toEqual([
+      '/etc/prometheus/rules/*.rules',
+      '/etc/p/more/*.yml',
+      '/etc/p/not/inside.yml',
+      '/etc/p/a b.yml',
+      '/etc/p/c.yml',
+      '/etc/prometheus/file_sd/*.json',
+      '/etc/p/targets.yml',
+      '/etc/p/sd/*.json',
+      '/etc/ssl/ca.pem',
+      '/etc/alertmanager/*.tmpl',
+    ]);
+  });
+});
+
+describe('readServiceConfiguration', () => {
+  const service = {
+    unit: 'p.service',
+    state: 'active',
+    running: true,
+    arguments: [],
+    workingDirectory: '/',
+    user: 'p',
+    files: ['/etc/systemd/system/p.service'],
+  };
+  const signal = new AbortController().signal;
+
+  it('takes the directory of the configuration under /etc, and what both files name', async () => {
+    const remote = new FakeHost({
+      rules: [
+        { argv: ['cat', '--', '/etc/p/p.yml'], answer: { stdout: 'rule_files: [rules/*.yml]\n' } },
+        {
+          argv: ['cat', '--', '/etc/p/web.yml'],
+          answer: { stdout: 'tls_server_config:\n  cert_file: /etc/ssl/p.pem\n' },
+        },
+        {
+          argv: /^sh -c IFS=/,
+          answer: (command) => ({
+            stdout: command.argv
+              .slice(4)
+              .map((pattern) => `${pattern.replace('*', 'one')}\n`)
+              .join(''),
+          }),
+        },
+      ],
+    });
+    const flags = new Map([
+      ['config.file', '/etc/p/p.yml'],
+      ['web.config.file', '/etc/p/web.yml'],
+      ['web.console.templates', 'consoles'],
+    ]);
+    expect(await readServiceConfiguration(remote, { service, flags, signal })).toEqual({
+      configFile: '/etc/p/p.yml',
+      tls: true,
+      paths: [
+        '/etc/p/p.yml',
+        '/etc/p',
+        '/etc/p/web.yml',
+        '/consoles',
+        '/etc/p/rules/one.yml',
+        '/etc/ssl/p.pem',
+        '/etc/systemd/system/p.service',
+      ],
+    });
+  });
+
+  it('takes no directory elsewhere, which may hold data', async () => {
+    const remote = new FakeHost({ rules: [{ argv: /^cat/, answer: { status: 1 } }] });
+    const { paths, tls } = await readServiceConfiguration(remote, {
+      service,
+      flags: new Map([['config.file', '/opt/p/p.yml']]),
+      signal,
+    });
+    expect(paths).toEqual(['/opt/p/p.yml', '/etc/systemd/system/p.service']);
+    expect(tls).toBe(false);
+  });
+});

@@ -1,0 +1,259 @@
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import type { RequestListener } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { fakeBackupContext, fakeDiscoverContext, onlyUnit } from '../../testing/fake-contexts.js';
+import { FakeHost, runHere, type FakeRule } from '../../testing/fake-host.js';
+import { blocksBaseline, linkBlocksCommand, removeCommand } from './blocks.js';
+import { prometheus } from './index.js';
+import { prometheusOptions } from './options.js';
+
+const options = prometheusOptions.parse({});
+const oldBlock = '01M81ZPJWNS22DTVA0AHKNTWHC';
+const newBlock = '01M81ZQ2SDB8YW9CSRE7CTR5N1';
+const snapshot = '20261122T162247Z-5e0a85e729662c9a';
+let root = '';
+let data = '';
+
+function writeBlock(directory: string, ulid: string, minTime: number): void {
+  mkdirSync(join(directory, ulid, 'chunks'), { recursive: true });
+  writeFileSync(join(directory, ulid, 'chunks', '000001'), 'samples');
+  writeFileSync(
+    join(directory, ulid, 'meta.json'),
+    JSON.stringify(
+      {
+        ulid,
+        minTime,
+        maxTime: minTime + 7_200_000,
+        stats: { numSamples: 110_160, numSeries: 153 },
+        compaction: { level: 1 },
+      },
+      null,
+      1,
+    ),
+  );
+}
+
+beforeEach(() => {
+  root = realpathSync(mkdtempSync(join(tmpdir(), 'prometheus-')));
+  data = join(root, 'data');
+  writeFileSync(join(root, 'prometheus.yml'), 'global: {}\n');
+  writeBlock(data, oldBlock, 1_795_298_400_000);
+  writeBlock(data, newBlock, 1_795_305_600_000);
+  mkdirSync(join(data, 'wal'));
+  mkdirSync(join(data, 'alertmanager'));
+  mkdirSync(join(data, `${oldBlock}.tmp-for-deletion`));
+});
+afterEach(() => {
+  rmSync(root, { recursive: true });
+});
+
+interface Server {
+  admin?: boolean;
+  /** Status of the snapshot call. */
+  snapshotStatus?: number;
+  status?: number;
+}
+
+/** A server that makes its snapshot as Prometheus does. */
+function api({ admin = true, snapshotStatus = 200, status = 200 }: Server): RequestListener {
+  const wrap = (value: unknown): string => JSON.stringify({ status: 'success', data: value });
+  return (request, response) => {
+    const path = request.url?.replace(/\?.*/, '') ?? '';
+    response.statusCode = status;
+    if (path === '/api/v1/status/flags')
+      response.end(wrap({ 'storage.tsdb.path': `${data}/`, 'web.enable-admin-api': String(admin) }));
+    else if (path === '/api/v1/status/buildinfo') response.end(wrap({ version: '2.42.0+ds' }));
+    else if (path === '/api/v1/status/tsdb') response.end(wrap({ headStats: { numSeries: 707 } }));
+    else if (path === '/api/v1/targets') response.end(wrap({ activeTargets: [{ health: 'up' }, { health: 'down' }] }));
+    else if (path === '/api/v1/admin/tsdb/snapshot' && request.method === 'POST') {
+      response.statusCode = snapshotStatus;
+      if (snapshotStatus === 200) {
+        for (const block of [oldBlock, newBlock])
+          writeBlock(join(data, 'snapshots', snapshot), block, 1_795_298_400_000);
+        response.end(wrap({ name: snapshot }));
+      } else response.end('{"status":"error","errorType":"unavailable","error":"admin APIs disabled"}');
+    } else {
+      response.statusCode = 404;
+      response.end();
+    }
+  };
+}
+
+function monitoringHost(server: Server | undefined, ...rules: FakeRule[]): FakeHost {
+  const show = `Id=prometheus.service\nLoadState=loaded\nActiveState=active\nMainPID=81\nWorkingDirectory=\nFragmentPath=/etc/systemd/system/prometheus.service\n`;
+  return new FakeHost({
+    name: 'mon1',
+    rules: [
+      ...rules,
+      { argv: /^systemctl show .* prometheus.service$/, answer: { stdout: show } },
+      {
+        argv: ['cat', '/proc/81/cmdline'],
+        answer: {
+          stdout: `/opt/none/prometheus\0--config.file=${root}/prometheus.yml\0--storage.tsdb.path=${data}\0--web.listen-address=:9090\0`,
+        },
+      },
+      { argv: /^(?:sh|tar|cat|ls) /, answer: runHere },
+    ],
+    ...(server === undefined ? {} : { http: { '127.0.0.1:9090': api(server) } }),
+  });
+}
+
+async function discovered(remote: FakeHost) {
+  return onlyUnit(await prometheus.discover(fakeDiscoverContext({ hosts: [remote], options })));
+}
+
+const names = (content: Buffer | undefined): string[] =>
+  execFileSync('tar', ['-tf', '-'], { input: content ?? '' })
+    .toString()
+    .trimEnd()
+    .split('\n');
+
+describe('prometheus', () => {
+  it('saves a snapshot and removes it', async () => {
+    const remote = monitoringHost({});
+    const unit = await discovered(remote);
+    expect(unit).toMatchObject({
+      name: 'mon1',
+      product: { version: '2.42.0+ds' },
+      consistency: 'point-in-time',
+      identity: { dataDirectory: data },
+      warnings: [],
+    });
+    expect(unit.tempSpace).toMatchObject([{ host: 'mon1', path: `${data}/snapshots` }]);
+    expect(JSON.parse(JSON.stringify(unit))).toEqual(unit);
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await prometheus.backup(run.context, unit);
+    expect([...run.saved.keys()]).toEqual(unit.artifacts.map(({ path }) => path));
+    expect(names(run.saved.get('prometheus/mon1/tsdb.tar'))).toContain(`./${newBlock}/meta.json`);
+    expect(run.recorded).toEqual([`mon1:${data}/snapshots/${snapshot}`]);
+    expect(run.baseline()).toMatchObject({
+      blockCount: 2,
+      samples: 220_320,
+      minTime: 1_795_298_400_000,
+      headSeries: 707,
+      targets: 2,
+    });
+    await run.cleanUp();
+    expect(readdirSync(join(data, 'snapshots'))).toEqual([]);
+  });
+
+  it.each([
+    ['the flags say so', { admin: false }, 'finished-blocks'],
+    ['the call is refused', { snapshotStatus: 403 }, 'point-in-time'],
+  ])('copies finished blocks when the admin API is off because %s', async (_title, server, consistency) => {
+    const remote = monitoringHost(server);
+    const unit = await discovered(remote);
+    expect(unit.consistency).toBe(consistency);
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await prometheus.backup(run.context, unit);
+    expect([...unit.warnings, ...run.warnings].map(({ code }) => code)).toEqual(['PROM_ADMIN']);
+    const saved = names(run.saved.get('prometheus/mon1/tsdb.tar'));
+    expect(saved.filter((name) => name.endsWith('meta.json'))).toEqual([
+      `./${oldBlock}/meta.json`,
+      `./${newBlock}/meta.json`,
+    ]);
+    expect(saved.join()).not.toMatch(/wal|alertmanager|tmp/);
+    expect(run.recorded).toEqual([`mon1:${data}/snapshots/lsbackup-run-1`]);
+    const order = remote.transcript.findIndex((line) => line.includes('cp -al'));
+    expect(remote.transcript.slice(order).some((line) => line.startsWith('tar '))).toBe(true);
+    await run.cleanUp();
+    expect(existsSync(join(data, 'snapshots'))).toBe(false);
+    expect(existsSync(join(data, oldBlock, 'meta.json'))).toBe(true);
+  });
+
+  it('saves the configuration of one that does not answer, and fails', async () => {
+    const remote = monitoringHost(undefined);
+    const unit = await discovered(remote);
+    expect(unit.warnings.map(({ code }) => code)).toEqual(['SERVICE_DOWN']);
+    expect(unit.artifacts.map(({ path }) => path)).toContain('prometheus/mon1/tsdb.tar');
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await expect(prometheus.backup(run.context, unit)).rejects.toMatchObject({ code: 'SERVICE_DOWN', host: 'mon1' });
+    expect([...run.saved.keys()]).toEqual(['prometheus/mon1/config.tar']);
+  });
+
+  it('makes a problem of a missing unit, and of an answer that refuses', async () => {
+    const missing = new FakeHost({
+      name: 'mon2',
+      rules: [
+        {
+          argv: /^systemctl/,
+          answer: { stdout: 'Id=prometheus.service\nLoadState=not-found\nActiveState=inactive\n' },
+        },
+      ],
+    });
+    const { problems } = await prometheus.discover(
+      fakeDiscoverContext({ hosts: [missing, monitoringHost({ status: 401 })], options }),
+    );
+    expect(problems.map(({ error }) => [error.host, error.code])).toEqual([
+      ['mon2', 'SERVICE_MISSING'],
+      ['mon1', 'SERVICE_ANSWER'],
+    ]);
+    expect(problems[1]?.error.hint).toContain('password');
+  });
+
+  it('refuses a host where none of its files can be seen', async () => {
+    rmSync(join(root, 'prometheus.yml'));
+    const { problems } = await prometheus.discover(fakeDiscoverContext({ hosts: [monitoringHost({})], options }));
+    expect(problems).toMatchObject([
+      { error: { code: 'SERVICE_MISSING', message: expect.stringContaining(`${root}/prometheus.yml`) } },
+    ]);
+  });
+
+  it('fails when the snapshot fails, and reports snapshots that are not its own', async () => {
+    mkdirSync(join(data, 'snapshots', '20200101T000000Z-1'), { recursive: true });
+    const remote = monitoringHost({ snapshotStatus: 500 });
+    const unit = await discovered(remote);
+    expect(unit.warnings).toMatchObject([
+      { code: 'SNAPSHOT_LEFTOVER', message: expect.stringContaining('20200101T000000Z-1') },
+    ]);
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await expect(prometheus.backup(run.context, unit)).rejects.toMatchObject({
+      code: 'SERVICE_ANSWER',
+      message: expect.stringContaining('2.42.0+ds'),
+    });
+    await run.cleanUp();
+    expect(readdirSync(join(data, 'snapshots'))).toEqual(['20200101T000000Z-1']);
+  });
+});
+
+describe('linking blocks', () => {
+  const link = () => runHere(linkBlocksCommand(data, join(data, 'snapshots', 'x')), '');
+
+  it('shares the files and leaves everything else out', () => {
+    expect(link()).toMatchObject({ status: 0 });
+    expect(readdirSync(join(data, 'snapshots', 'x')).sort()).toEqual([oldBlock, newBlock]);
+    expect(statSync(join(data, 'snapshots', 'x', oldBlock, 'meta.json')).ino).toBe(
+      statSync(join(data, oldBlock, 'meta.json')).ino,
+    );
+  });
+
+  it('keeps a snapshots directory that was there', () => {
+    mkdirSync(join(data, 'snapshots'));
+    const { stdout } = link();
+    expect(String(stdout)).toBe('');
+    runHere(removeCommand(join(data, 'snapshots', 'x'), undefined), '');
+    expect(readdirSync(join(data, 'snapshots'))).toEqual([]);
+  });
+
+  it('fails when the data directory is not there', () => {
+    expect(runHere(linkBlocksCommand(join(data, 'none'), join(data, 'x')), '').status).not.toBe(0);
+  });
+});
+
+describe('blocksBaseline', () => {
+  it('has no times without blocks', () => {
+    expect(blocksBaseline([])).toEqual({ blockCount: 0, samples: 0, minTime: null, maxTime: null, blocks: [] });
+  });
+});

@@ -1,0 +1,98 @@
+import type { ClientChannel } from 'ssh2';
+import { BackupError, abortError } from '../model/errors.js';
+
+/** Seconds for sshd's answer. */
+const openTimeout = 30;
+
+export type OpenCallback = (error: Error | undefined, channel: ClientChannel) => void;
+
+export interface OpenOptions<Result> {
+  /** Gets the channel before the next packet is looked at: a short command's exit status can come in the same segment as the answer to its start, and ssh2 emits it once. */
+  readonly use: (channel: ClientChannel) => Result;
+  readonly signal: AbortSignal | undefined;
+  readonly host: string;
+  /** The error of a connection that is gone. */
+  readonly lost: (cause?: unknown) => BackupError;
+}
+
+/**
+ * One channel, with a deadline. A channel that comes too late is closed.
+ * Errors: ssh2's own, with its `reason`, when the server refuses it; CHANNEL_REFUSED when it does not answer; STREAM_CUT; the abort reason.
+ */
+export function openChannel<Result>(
+  open: (callback: OpenCallback) => void,
+  options: OpenOptions<Result>,
+): Promise<Result> {
+  const { use, signal, host, lost } = options;
+  return new Promise((resolve, reject) => {
+    let settled = false;
+    const finish = (act: () => void): void => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      act();
+    };
+    const fail = (error: Error): void => finish(() => reject(error));
+    const onAbort = (): void => {
+      if (signal) fail(abortError(signal));
+    };
+    const timer = setTimeout(() => fail(noAnswer(host)), openTimeout * 1000);
+    if (signal?.aborted) {
+      onAbort();
+      return;
+    }
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      open((error, channel) => {
+        if (error) fail(error);
+        else if (settled) discard(channel);
+        else finish(() => resolve(use(channel)));
+      });
+    } catch (error) {
+      // ssh2 throws when the socket has gone already.
+      fail(lost(error));
+    }
+  });
+}
+
+/** CHANNEL_REFUSED for a session that the server keeps refusing. */
+export function channelRefused(host: string, cause: unknown): BackupError {
+  return new BackupError('CHANNEL_REFUSED', `${host}: sshd refuses to open a session: ${messageOf(cause)}`, {
+    host,
+    cause,
+    retryable: true,
+    hint: `Check MaxSessions in sshd_config on ${host}: at least 2 are needed.`,
+  });
+}
+
+/** HOST_FORWARD, retryable when nothing listens. Reason 1 is "administratively prohibited", 2 "connect failed" (RFC 4254, 5.1). */
+export function forwardError(host: string, to: string, cause: unknown): BackupError {
+  const reason = cause instanceof Error && 'reason' in cause ? cause.reason : undefined;
+  const listens = reason === 2;
+  const text = listens
+    ? `nothing answers at ${to} (${messageOf(cause)})`
+    : `sshd refuses TCP forwarding to ${to} (${messageOf(cause)})`;
+  const hint = listens
+    ? `Check that the service runs on ${host} and listens there.`
+    : `Check AllowTcpForwarding and PermitOpen in sshd_config on ${host}.`;
+  return new BackupError('HOST_FORWARD', `${host}: ${text}`, { host, cause, hint, retryable: listens });
+}
+
+function noAnswer(host: string): BackupError {
+  return new BackupError('CHANNEL_REFUSED', `${host}: sshd did not answer within ${openTimeout} s`, {
+    host,
+    retryable: true,
+  });
+}
+
+function discard(channel: ClientChannel): void {
+  channel.resume();
+  channel.stderr.resume();
+  channel.end();
+  channel.close();
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

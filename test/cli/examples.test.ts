@@ -1,0 +1,73 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { backup, builtInComponents, createMemoryStore, loadCluster, openArchive } from '@lsbackup/core';
+import { crontab } from '../../examples/custom-component.js';
+import { backUp } from '../../examples/use-as-library.js';
+import { type Place, makePlace, runCli } from './harness.js';
+
+let place: Place;
+beforeAll(async () => {
+  place = await makePlace();
+});
+afterAll(async () => {
+  await place[Symbol.asyncDispose]();
+});
+
+const user = { name: 'nobody', homeDirectory: '/nonexistent' };
+
+describe('examples', () => {
+  it('use-as-library.ts backs a cluster up, and the program can read it', async () => {
+    const { archive, status } = await backUp(place.cluster.directory, place.target);
+    expect(status).toBe('complete');
+    expect(await place.targetFiles()).toEqual([archive]);
+    expect(await runCli('verify', '-t', place.target)).toMatchObject({ status: 0 });
+  });
+
+  it('use-as-library.ts fails with a code', async () => {
+    await expect(backUp(place.cluster.directory, join(place.directory, 'none'))).rejects.toMatchObject({
+      code: 'TARGET_MISSING',
+    });
+  });
+
+  it('custom-component.ts saves the file of every host that has it; the others fail', async () => {
+    const file = join(place.directory, 'crontab');
+    await writeFile(file, '0 3 * * * root lsbackup\n');
+    const target = createMemoryStore();
+    const cluster = await loadCluster({ source: place.cluster.directory, user });
+    const result = await backup({
+      cluster,
+      user,
+      target,
+      components: [...builtInComponents, crontab],
+      only: ['crontab'],
+      options: [
+        { source: 'test', components: { crontab: { file } }, hosts: { lb3: { crontab: { file: '/no/such/file' } } } },
+      ],
+    });
+    expect(result.status).toBe('partial');
+    const units = result.metadata.components.find(({ name }) => name === 'crontab')?.units ?? [];
+    expect(units.map(({ name, status, code }) => [name, status, code]).sort()).toEqual([
+      ['lb1', 'complete', undefined],
+      ['lb2', 'complete', undefined],
+      ['lb3', 'failed', 'SERVICE_MISSING'],
+    ]);
+    const archive = await openArchive(target, result.archive);
+    expect((await buffer(await archive.read('crontab/lb1/crontab'))).toString()).toBe('0 3 * * * root lsbackup\n');
+  });
+
+  it('lsbackup.yml is a valid configuration', async () => {
+    const target = join(place.directory, 'configured');
+    await mkdir(target);
+    const ended = await runCli(
+      '-c',
+      join(import.meta.dirname, '../../examples/lsbackup.yml'),
+      '-b',
+      place.cluster.directory,
+      '-t',
+      target,
+    );
+    expect(ended).toMatchObject({ status: 2, stderr: expect.stringContaining('haproxy@old-*') });
+  });
+});
