@@ -20,7 +20,7 @@ const options = z.strictObject({ file: z.string().startsWith('/').default('/etc/
 type Options = z.infer<typeof options>;
 
 /** What `discover` found and `backup` needs again: plain data. */
-type Found = { readonly file: string };
+type Found = Readonly<Record<'file', string>>;
 
 export const crontab: Component<Options, Found> = {
   name: 'crontab',

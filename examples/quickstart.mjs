@@ -80,7 +80,7 @@ The archive is in ./backups. Try:
   npx lsbackup list -t ./backups
   npx lsbackup show -t ./backups
   npx lsbackup verify -t ./backups
-  npx lsbackup extract -t ./backups --into ./out --artifact haproxy --unpack
+  npx lsbackup extract -t ./backups --into ./backups/unpacked --artifact haproxy --unpack
   tar tzf ./backups/${newestArchive()}
 ${keep ? `The sample cluster stays up until Ctrl-C. In another terminal:\n  ${backup}` : `To back up again, keep the sample cluster up: npm run quickstart -- --keep, then in another terminal:\n  ${backup}`}
 `);

@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Metadata } from '@lsbackup/core';
-import { feedHost, leftovers, onHost, shellOnHost } from '../support/cluster-host.js';
+import { containerId, feedHost, leftovers, onHost, shellOnHost } from '../support/cluster-host.js';
 import { type Finished, jsonLines, lsbackup, must, temporaryDirectory } from '../support/lsbackup.js';
 import { startWriters } from './writers.js';
 
@@ -33,7 +33,9 @@ describe('a backup of the real cluster under live writers', () => {
     expect(await lsbackup('extract', '-t', target, '--into', extracted)).toMatchObject({ status: 0 });
   }, 300_000);
 
-  afterAll(() => directory[Symbol.asyncDispose]());
+  afterAll(async () => {
+  await directory[Symbol.asyncDispose]();
+});
 
   function unit(component: string, name: string) {
     const found = metadata.components
@@ -153,7 +155,7 @@ describe('a backup of the real cluster under live writers', () => {
       '-c',
       `docker exec "$1" tar -C / -cf - etc/haproxy etc/ssl/haproxy | tar -xf - -C "$2"`,
       'bash',
-      await import('./cluster.mjs').then((module) => module.containerOf(host)),
+      await containerId(host),
       `${unpacked}/host`,
     );
     for (const tree of ['etc/haproxy', 'etc/ssl/haproxy'])
@@ -172,7 +174,7 @@ describe('a backup of the real cluster under live writers', () => {
     ) as Record<string, unknown>;
     for (const kind of ['users', 'vhosts', 'permissions', 'policies', 'exchanges', 'bindings'])
       expect(sorted(saved[kind])).toEqual(sorted(live[kind]));
-    expect(saved['vhosts']).toEqual(expect.arrayContaining([expect.objectContaining({ name: 'odd/vhost %41 ünï' })]));
+    expect(saved.vhosts).toEqual(expect.arrayContaining([expect.objectContaining({ name: 'odd/vhost %41 ünï' })]));
   });
 
   it.each(['mon1', 'mon2'])(

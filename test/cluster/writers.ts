@@ -6,10 +6,10 @@ export async function startWriters(): Promise<{ stop(): Promise<void> }> {
     'db1',
     `su postgres -c "psql -Xq -d app -c 'CREATE TABLE IF NOT EXISTS public.written_live (id bigserial PRIMARY KEY, at timestamptz DEFAULT now()); INSERT INTO public.written_live DEFAULT VALUES'"`,
   );
-  let stopped = false;
+  const state = { stopped: false };
   let rounds = 0;
   const writing = (async () => {
-    while (!stopped) {
+    while (!state.stopped) {
       await shellOnHost(
         'db1',
         `su postgres -c "psql -Xq -d app -c 'INSERT INTO public.written_live SELECT FROM generate_series(1, 50)'"`,
@@ -19,7 +19,7 @@ export async function startWriters(): Promise<{ stop(): Promise<void> }> {
   })();
   return {
     stop: async () => {
-      stopped = true;
+      state.stopped = true;
       await writing;
       if (rounds === 0) throw new Error('the writer wrote nothing while the backup ran');
       await shellOnHost('db1', `su postgres -c "psql -Xq -d app -c 'DROP TABLE public.written_live'"`);

@@ -29,7 +29,9 @@ beforeEach(async () => {
   await must('mkdir', target);
 });
 
-afterEach(() => directory[Symbol.asyncDispose]());
+afterEach(async () => {
+  await directory[Symbol.asyncDispose]();
+});
 
 /** The test cluster's inventory, changed. */
 async function inventory(change: (text: string) => string): Promise<string> {
@@ -50,17 +52,17 @@ function summary(stdout: string): JsonLine & { units: Record<string, number>; no
 /** Waits until the run reads an artifact whose path contains `part` and has had some bytes of it. */
 async function untilReading(run: Running, part: string): Promise<void> {
   let text = '';
-  let reading = false;
+  const seen = { reading: false };
   run.child.stdout?.on('data', (chunk: string) => {
     text += chunk;
     const lines = text.split('\n');
     text = lines.pop() ?? '';
     for (const line of lines) {
       const { type, active } = JSON.parse(line) as JsonLine & { active?: { path: string; bytesRead: number }[] };
-      if (type === 'progress') reading ||= active?.some(({ path, bytesRead }) => path.includes(part) && bytesRead > 0) ?? false;
+      if (type === 'progress') seen.reading ||= active?.some(({ path, bytesRead }) => path.includes(part) && bytesRead > 0) ?? false;
     }
   });
-  while (!reading) {
+  while (!seen.reading) {
     if (run.child.exitCode !== null) throw new Error(`the run ended before it read ${part}`);
     await sleep(20);
   }

@@ -68,6 +68,14 @@ async function running(commandLine: string): Promise<string> {
   return stdout.toString().trim();
 }
 
+async function untilRuns(commandLine: string): Promise<void> {
+  for (let tries = 0; tries < 40; tries += 1) {
+    if ((await running(commandLine)) !== '') return;
+    await delay(100);
+  }
+  throw new Error(`${commandLine} does not run on the host`);
+}
+
 async function untilGone(commandLine: string): Promise<void> {
   for (let tries = 0; tries < 40; tries += 1) {
     if ((await running(commandLine)) === '') return;
@@ -112,7 +120,7 @@ describe('a stream from a real sshd', () => {
         await remote.read({ argv: ['sleep', '3301'], become: 'root' }),
         await remote.read(mebibytes(64)),
       ];
-      expect(await running('sleep 3301')).not.toBe('');
+      await untilRuns('sleep 3301');
       const silence = drain(silent);
       proxy.cutAfter(bytes);
       const end = await drain(stream);
@@ -227,8 +235,7 @@ describe('an aborted command on a real host', () => {
 
   it('leaves nothing behind when it reads standard input', async () => {
     const talk = await root.start({ argv: ['sh', '-c', 'sleep 3306; cat'], become: 'root' });
-    await delay(200);
-    expect(await running('sleep 3306')).not.toBe('');
+    await untilRuns('sleep 3306');
     await talk[Symbol.asyncDispose]();
     expect(await running('sleep 3306')).toBe('');
   });

@@ -5,9 +5,15 @@ import { pipeline } from 'node:stream/promises';
 import { containerOf } from '../cluster/cluster.mjs';
 import { must } from './lsbackup.js';
 
+export async function containerId(host: string): Promise<string> {
+  const id: unknown = await containerOf(host);
+  if (typeof id !== 'string') throw new Error(`the host ${host} of the test cluster does not run`);
+  return id;
+}
+
 /** Runs a command in a host of the test cluster as root, without SSH: the verifier shares nothing with what it verifies. */
 export async function onHost(host: string, ...argv: readonly string[]): Promise<string> {
-  return must('docker', 'exec', await containerOf(host), ...argv);
+  return must('docker', 'exec', await containerId(host), ...argv);
 }
 
 /** Runs a shell script in a host. */
@@ -17,7 +23,7 @@ export function shellOnHost(host: string, script: string): Promise<string> {
 
 /** Runs a command in a host with a local file as its standard input. */
 export async function feedHost(host: string, file: string, ...argv: readonly string[]): Promise<string> {
-  const child = spawn('docker', ['exec', '-i', await containerOf(host), ...argv], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn('docker', ['exec', '-i', await containerId(host), ...argv], { stdio: ['pipe', 'pipe', 'pipe'] });
   let output = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));

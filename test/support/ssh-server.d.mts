@@ -1,4 +1,4 @@
-/** A key pair in OpenSSH's text formats. */
+/** A key pair: the private key as PEM, the public one as OpenSSH's line of text. */
 export interface KeyPair {
   readonly privateKey: string;
   readonly publicKey: string;

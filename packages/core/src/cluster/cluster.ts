@@ -40,6 +40,8 @@ export interface Cluster {
   readonly hosts: readonly Host[];
   /** Group name to the names of all hosts in it and in its children, in inventory order. With `all` and `ungrouped`. */
   readonly groups: ReadonlyMap<string, readonly string[]>;
+  /** Groups that name hosts themselves; the others only gather groups. */
+  readonly namingGroups: ReadonlySet<string>;
 }
 
 /** Who runs the program. Core never reads the environment: the caller says. */

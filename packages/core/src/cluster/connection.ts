@@ -67,6 +67,8 @@ export function connectionOf(
     strictHostKeyChecking: hostKeyCheckingOf(first('stricthostkeychecking'), settings),
     keepAliveSeconds: secondsOf(first('serveraliveinterval'), settings),
   };
+  // Taken in: a link is given up after the same time whatever its interval, so the count says nothing more.
+  first('serveralivecountmax');
   const unused = unusedVariables.filter((name) => host.variables.has(name));
   return { ...connection, ignoredOptions: [...ignoredOptions(options, used), ...unused] };
 }

@@ -48,7 +48,7 @@ const lookScript = `for path do
   printf '%s\\t%s\\t%s\\t%s\\n' "$kind" "\${size:-0}" "\${parent%/}/$(basename -- "$path")" "$(readlink -f -- "$path")"
 done`;
 
-export function lookCommand(paths: readonly string[]): Command {
+function lookCommand(paths: readonly string[]): Command {
   return { argv: ['sh', '-c', lookScript, 'sh', ...paths], become: 'root' };
 }
 

@@ -56,7 +56,7 @@ export async function findServices(
 type Block = ReadonlyMap<string, readonly string[]>;
 
 /** The output of `systemctl show`: blocks of `KEY=value` lines with an empty line between; a key may come several times. */
-export function parseShow(text: string): readonly Block[] {
+function parseShow(text: string): readonly Block[] {
   return text
     .split(/\n\n+/)
     .filter((block) => block.trim() !== '')

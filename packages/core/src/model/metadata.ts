@@ -9,10 +9,10 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const path = z.string().min(1);
 const timestamp = z.iso.datetime({ precision: 3 });
 const size = z.int().nonnegative();
-const json: z.ZodType<Json> = z.json() as z.ZodType<Json>;
+const json: z.ZodType<Json> = z.json();
 
 /** One gzip member of the archive as it lies in the file. */
-export const memberSchema = z.object({
+const memberSchema = z.object({
   /** Name of the tar entry in the member. */
   name: path,
   offset: size,
@@ -25,12 +25,12 @@ export type Member = z.infer<typeof memberSchema>;
 const warningSchema = z.object({ code: z.string(), message: z.string() });
 
 /** `complete`, `partial`, `failed`, `absent` (with evidence, and nothing was expected), `skipped` (a flag or configuration said so). */
-export const unitStatusSchema = z.enum(['complete', 'partial', 'failed', 'absent', 'skipped']);
+const unitStatusSchema = z.enum(['complete', 'partial', 'failed', 'absent', 'skipped']);
 export type UnitStatus = z.infer<typeof unitStatusSchema>;
-export const runStatusSchema = z.enum(['complete', 'partial']);
+const runStatusSchema = z.enum(['complete', 'partial']);
 export type RunStatus = z.infer<typeof runStatusSchema>;
 
-export const artifactRecordSchema = z.object({
+const artifactRecordSchema = z.object({
   path,
   /** The unescaped name, where it differs. */
   original: z.string().optional(),
@@ -50,7 +50,7 @@ export const artifactRecordSchema = z.object({
 });
 export type ArtifactRecord = z.infer<typeof artifactRecordSchema>;
 
-export const unitRecordSchema = z.object({
+const unitRecordSchema = z.object({
   name: z.string(),
   hosts: z.array(z.string()),
   status: unitStatusSchema,
@@ -73,7 +73,7 @@ export const unitRecordSchema = z.object({
 });
 export type UnitRecord = z.infer<typeof unitRecordSchema>;
 
-export const hostRecordSchema = z.object({
+const hostRecordSchema = z.object({
   name: z.string(),
   address: z.string(),
   port: z.int(),

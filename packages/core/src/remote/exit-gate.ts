@@ -74,6 +74,8 @@ export class GatedProcess implements RemoteProcess {
   readonly #resolveExit: (status: number) => void;
   readonly #rejectExit: (error: BackupError) => void;
   readonly #resolveClosed: () => void;
+  readonly #started: Promise<unknown>;
+  readonly #resolveStarted: () => void;
   readonly #onAbort = (): void => {
     const { signal } = this.#options;
     if (signal) this.#fail(abortError(signal));
@@ -88,6 +90,9 @@ export class GatedProcess implements RemoteProcess {
     this.#tar = accept !== undefined && 'tar' in accept ? new TarJudge(accept.tar) : undefined;
     const exit = deferred<number>();
     const closed = deferred<undefined>();
+    const started = deferred<undefined>();
+    this.#started = started.promise;
+    this.#resolveStarted = () => started.resolve(undefined);
     this.exit = exit.promise;
     this.closed = closed.promise;
     this.#resolveExit = exit.resolve;
@@ -210,9 +215,11 @@ export class GatedProcess implements RemoteProcess {
   }
 
   #errorOutput(chunk: Buffer): void {
-    if (this.#failure) return;
+    // A command that is being ended is ended by the process id in its marker line.
+    if (this.#failure && this.#errorMarker.found !== undefined) return;
     const own = this.#errorMarker.push(chunk);
     if (own === undefined) return;
+    this.#resolveStarted();
     this.#stderr.add(own);
     this.#tar?.add(own);
   }
@@ -306,17 +313,19 @@ export class GatedProcess implements RemoteProcess {
   async #endCommand(): Promise<void> {
     this.#channel.resume();
     if (this.#isClosed) return;
-    const pid = Number.parseInt(this.#errorMarker.found ?? '', 10);
-    if (this.#options.usesInput && pid > 1)
-      await within(
-        closeGrace,
-        this.#options.kill(pid).catch(() => undefined),
-      );
+    if (this.#options.usesInput) await within(closeGrace, this.#killCommand());
     this.#channel.end();
     if (await within(endGrace, this.closed)) return;
     this.#channel.close();
     await within(closeGrace, this.closed);
     this.#resolveClosed();
+  }
+
+  /** The end of its input could make a command believe that it has got everything, so it is ended first. */
+  async #killCommand(): Promise<void> {
+    await Promise.race([this.#started, this.closed]);
+    const pid = Number.parseInt(this.#errorMarker.found ?? '', 10);
+    if (pid > 1) await this.#options.kill(pid).catch(() => undefined);
   }
 
   #arm(): void {

@@ -1,13 +1,18 @@
 import http from 'node:http';
+import https from 'node:https';
 import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { rejection, sampleRemote } from '../../../../test/support/sample-remote.js';
 import { Secret } from '../model/secret.js';
 import { httpRequest } from './http.js';
+import type { HttpTls } from './http.js';
 
 async function serve(listener: RequestListener): Promise<AsyncDisposable & { readonly port: number }> {
-  const server = http.createServer(listener);
+  return listen(http.createServer(listener));
+}
+
+async function listen(server: http.Server | https.Server): Promise<AsyncDisposable & { readonly port: number }> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
@@ -97,4 +102,39 @@ describe('httpRequest', () => {
       hint: expect.stringContaining('AllowTcpForwarding'),
     });
   });
+
+  it('speaks TLS, and is strict about the certificate unless told otherwise', async () => {
+    await using sample = await sampleRemote();
+    await using service = await listen(
+      https.createServer({ key, cert: certificate }, (_request, response) => response.end('safe')),
+    );
+    const remote = await sample.connect();
+    const get = (tls: HttpTls) => httpRequest(remote, { host: '127.0.0.1', port: service.port, path: '/', tls });
+    for (const tls of [{ ca: certificate }, { ca: certificate, servername: 'service.test' }, { verify: false }]) {
+      expect((await get(tls)).body.toString()).toBe('safe');
+    }
+    for (const tls of [{}, { ca: certificate, servername: 'other.test' }]) {
+      expect(await rejection(get(tls))).toMatchObject({ code: 'HTTP_FAILED', host: 'sample1' });
+    }
+  });
 });
+
+// For 127.0.0.1 and service.test, made by openssl, good for a hundred years.
+const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjnOkAslsNW6SbshF
+wpzLTsq4jIMUsRtJpbp8NppGkKGhRANCAARcAbRL/8W2prUT7OQt1q9GyQHvTrk1
+T+lG13RcWeorleoOON1Fy+cUaE8hS2cm6xWQYgr0VSV06tbFC26ngt70
+-----END PRIVATE KEY-----
+`;
+const certificate = `-----BEGIN CERTIFICATE-----
+MIIBpDCCAUqgAwIBAgIUTr/LUhc6jYaJWOoBbzhcVFgRr/cwCgYIKoZIzj0EAwIw
+FzEVMBMGA1UEAwwMc2VydmljZS50ZXN0MCAXDTI2MTEyMjE2NDcwNloYDzIxMjYx
+MDI5MTY0NzA2WjAXMRUwEwYDVQQDDAxzZXJ2aWNlLnRlc3QwWTATBgcqhkjOPQIB
+BggqhkjOPQMBBwNCAARcAbRL/8W2prUT7OQt1q9GyQHvTrk1T+lG13RcWeorleoO
+ON1Fy+cUaE8hS2cm6xWQYgr0VSV06tbFC26ngt70o3IwcDAdBgNVHQ4EFgQUMub1
+4CKfAgayIKBO8nYMGVzFU9UwHwYDVR0jBBgwFoAUMub14CKfAgayIKBO8nYMGVzF
+U9UwDwYDVR0TAQH/BAUwAwEB/zAdBgNVHREEFjAUhwR/AAABggxzZXJ2aWNlLnRl
+c3QwCgYIKoZIzj0EAwIDSAAwRQIgCxcB5CbxYAODM67g348Zx+ucekQjWJqXusZb
+/hFi67ICIQDgu9pKO8JezCB3C88jHDCnMxZjPfFj0gJ4PYhs3K1W/w==
+-----END CERTIFICATE-----
+`;

@@ -3,8 +3,11 @@ export interface Slot {
   release(): void;
 }
 
+/** A long stream; a short helper command; a command that ends another one, for which one more is always allowed. */
+export type SlotKind = 'stream' | 'helper' | 'urgent';
+
 interface Waiter {
-  readonly helper: boolean;
+  readonly kind: SlotKind;
   grant(slot: Slot): void;
 }
 
@@ -28,7 +31,7 @@ export class Slots {
   }
 
   /** Resolves when there is room. Rejects with the signal's reason when it aborts first. */
-  take(helper: boolean, signal: AbortSignal | undefined): Promise<Slot> {
+  take(kind: SlotKind, signal: AbortSignal | undefined): Promise<Slot> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) {
         reject(signal.reason as Error);
@@ -39,7 +42,7 @@ export class Slots {
         reject(signal?.reason as Error);
       };
       const waiter: Waiter = {
-        helper,
+        kind,
         grant: (slot) => {
           signal?.removeEventListener('abort', onAbort);
           resolve(slot);
@@ -65,8 +68,8 @@ export class Slots {
   }
 
   #next(): number {
-    const streams = Math.max(1, this.#limit - this.#reserved);
-    return this.#waiting.findIndex((waiter) => this.#open < (waiter.helper ? this.#limit : streams));
+    const limits = { stream: Math.max(1, this.#limit - this.#reserved), helper: this.#limit, urgent: this.#limit + 1 };
+    return this.#waiting.findIndex((waiter) => this.#open < limits[waiter.kind]);
   }
 
   #slot(): Slot {

@@ -70,6 +70,16 @@ describe('a command on a host', () => {
     await expect(readFile(file)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
+  it('does not run a command to its end that is aborted before it began', async () => {
+    await using sample = await sampleRemote();
+    const remote = await sample.connect();
+    const file = path.join(sample.directory, 'empty');
+    const process = await remote.start({ argv: ['sh', '-c', 'cat >/dev/null; echo complete > "$1"', 'sh', file] });
+    await process[Symbol.asyncDispose]();
+    await expect(readFile(file)).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(sample.server.running).toBe(0);
+  });
+
   it('reports a command that ends before it took its input', async () => {
     await using sample = await sampleRemote();
     const remote = await sample.connect();

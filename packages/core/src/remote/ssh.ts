@@ -16,7 +16,7 @@ import type { OpenCallback } from './open-channel.js';
 import { commandLine, describeCommand } from './quote.js';
 import type { Command, HostFacts, Output, RemoteHost, RemoteProcess, StreamOptions } from './remote-host.js';
 import { Slots } from './slots.js';
-import type { Slot } from './slots.js';
+import type { Slot, SlotKind } from './slots.js';
 
 /** Sessions on one connection: sshd's MaxSessions is 10, one more is ours for ending a command, and closed ones may linger. */
 const sessions = 8;
@@ -37,7 +37,7 @@ export interface ConnectOptions {
 
 interface Mode {
   readonly usesInput: boolean;
-  readonly helper: boolean;
+  readonly kind: SlotKind;
   readonly quiet: number | undefined;
   readonly deadline: number | undefined;
 }
@@ -96,7 +96,7 @@ class SshHost implements RemoteHost {
 
   async run(command: Command, options: StreamOptions & { readonly maximumBytes?: number } = {}): Promise<Output> {
     const deadline = command.deadline ?? runDeadline;
-    const mode = { usesInput: options.input !== undefined, helper: true, quiet: options.quiet, deadline };
+    const mode: Mode = { usesInput: options.input !== undefined, kind: 'helper', quiet: options.quiet, deadline };
     await using process = await this.#open(command, options, mode);
     if (options.input) process.stdin.end(options.input);
     const stdout = await this.#collect(process, command, options.maximumBytes ?? maximumOutput);
@@ -104,9 +104,9 @@ class SshHost implements RemoteHost {
   }
 
   async read(command: Command, options: StreamOptions = {}): Promise<Readable> {
-    const mode = {
+    const mode: Mode = {
       usesInput: options.input !== undefined,
-      helper: false,
+      kind: 'stream',
       quiet: options.quiet ?? streamQuiet,
       deadline: command.deadline,
     };
@@ -116,7 +116,7 @@ class SshHost implements RemoteHost {
   }
 
   async write(command: Command, input: Readable, options: StreamOptions = {}): Promise<void> {
-    const mode = { usesInput: true, helper: false, quiet: options.quiet, deadline: command.deadline };
+    const mode: Mode = { usesInput: true, kind: 'stream', quiet: options.quiet, deadline: command.deadline };
     await using process = await this.#open(command, options, mode);
     process.stdout.resume();
     // The end of the command decides: it says why its input was not taken, and the input's own error comes back as its cause.
@@ -130,7 +130,7 @@ class SshHost implements RemoteHost {
   }
 
   async start(command: Command, options: StreamOptions = {}): Promise<RemoteProcess> {
-    const mode = { usesInput: true, helper: false, quiet: options.quiet, deadline: command.deadline };
+    const mode: Mode = { usesInput: true, kind: 'stream', quiet: options.quiet, deadline: command.deadline };
     const process = await this.#open(command, options, mode);
     if (options.input) process.stdin.write(options.input);
     return process;
@@ -189,7 +189,7 @@ class SshHost implements RemoteHost {
       this.#processes.add(process);
       return process;
     };
-    const { process, slot } = await this.#session({ line, gate, helper: mode.helper, signal });
+    const { process, slot } = await this.#session({ line, gate, kind: mode.kind, signal });
     void process.closed.then(() => {
       this.#processes.delete(process);
       slot.release();
@@ -201,12 +201,12 @@ class SshHost implements RemoteHost {
   async #session(session: {
     readonly line: string;
     readonly gate: (channel: ClientChannel) => GatedProcess;
-    readonly helper: boolean;
+    readonly kind: SlotKind;
     readonly signal: AbortSignal | undefined;
   }): Promise<{ process: GatedProcess; slot: Slot }> {
-    const { line, gate, helper, signal } = session;
+    const { line, gate, kind, signal } = session;
     for (let refusals = 0; ; refusals += 1) {
-      const slot = await this.#slots.take(helper, signal).catch(() => {
+      const slot = await this.#slots.take(kind, signal).catch(() => {
         throw signal ? abortError(signal) : this.#connectionLost();
       });
       try {
@@ -253,13 +253,17 @@ class SshHost implements RemoteHost {
     return Buffer.concat(chunks);
   }
 
+  /** Asks the wrapper of a command to end it. */
   async #kill(pid: number, become: Command['become']): Promise<void> {
-    const command: Command = {
-      argv: ['kill', '-TERM', String(pid)],
-      deadline: 5,
-      ...(become !== undefined && { become }),
-    };
-    await this.run(command);
+    const argv = ['kill', '-TERM', String(pid)];
+    const command: Command = become === undefined ? { argv } : { argv, become };
+    await using process = await this.#open(
+      command,
+      {},
+      { usesInput: false, kind: 'urgent', quiet: undefined, deadline: 5 },
+    );
+    process.stdout.resume();
+    await process.exit;
   }
 
   #onLost(cause: Error | undefined): void {

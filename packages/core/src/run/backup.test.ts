@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { openArchive } from '../archive/reader.js';
 import type { Cluster } from '../cluster/cluster.js';
-import { BackupError } from '../model/errors.js';
+import type { BackupError } from '../model/errors.js';
 import type { BackupEvent } from '../model/event.js';
 import { createMemoryStore } from '../stores/memory.js';
 import { FakeHost, fakeInventoryHost } from '../testing/fake-host.js';
@@ -15,6 +15,7 @@ const cluster: Cluster = {
   inventoryFile: 'inventory',
   inventorySha256: '0'.repeat(64),
   hosts: names.map((name) => fakeInventoryHost(name, { become: false })),
+  namingGroups: new Set(['worst', 'registry']),
   groups: new Map([
     ['all', names],
     ['worst', names],

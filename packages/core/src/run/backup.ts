@@ -46,7 +46,8 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
   if (signal.aborted) throw abortError(signal);
   const session = createSession({ ...options, runId: createRunId(startedAt), signal });
   try {
-    await options.target.sweep(startedAt);
+    const leftovers = await options.target.sweep(startedAt);
+    if (leftovers.length > 0) session.log.info({ leftovers }, 'removed what interrupted runs left at the target');
     const name = options.name ?? options.cluster.name;
     const fileName = `lsbackup-${escapePiece(name)}-${compactTimestamp(startedAt)}.tar.gz`;
     const upload = await options.target.begin(fileName, { signal, runId: session.runId });
@@ -55,12 +56,27 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
     try {
       return await run({ session, options, upload, name, startedAt });
     } catch (error) {
-      await upload.abort();
-      throw signal.aborted ? abortError(signal) : error;
+      await giveUp(session, upload);
+      throw firstCause(session.signal, error);
     }
   } finally {
     await session.pool[Symbol.asyncDispose]();
   }
+}
+
+/** What could not be removed at the target is told, and never hides why the run failed. */
+async function giveUp(session: Session, upload: Upload): Promise<void> {
+  try {
+    await upload.abort();
+  } catch (error) {
+    const { message } = asBackupError(error);
+    session.emit({ type: 'warning', code: 'TARGET_LEFTOVER', message: `${upload.name}: the unfinished upload could not be removed: ${message}` });
+  }
+}
+
+/** A run that was stopped fails with the reason it was stopped for, whatever broke in consequence. */
+function firstCause(signal: AbortSignal, error: unknown): BackupError {
+  return signal.aborted ? abortError(signal) : asBackupError(error);
 }
 
 interface Run {
@@ -200,7 +216,7 @@ async function runComponent(
 ): Promise<FinishedUnit[]> {
   const own = run.discovered.filter((unit) => unit.component === component);
   if (own.length === 0) return [];
-  await Promise.all(component.after.map((name) => run.settled.get(name)));
+  await Promise.all(component.after.map((name) => run.settled.get(name) ?? Promise.resolve()));
   return Promise.all(
     own.map(async ({ planned, unit }) => {
       const tell = (status: 'started' | ReturnType<typeof unitStatus>, reason?: string): void =>

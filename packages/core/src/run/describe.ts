@@ -19,7 +19,7 @@ export interface FinishedUnit {
 /** Worst last. */
 const severity: readonly UnitStatus[] = ['skipped', 'absent', 'complete', 'partial', 'failed'];
 
-export function runStatus(units: readonly FinishedUnit[]): RunStatus {
+function runStatus(units: readonly FinishedUnit[]): RunStatus {
   return units.some((unit) => ['partial', 'failed'].includes(unitStatus(unit))) ? 'partial' : 'complete';
 }
 

@@ -8,7 +8,10 @@ import { connectAll, createRunId, createSession, makePlan } from './session.js';
 export async function plan(options: PlanOptions): Promise<Plan> {
   const signal = options.signal ?? new AbortController().signal;
   const session = createSession({ ...options, runId: createRunId(new Date()), signal });
-  await using _connections = session.pool;
-  const hosts = await connectAll(session, options);
-  return (await makePlan(session, options, hosts)).plan;
+  try {
+    const hosts = await connectAll(session, options);
+    return (await makePlan(session, options, hosts)).plan;
+  } finally {
+    await session.pool[Symbol.asyncDispose]();
+  }
 }

@@ -90,11 +90,20 @@ function nothingSelected(options: PlanOptions, components: readonly AnyComponent
 export async function connectAll(session: Session, options: PlanOptions): Promise<HostRecord[]> {
   const wanted = new Set(session.selected.flatMap(({ hosts }) => hosts));
   const hosts = options.cluster.hosts.filter((host) => wanted.has(host.name));
+  warnOfIgnoredOptions(session, hosts);
   const records = await Promise.all(hosts.map((host) => connectOne(session, host)));
   if (session.signal.aborted) throw abortError(session.signal);
   if (records.some((record) => record.reached)) return records;
   const reasons = records.map((record) => record.reason ?? '').join('\n  ');
   throw new BackupError('NO_HOST_REACHED', `no host could be reached:\n  ${reasons}`);
+}
+
+/** One warning for all hosts: what the inventory says about the way to a host and is not followed must not go unsaid. */
+function warnOfIgnoredOptions(session: Session, hosts: readonly Host[]): void {
+  const options = [...new Set(hosts.flatMap((host) => host.connection.ignoredOptions))];
+  if (options.length === 0) return;
+  const message = `the inventory sets what this version does not use when it connects: ${options.join(', ')}`;
+  session.emit({ type: 'warning', code: 'OPTIONS_IGNORED', message });
 }
 
 async function connectOne(session: Session, host: Host): Promise<HostRecord> {
@@ -157,7 +166,5 @@ export function memoryLimit(options: PlanOptions): number {
 
 function uncoveredGroups(options: PlanOptions, components: readonly AnyComponent[]): string[] {
   const covered = new Set(['all', 'ungrouped', ...components.flatMap((component) => component.groups)]);
-  return [...options.cluster.groups]
-    .filter(([name, hosts]) => hosts.length > 0 && !covered.has(name))
-    .map(([name]) => name);
+  return [...options.cluster.namingGroups].filter((group) => !covered.has(group));
 }

@@ -16,7 +16,7 @@ import type { AlertmanagerOptions } from './options.js';
 export const componentName = 'alertmanager';
 const defaultPort = 9093;
 const usualServices = ['alertmanager.service', 'prometheus-alertmanager.service'];
-/** Silences and the log of notifications; rewritten by rename about every 15 minutes and at exit. Source: components.md 11. */
+/** Silences and the log of notifications; rewritten by rename at every --data.maintenance-interval (15 minutes) and at exit. */
 const stateFiles = ['silences', 'nflog'];
 export const silencesPath = '/api/v2/silences';
 const statusPath = '/api/v2/status';
@@ -57,7 +57,7 @@ async function discoverHost(
   return { unit: unitOf(remote, { service, found, version, identity, warnings: warningsOf(remote, service, status) }) };
 }
 
-export const statusSchema = z.object({
+const statusSchema = z.object({
   versionInfo: z.object({ version: z.string() }),
   config: z.object({ original: z.string() }),
 });

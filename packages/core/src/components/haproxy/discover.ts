@@ -16,7 +16,7 @@ export const componentName = 'haproxy';
 export type HaproxyFound = Readonly<{ files: FoundFiles; sections: Sections }>;
 
 const defaultConfiguration = '/etc/haproxy/haproxy.cfg';
-/** Where Debian, RHEL and LambdaStack (haproxy in a runc container) keep what belongs to haproxy. Source: components.md 15. */
+/** Where Debian, RHEL and LambdaStack (haproxy in a runc container) keep what belongs to haproxy. */
 const usualPaths = [
   '/etc/haproxy',
   '/etc/ssl/haproxy',

@@ -6,7 +6,7 @@ import type { Json } from '../../model/json.js';
 import { artifactPath, escapePiece } from '../../model/names.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
 import type { BackupContext, Unit } from '../component.js';
-import { componentName, configurationCommand, configurationPath, dumpName, type PostgresqlFound } from './discover.js';
+import { componentName, configurationCommand, configurationPath, dumpName, type PostgresqlFound } from './artifacts.js';
 import { listDatabases, reasonToSkip } from './facts.js';
 import type { PostgresqlOptions } from './options.js';
 import { pgCustomFormat, type DumpSummary } from './pg-custom.js';
@@ -65,16 +65,16 @@ async function saveGlobals({ context, remote, found }: Work): Promise<void> {
 }
 
 async function saveConfiguration(
-  { context, found }: Work,
-  configuration: PostgresqlFound['configurations'][number],
+  { context }: Work,
+  { prefix, files }: PostgresqlFound['configurations'][number],
 ): Promise<void> {
-  const remote = await context.remote(context.host(configuration.host));
+  const remote = await context.remote(context.host(files.host));
   await context.save(
     tarArtifact({
-      path: configurationPath(configuration.host, found.prefix),
+      path: configurationPath(files.host, prefix),
       remote,
-      command: configurationCommand(remote, configuration),
-      size: configuration.bytes,
+      command: configurationCommand(remote, files),
+      size: files.bytes,
     }),
   );
 }

@@ -1,28 +1,23 @@
 import { describeCommand } from '../../host-services/describe-command.js';
-import { filesCommand, findFiles, type FoundFiles } from '../../host-files/found-files.js';
+import { findFiles, type FoundFiles } from '../../host-files/found-files.js';
 import type { Host } from '../../cluster/cluster.js';
 import type { Warning } from '../../model/artifact.js';
 import { abortError, BackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
-import type { Command, RemoteHost } from '../../remote/remote-host.js';
+import type { RemoteHost } from '../../remote/remote-host.js';
 import type { DiscoverContext, Discovery, ExpectedArtifact, Problem, Unit } from '../component.js';
 import { hostProblem } from '../each-host.js';
+import {
+  componentName,
+  configurationCommand,
+  configurationPath,
+  configurationPaths,
+  dumpName,
+  type PostgresqlFound,
+} from './artifacts.js';
 import { readFacts, reasonToSkip, type Database, type ServerFacts } from './facts.js';
 import type { PostgresqlOptions } from './options.js';
 import { dumpCommand, findServers, globalsCommand, type Server } from './server.js';
-
-export const componentName = 'postgresql';
-
-/** What `backup` needs to know again. Not an interface, so that it is Json. */
-export type PostgresqlFound = Readonly<{
-  server: Server;
-  versionNumber: number;
-  /** Put before artifact names where a host has several servers. */
-  prefix: string;
-  databases: readonly string[];
-  /** Of every member's host. */
-  configurations: readonly FoundFiles[];
-}>;
 
 /** One server of one host with what it said. */
 interface Member {
@@ -94,40 +89,8 @@ async function askServer(
   return { remote, server, facts, configuration: files, options, prefix: several ? `${String(server.port)}-` : '' };
 }
 
-/** Beside the files the server itself names: what it always has in the data directory, and what stands around it. Source: components.md 13. */
-export function configurationPaths(
-  server: Server,
-  facts: Pick<ServerFacts, 'files' | 'versionNumber'>,
-): readonly string[] {
-  const data = server.dataDirectory;
-  const major = String(Math.floor(facts.versionNumber / 10_000));
-  const outside = facts.files.filter((file) => !file.startsWith(`${data}/`));
-  // Debian's directory of one cluster holds nothing else; elsewhere only the files themselves are taken.
-  const directories = outside.flatMap((file) => /^\/etc\/postgresql\/[^/]+\/[^/]+(?=\/)/.exec(file)?.[0] ?? []);
-  return [
-    ...facts.files,
-    ...directories,
-    ...['postgresql.conf', 'postgresql.auto.conf', 'pg_hba.conf', 'pg_ident.conf', 'conf.d', 'PG_VERSION'].map(
-      (name) => `${data}/${name}`,
-    ),
-    ...[
-      '/etc/postgresql-common',
-      '/etc/repmgr.conf',
-      '/etc/repmgr',
-      `/etc/repmgr/${major}`,
-      '/etc/default/repmgrd',
-      '/etc/pgbouncer',
-      '/etc/pgpool2',
-    ],
-    ...['/var/lib/postgresql', '/var/lib/pgsql'].map((home) => `${home}/.pgpass`),
-    ...['postgresql.service.d', `postgresql@${major}-main.service.d`, `postgresql-${major}.service.d`].map(
-      (name) => `/etc/systemd/system/${name}`,
-    ),
-  ];
-}
-
 function toUnit(members: readonly Member[]): { readonly unit: Unit<PostgresqlFound> } | { readonly problem: Problem } {
-  const hosts = members.map(({ server }) => server.host);
+  const hosts = [...new Set(members.map(({ server }) => server.host))];
   const name = unitName(members);
   const primaries = members.filter(({ facts }) => !facts.recovery);
   const [primary] = primaries;
@@ -167,11 +130,11 @@ function unitOf(name: string, primary: Member, members: readonly Member[]): Unit
     versionNumber: facts.versionNumber,
     prefix,
     databases: dumped.map((database) => database.name),
-    configurations: members.map(({ configuration }) => configuration),
+    configurations: members.map(({ configuration, prefix: own }) => ({ prefix: own, files: configuration })),
   };
   return {
     name,
-    hosts: members.map((member) => member.server.host),
+    hosts: [...new Set(members.map((member) => member.server.host))],
     product: { name: 'PostgreSQL', version: facts.version, detectedBy: 'SHOW server_version' },
     roles: {
       primary: server.host,
@@ -199,19 +162,6 @@ function unitOf(name: string, primary: Member, members: readonly Member[]): Unit
     warnings: warningsOf(primary),
     found,
   };
-}
-
-export function dumpName(prefix: string, database: string): string {
-  return `${prefix}database-${database}.dump`;
-}
-
-export function configurationPath(host: string, prefix: string): string {
-  return artifactPath(componentName, host, `${prefix}config.tar`);
-}
-
-/** A server's settings files may be rewritten by ALTER SYSTEM while they are read: by rename, so what is read is whole. */
-export function configurationCommand(remote: RemoteHost, configuration: FoundFiles): Command {
-  return filesCommand(remote, configuration, { mayChange: false, mayVanish: false });
 }
 
 function expectedDump({ remote, server, options, prefix }: Member, database: Database): ExpectedArtifact {

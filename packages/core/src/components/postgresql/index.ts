@@ -1,6 +1,7 @@
 import type { Component } from '../component.js';
+import { componentName, type PostgresqlFound } from './artifacts.js';
 import { backup } from './backup.js';
-import { componentName, discover, type PostgresqlFound } from './discover.js';
+import { discover } from './discover.js';
 import { pgCustomFormat } from './pg-custom.js';
 import { postgresqlOptions, type PostgresqlOptions } from './options.js';
 

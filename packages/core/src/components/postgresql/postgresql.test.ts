@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { fakeBackupContext, fakeDiscoverContext, onlyUnit } from '../../testing/fake-contexts.js';
 import { FakeHost, fakeInventoryHost, runHere, type FakeRule } from '../../testing/fake-host.js';
-import { configurationPaths } from './discover.js';
+import { configurationPaths } from './artifacts.js';
 import type { Database } from './facts.js';
 import { postgresql } from './index.js';
 import { postgresqlOptions } from './options.js';
@@ -48,24 +48,27 @@ interface Scene {
   lines?: string;
 }
 
+function factsOf(scene: Scene): string {
+  return JSON.stringify({
+    recovery: scene.recovery ?? false,
+    version: '15.18 (Debian 15.18-0+deb12u1)',
+    versionNumber: 150_018,
+    systemIdentifier: scene.systemIdentifier ?? '7562411111111111111',
+    timeline: 1,
+    lsn: '0/1F2B3C8',
+    clusterName: '15/main',
+    checksums: 'off',
+    superuser: 'on',
+    standbys: 0,
+    files: ['/etc/postgresql/15/main/postgresql.conf'],
+    databases: scene.databases,
+  });
+}
+
 /** A host with a server whose databases can be changed while the test runs. */
 function databaseHost(scene: Scene): FakeHost {
   const names = (): string[] => scene.databases.map(({ name }) => name);
-  const facts = (): string =>
-    JSON.stringify({
-      recovery: scene.recovery ?? false,
-      version: '15.18 (Debian 15.18-0+deb12u1)',
-      versionNumber: 150_018,
-      systemIdentifier: scene.systemIdentifier ?? '7562411111111111111',
-      timeline: 1,
-      lsn: '0/1F2B3C8',
-      clusterName: '15/main',
-      checksums: 'off',
-      superuser: 'on',
-      standbys: 0,
-      files: ['/etc/postgresql/15/main/postgresql.conf'],
-      databases: scene.databases,
-    });
+  const facts = (): string => factsOf(scene);
   const psql: FakeRule = {
     argv: /\/psql .*--dbname=dbname='postgres'$/,
     answer: (_command, input) => ({
@@ -221,6 +224,21 @@ describe('postgresql discover', () => {
       code: 'SERVICE_MISSING',
       message: expect.stringContaining('5432, 5433'),
     });
+  });
+
+  it('keeps a primary and a standby on one host apart', async () => {
+    const remote = databaseHost({ databases: [database('app')], lines: foundLine + foundLine.replace('5432', '5433') });
+    const recovery = JSON.stringify({
+      ...(JSON.parse(factsOf({ databases: [database('app')] })) as object),
+      recovery: true,
+    });
+    remote.answer(/\/psql .*--port=5433 .*'postgres'$/, { stdout: recovery });
+    const unit = onlyUnit(await postgresql.discover(fakeDiscoverContext({ hosts: [remote], options })));
+    expect(unit).toMatchObject({ name: 'db1:5432+db1:5433', hosts: ['db1'] });
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await postgresql.backup(run.context, unit);
+    expect([...run.saved.keys()].sort()).toEqual(unit.artifacts.map(({ path }) => path).sort());
+    expect([...run.saved.keys()]).toContain('postgresql/db1/5433-config.tar');
   });
 
   it('tells a stopped server from a missing one', async () => {

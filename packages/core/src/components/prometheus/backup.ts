@@ -8,14 +8,14 @@ import type { BackupContext, Unit } from '../component.js';
 import { readHeadSeries, snapshotAnswer, snapshotPath, targetsAnswer, targetsPath } from './api.js';
 import { blocksBaseline, linkBlocksCommand, listBlocks, removeCommand } from './blocks.js';
 import {
-  adminWarning,
   configurationCommand,
   configurationPath,
   storeCommand,
   storePath,
   targetsFile,
   type PrometheusFound,
-} from './discover.js';
+} from './artifacts.js';
+import { adminWarning } from './discover.js';
 import type { PrometheusOptions } from './options.js';
 
 const maximumTargets = 64 * 1024 * 1024;

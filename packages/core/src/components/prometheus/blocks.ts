@@ -18,7 +18,7 @@ for meta in */meta.json; do
   if [ -f "$meta" ]; then tr -d '\\n' <"$meta" && echo || exit; fi
 done`;
 
-export function listBlocksCommand(directory: string): Command {
+function listBlocksCommand(directory: string): Command {
   return { argv: ['sh', '-c', listScript, 'sh', directory], become: 'root' };
 }
 

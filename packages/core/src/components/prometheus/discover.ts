@@ -1,37 +1,19 @@
-import { describeCommand } from '../../host-services/describe-command.js';
 import { readFlags, pathFlag, type Flags } from '../../host-services/flags.js';
 import { endpointOf, type Endpoint } from '../../host-services/http-service.js';
 import { findServices, type Service } from '../../host-services/systemd.js';
-import { filesCommand, findFiles, type FoundFiles } from '../../host-files/found-files.js';
+import { findFiles } from '../../host-files/found-files.js';
 import { lookAt } from '../../host-files/paths.js';
-import { tarCommand } from '../../host-files/tar.js';
 import type { Warning } from '../../model/artifact.js';
 import { asBackupError, BackupError } from '../../model/errors.js';
-import { artifactPath } from '../../model/names.js';
-import type { Command, RemoteHost } from '../../remote/remote-host.js';
-import type { DiscoverContext, Discovery, ExpectedArtifact, Unit } from '../component.js';
+import type { RemoteHost } from '../../remote/remote-host.js';
+import type { DiscoverContext, Discovery, Unit } from '../component.js';
 import { readServiceConfiguration } from '../monitoring-configuration.js';
 import { discoverEachHost } from '../each-host.js';
-import { readRunningFlags, readVersion, snapshotPath, targetsPath } from './api.js';
-import { linkBlocksCommand } from './blocks.js';
+import { readRunningFlags, readVersion } from './api.js';
+import { componentName, expectedArtifacts, type PrometheusFound } from './artifacts.js';
 import type { PrometheusOptions } from './options.js';
 
-export const componentName = 'prometheus';
 const defaultPort = 9090;
-
-/** How the time series are copied: by Prometheus' own snapshot, by links to its finished blocks, or not at all because it does not answer. */
-export type Method = 'snapshot' | 'finished blocks' | 'none';
-
-/** What `backup` needs to know again. Not an interface, so that it is Json. */
-export type PrometheusFound = Readonly<{
-  method: Method;
-  endpoint: Endpoint;
-  dataDirectory: string;
-  version: string;
-  files: FoundFiles;
-  /** Why it does not answer; empty when it does. */
-  down: string;
-}>;
 
 /** One unit per host: servers of a pair scrape for themselves, so their stores differ. */
 export function discover(context: DiscoverContext<PrometheusOptions>): Promise<Discovery<PrometheusFound>> {
@@ -167,7 +149,7 @@ function unitOf(
     consistency: found.method === 'snapshot' ? 'point-in-time' : 'finished-blocks',
     identity: { configFile: configFile ?? null, dataDirectory: found.dataDirectory, endpoint: found.endpoint },
     containsSecrets: true,
-    artifacts: expectedArtifacts(remote, found, store),
+    artifacts: expectedArtifacts(remote, found, store.bytes),
     ...(found.method === 'snapshot'
       ? {
           tempSpace: [
@@ -183,57 +165,6 @@ function unitOf(
     warnings: warningsOf(host, found, store),
     found,
   };
-}
-
-export function configurationPath(host: string): string {
-  return artifactPath(componentName, host, 'config.tar');
-}
-
-export function storePath(host: string): string {
-  return artifactPath(componentName, host, 'tsdb.tar');
-}
-
-export function targetsFile(host: string): string {
-  return artifactPath(componentName, host, 'targets.json');
-}
-
-/** Files that service discovery reads may be rewritten at any time. */
-export function configurationCommand(remote: RemoteHost, files: FoundFiles): Command {
-  return filesCommand(remote, files, { mayChange: true, mayVanish: false });
-}
-
-/** Blocks never change, but tar takes a change of their link count for one. Nothing may vanish from a tree of our own. */
-export function storeCommand(remote: RemoteHost, { support }: Pick<FoundFiles, 'support'>, directory: string): Command {
-  return tarCommand(
-    { flavour: remote.facts.tar, support, directory, names: ['.'] },
-    { mayChange: true, mayVanish: false },
-  );
-}
-
-function expectedArtifacts(remote: RemoteHost, found: PrometheusFound, store: Store): readonly ExpectedArtifact[] {
-  const host = remote.host.name;
-  const { endpoint } = found;
-  const base = `${endpoint.tls ? 'https' : 'http'}://${endpoint.host}:${String(endpoint.port)}${endpoint.prefix}`;
-  const directory = `${found.dataDirectory}/snapshots/${found.method === 'snapshot' ? '<snapshot>' : 'lsbackup-<run>'}`;
-  const first =
-    found.method === 'snapshot'
-      ? `POST ${base}${snapshotPath}`
-      : `hard-link the finished blocks of ${found.dataDirectory} into ${linkBlocksCommand(found.dataDirectory, directory).argv.at(-1) ?? ''}`;
-  return [
-    {
-      path: configurationPath(host),
-      host,
-      size: found.files.bytes,
-      commands: [describeCommand(remote, configurationCommand(remote, found.files))],
-    },
-    { path: targetsFile(host), host, commands: [`GET ${base}${targetsPath}`] },
-    {
-      path: storePath(host),
-      host,
-      size: store.bytes,
-      commands: [first, describeCommand(remote, storeCommand(remote, found.files, directory)), `rm -rf ${directory}`],
-    },
-  ];
 }
 
 function warningsOf(host: string, found: PrometheusFound, store: Store): readonly Warning[] {

@@ -1,6 +1,7 @@
 import type { Component } from '../component.js';
+import { componentName, type PrometheusFound } from './artifacts.js';
 import { backup } from './backup.js';
-import { componentName, discover, type PrometheusFound } from './discover.js';
+import { discover } from './discover.js';
 import { prometheusOptions, type PrometheusOptions } from './options.js';
 
 /** Prometheus: its time series as of one moment, its configuration, and what it scrapes. */

@@ -28,7 +28,7 @@ const statusSchema = z.object({
 export type NodeStatus = z.infer<typeof statusSchema>;
 
 /** rabbitmqctl as root: its wrapper changes to RabbitMQ's own user, whose cookie it needs. */
-export function controlCommand(options: RabbitmqOptions, words: readonly string[]): Command {
+function controlCommand(options: RabbitmqOptions, words: readonly string[]): Command {
   return { argv: [options.rabbitmqctl, ...words], become: 'root', deadline };
 }
 

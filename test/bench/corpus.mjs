@@ -1,0 +1,154 @@
+// The data that is backed up: made from a seed, so that every machine has the same bytes.
+//
+// A shard is a directory of 128 MiB: 40 % log text, 30 % program-like binaries, 15 % small files, 15 % random bytes.
+import { createCipheriv, createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const mebibyte = 1024 * 1024;
+export const shardBytes = 128 * mebibyte;
+
+/** Writes shard `number` below `directory` and returns its name. The same number gives the same files everywhere. */
+export function writeMixedShard(directory, number, bytes = shardBytes) {
+  const name = `mixed-${pad(number)}`;
+  const random = generator(`mixed ${number}`);
+  const share = (part) => Math.floor(bytes * part);
+  writeFiles(join(directory, name, 'log'), share(0.4), { size: 8 * mebibyte, extension: 'log' }, (size) =>
+    logText(random, size),
+  );
+  writeFiles(join(directory, name, 'lib'), share(0.3), { size: 2 * mebibyte, extension: 'so' }, (size) =>
+    programBytes(random, size),
+  );
+  writeFiles(join(directory, name, 'etc'), share(0.15), { size: 4096, extension: 'json' }, (size) =>
+    settingsText(random, size),
+  );
+  writeFiles(join(directory, name, 'blob'), share(0.15), { size: 4 * mebibyte, extension: 'bin' }, (size) =>
+    randomBytes(`blob ${number} ${random.next()}`, size),
+  );
+  return name;
+}
+
+/** A shard that nothing can compress. */
+export function writeRandomShard(directory, number, bytes = shardBytes) {
+  const name = `random-${pad(number)}`;
+  writeFiles(join(directory, name), bytes, { size: 16 * mebibyte, extension: 'bin' }, (size, index) =>
+    randomBytes(`random ${number} ${index}`, size),
+  );
+  return name;
+}
+
+function writeFiles(directory, bytes, { size, extension }, content) {
+  mkdirSync(directory, { recursive: true });
+  for (let index = 0, left = bytes; left > 0; index += 1, left -= size) {
+    const data = content(Math.min(size, left), index);
+    writeFileSync(join(directory, `${pad(index, 5)}.${extension}`), data);
+  }
+}
+
+/** Lines of a web server's and a system's log: repeated words, rising times, addresses and identifiers that differ. */
+function logText(random, size) {
+  const lines = [];
+  let time = 1_700_000_000_000 + random.below(1e9);
+  for (let length = 0; length < size;) {
+    time += random.below(900);
+    const line = random.below(4) === 0 ? systemLine(random, time) : webLine(random, time);
+    lines.push(line);
+    length += line.length;
+  }
+  return Buffer.from(lines.join('')).subarray(0, size);
+}
+
+function webLine(random, time) {
+  const address = `10.${random.below(4)}.${random.below(64)}.${random.below(256)}`;
+  return (
+    `${new Date(time).toISOString()} ${address} "${random.of(methods)} ${random.of(paths)}${random.below(100_000)} HTTP/1.1" ` +
+    `${random.of(statuses)} ${random.below(60_000)} ${random.below(10_000) / 1000} req-${random.hex()} ${random.of(agents)}\n`
+  );
+}
+
+function systemLine(random, time) {
+  const { daemon, before, after } = random.of(messages);
+  return `${new Date(time).toISOString()} node${random.below(12)} ${daemon}: ${before} ${random.below(30_000)} ${after} id=${random.hex()}\n`;
+}
+
+/** Machine code's habits: few operations that are frequent, small numbers, addresses near each other, pieces that come again, zeros between. */
+function programBytes(random, size) {
+  const data = Buffer.alloc(size);
+  for (let at = 0; at < size;) {
+    const kind = random.below(100);
+    if (kind < 6 && at > 4096) {
+      const length = 16 + random.below(120);
+      at += data.copy(data, at, at - 1 - random.below(4000) - length, at) && Math.min(length, size - at);
+    } else if (kind === 6) at += 8 * random.below(12);
+    else if (kind < 10) at += data.write(`_${random.of(words)}_${random.of(words)}\0`, at);
+    else {
+      const operation = operations[Math.min(random.below(256), random.below(256), random.below(256))];
+      at += operation.copy(data, at);
+      const operands = random.below(5);
+      if (operands < 3 && at < size) data[at++] = Math.min(random.below(256), random.below(256));
+      if (operands === 0 && at + 4 <= size) at = data.writeUInt32LE(random.below(0x3_0000), at);
+    }
+  }
+  return data;
+}
+
+/** Configuration: lines and blocks that most files share, with values that differ. */
+function settingsText(random, size) {
+  const lines = [];
+  for (let length = 0; length < size;) {
+    const from = random.below(settings.length - 12);
+    const block = settings.slice(from, from + 2 + random.below(10)).join('') + `  "${random.of(words)}": "${random.hex()}",\n`;
+    lines.push(block);
+    length += block.length;
+  }
+  return Buffer.from(lines.join('')).subarray(0, size);
+}
+
+function randomBytes(seed, size) {
+  const key = createHash('sha256').update(seed).digest();
+  return createCipheriv('aes-128-ctr', key.subarray(0, 16), key.subarray(16)).update(Buffer.alloc(size));
+}
+
+/** Small, fast numbers from a seed: xorshift, 32 bits. */
+function generator(seed) {
+  let state = createHash('sha256').update(seed).digest().readUInt32LE() || 1;
+  const next = () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>>= 0);
+  };
+  return {
+    next,
+    below: (limit) => Math.floor((next() / 2 ** 32) * limit),
+    of: (list) => list[Math.floor((next() / 2 ** 32) * list.length)],
+    hex: () => next().toString(16).padStart(8, '0'),
+  };
+}
+
+function pad(number, digits = 2) {
+  return String(number).padStart(digits, '0');
+}
+
+const shared = generator('shared');
+const syllables = ['ba', 'con', 'der', 'fi', 'gra', 'hol', 'in', 'jur', 'ka', 'lo', 'men', 'nor', 'pre', 'qui', 'ro', 'sta'];
+const words = Array.from({ length: 600 }, () =>
+  Array.from({ length: 2 + shared.below(3) }, () => shared.of(syllables)).join(''),
+);
+const methods = ['GET', 'GET', 'GET', 'GET', 'POST', 'PUT', 'DELETE'];
+const statuses = [200, 200, 200, 200, 200, 200, 204, 301, 304, 404, 500, 503];
+const agents = Array.from(
+  { length: 40 },
+  () => `"${shared.of(words)}/${shared.below(20)}.${shared.below(10)} (${shared.of(words)}; ${shared.of(words)})"`,
+);
+const paths = Array.from({ length: 300 }, () => `/${shared.of(words)}/${shared.of(words)}/`);
+const sentence = (length) => Array.from({ length }, () => shared.of(words)).join(' ');
+const messages = Array.from({ length: 120 }, () => ({
+  daemon: `${shared.of(words)}d[${shared.below(30_000)}]`,
+  before: sentence(2 + shared.below(5)),
+  after: sentence(2 + shared.below(6)),
+}));
+const settings = Array.from({ length: 3000 }, () => `  "${shared.of(words)}_${shared.of(words)}": "${sentence(1 + shared.below(4))}",\n`);
+const operations = Array.from({ length: 256 }, (_, index) =>
+  randomBytes(`operation ${index}`, 1 + (index % 4)),
+);
