@@ -121,7 +121,8 @@ function generator(seed) {
   return {
     next,
     below: (limit) => Math.floor((next() / 2 ** 32) * limit),
-    of: (list) => list[Math.floor((next() / 2 ** 32) * list.length)],
+    /** By Zipf's law, as words of a language and requests to a server come: the nth is 1/n as frequent as the first. */
+    of: (list) => list[Math.floor((list.length + 1) ** (next() / 2 ** 32)) - 1],
     hex: () => next().toString(16).padStart(8, '0'),
   };
 }
@@ -131,9 +132,9 @@ function pad(number, digits = 2) {
 }
 
 const shared = generator('shared');
-const syllables = ['ba', 'con', 'der', 'fi', 'gra', 'hol', 'in', 'jur', 'ka', 'lo', 'men', 'nor', 'pre', 'qui', 'ro', 'sta'];
-const words = Array.from({ length: 600 }, () =>
-  Array.from({ length: 2 + shared.below(3) }, () => shared.of(syllables)).join(''),
+const letters = 'eeeeetttaaaooiinnsshhrrdlucmfwypvbgkjxqz';
+const words = Array.from({ length: 4000 }, () =>
+  Array.from({ length: 3 + shared.below(9) }, () => shared.of(letters)).join(''),
 );
 const methods = ['GET', 'GET', 'GET', 'GET', 'POST', 'PUT', 'DELETE'];
 const statuses = [200, 200, 200, 200, 200, 200, 204, 301, 304, 404, 500, 503];

@@ -77,6 +77,16 @@ const verified = z.strictObject({
 });
 
 const count = z.int().nonnegative();
+
+const extracted = z.strictObject({
+  ...head,
+  type: z.literal('summary'),
+  status: z.literal('extracted'),
+  archive: z.string(),
+  into: z.string(),
+  artifacts: z.array(z.strictObject({ path: z.string(), to: z.string(), bytes: count, files: count })),
+});
+
 export const lineSchema = z.union([
   z.strictObject({ ...head, type: z.literal('plan'), units: count, artifacts: count, expectedBytes: count }),
   z.strictObject({
@@ -116,6 +126,7 @@ export const lineSchema = z.union([
   published,
   notPublished,
   verified,
+  extracted,
   z.strictObject({ ...head, type: z.literal('exit'), code: count }),
 ]);
 export type Line = z.infer<typeof lineSchema>;

@@ -2,13 +2,22 @@
  * Writes oclif.manifest.json: what `--help` and command look-up read instead of loading every command. It is made anew by each
  * build, so that it never hides a command that is newer than itself.
  */
-import { rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Plugin } from '@oclif/core';
 
 const root = join(import.meta.dirname, '..');
 const file = join(root, 'oclif.manifest.json');
 await rm(file, { force: true });
+
+// The compiler leaves the output of a source that is gone, which would still be a command.
+const commands = join(root, 'dist', 'commands');
+for (const name of await readdir(commands)) {
+  const source = join(root, 'src', 'commands', name.replace(/\.(js|d\.ts)(\.map)?$/, '.ts'));
+  if (!existsSync(source)) await rm(join(commands, name));
+}
+
 const plugin = new Plugin({ root, type: 'core', isRoot: true, ignoreManifest: true, errorOnManifestCreate: true });
 await plugin.load();
 await writeFile(file, `${JSON.stringify(plugin.manifest, null, 2)}\n`);

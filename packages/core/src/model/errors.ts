@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 /**
  * One class for every failure a user can meet, and the one table that turns a code into an exit status.
  * A code is stable: scripts and tests match on it, never on the message.
@@ -131,7 +133,8 @@ export function asBackupError(error: unknown, details: Omit<ErrorDetails, 'cause
       cause: error.cause ?? error,
     });
   }
-  const message = error instanceof Error ? error.message : String(error);
+  // Not instanceof: an error of Node's own may come from another realm (a vm context, as test runners use).
+  const message = types.isNativeError(error) ? error.message : String(error);
   return new BackupError('INTERNAL', message, { ...details, cause: error });
 }
 

@@ -18,7 +18,7 @@ export interface Store extends AsyncDisposable {
   ): Promise<Upload>;
   /** Atomic: true when this call created the object, false when it was there already. For small things: claims, locks, pins. */
   create(name: string, content: Uint8Array): Promise<boolean>;
-  /** The object's bytes, or those of `[start, end)`. */
+  /** The object's bytes, or those of `[start, end)`; a range that goes past the end yields what is there. */
   get(
     name: string,
     options?: { readonly range?: { readonly start: number; readonly end: number }; readonly signal?: AbortSignal },
@@ -27,8 +27,12 @@ export interface Store extends AsyncDisposable {
   stat(name: string): Promise<Entry | undefined>;
   /** Committed objects whose name begins with `prefix`, in name order. Unfinished uploads and claims are not among them. */
   list(prefix: string, options?: { readonly signal?: AbortSignal }): AsyncIterable<Entry>;
+  /** Afterwards there is no such object; removing what is not there is no error. */
   remove(name: string): Promise<void>;
-  /** Removes unfinished uploads and claims last touched before `olderThan` whose owner is known to be gone; returns what it removed. */
+  /**
+   * Removes unfinished uploads and claims last touched before `olderThan` whose owner is known to be gone, or cannot be asked and has
+   * been silent for a day; returns what it removed. An upload whose process lives is never touched.
+   */
   sweep(olderThan: Date): Promise<readonly Leftover[]>;
 }
 
