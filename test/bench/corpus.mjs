@@ -28,10 +28,13 @@ export function writeMixedShard(directory, number, bytes = shardBytes) {
   return name;
 }
 
+/** The files of a random shard, equal in size. */
+export const randomFiles = Array.from({ length: 8 }, (_, index) => `${pad(index, 5)}.bin`);
+
 /** A shard that nothing can compress. */
 export function writeRandomShard(directory, number, bytes = shardBytes) {
   const name = `random-${pad(number)}`;
-  writeFiles(join(directory, name), bytes, { size: 16 * mebibyte, extension: 'bin' }, (size, index) =>
+  writeFiles(join(directory, name), bytes, { size: bytes / randomFiles.length, extension: 'bin' }, (size, index) =>
     randomBytes(`random ${number} ${index}`, size),
   );
   return name;
@@ -71,25 +74,44 @@ function systemLine(random, time) {
   return `${new Date(time).toISOString()} node${random.below(12)} ${daemon}: ${before} ${random.below(30_000)} ${after} id=${random.hex()}\n`;
 }
 
-/** Machine code's habits: few operations that are frequent, small numbers, addresses near each other, pieces that come again, zeros between. */
+/** Machine code's habits: few operations that are frequent, small numbers, pieces that come again, zeros, names, tables of addresses. */
 function programBytes(random, size) {
-  const data = Buffer.alloc(size);
+  const room = 2048;
+  const data = Buffer.alloc(size + room);
   for (let at = 0; at < size;) {
-    const kind = random.below(100);
-    if (kind < 6 && at > 4096) {
-      const length = 16 + random.below(120);
-      at += data.copy(data, at, at - 1 - random.below(4000) - length, at) && Math.min(length, size - at);
-    } else if (kind === 6) at += 8 * random.below(12);
-    else if (kind < 10) at += data.write(`_${random.of(words)}_${random.of(words)}\0`, at);
-    else {
-      const operation = operations[Math.min(random.below(256), random.below(256), random.below(256))];
-      at += operation.copy(data, at);
-      const operands = random.below(5);
-      if (operands < 3 && at < size) data[at++] = Math.min(random.below(256), random.below(256));
-      if (operands === 0 && at + 4 <= size) at = data.writeUInt32LE(random.below(0x3_0000), at);
-    }
+    const kind = random.below(1000);
+    if (kind < 2) at = addressTable(random, data, at);
+    else if (kind < 12) at += 8 * random.below(12);
+    else if (kind < 40) at += data.write(`_${random.of(words)}_${random.of(words)}\0`, at);
+    else if (kind < 70 && at > room) at += again(random, data, at);
+    else at = instruction(random, data, at);
   }
-  return data;
+  return data.subarray(0, size);
+}
+
+/** Repeats up to 120 bytes from not far back. */
+function again(random, data, at) {
+  const from = Math.max(0, at - 200 - random.below(30_000));
+  return data.copy(data, at, from, from + 16 + random.below(104));
+}
+
+function instruction(random, data, start) {
+  let at = start + random.of(operations).copy(data, start);
+  const operands = random.below(5);
+  if (operands < 3) data[at++] = random.of(smallNumbers);
+  return operands === 0 ? data.writeUInt32LE(random.below(0x3_0000), at) : at;
+}
+
+/** Relocations of an ELF file: places 8 bytes apart, a type, an address. */
+function addressTable(random, data, start) {
+  let place = random.below(0x30_0000) * 8;
+  let at = start;
+  for (let left = 10 + random.below(60); left > 0; left -= 1, place += 8) {
+    data.writeUInt32LE(place, at);
+    data[at + 8] = 8;
+    at = data.writeUInt32LE(random.below(0x30_0000), at + 16) + 4;
+  }
+  return at;
 }
 
 /** Configuration: lines and blocks that most files share, with values that differ. */
@@ -97,7 +119,8 @@ function settingsText(random, size) {
   const lines = [];
   for (let length = 0; length < size;) {
     const from = random.below(settings.length - 12);
-    const block = settings.slice(from, from + 2 + random.below(10)).join('') + `  "${random.of(words)}": "${random.hex()}",\n`;
+    const block =
+      settings.slice(from, from + 2 + random.below(10)).join('') + `  "${random.of(words)}": "${random.hex()}",\n`;
     lines.push(block);
     length += block.length;
   }
@@ -149,7 +172,9 @@ const messages = Array.from({ length: 120 }, () => ({
   before: sentence(2 + shared.below(5)),
   after: sentence(2 + shared.below(6)),
 }));
-const settings = Array.from({ length: 3000 }, () => `  "${shared.of(words)}_${shared.of(words)}": "${sentence(1 + shared.below(4))}",\n`);
-const operations = Array.from({ length: 256 }, (_, index) =>
-  randomBytes(`operation ${index}`, 1 + (index % 4)),
+const settings = Array.from(
+  { length: 3000 },
+  () => `  "${shared.of(words)}_${shared.of(words)}": "${sentence(1 + shared.below(4))}",\n`,
 );
+const smallNumbers = Array.from({ length: 256 }, (_, number) => number);
+const operations = Array.from({ length: 256 }, (_, index) => randomBytes(`operation ${index}`, 1 + (index % 4)));

@@ -113,6 +113,11 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
     });
   });
 
+  it('a stack is printed only when debugging', async () => {
+    const ended = await runCli('list', '-t', path('unmounted'), '--log-level', 'debug');
+    expect(ended).toMatchObject({ status: 2, stderr: expect.stringMatching(/^Error: [^]*\n\s+at [^]*ENOENT/) });
+  });
+
   it('a missing target is not created', async () => {
     for (const parameters of [['backup', '-b', place.cluster.directory], ['list'], ['show'], ['verify']]) {
       const ended = await runCli(...parameters, '-t', path('unmounted'));

@@ -34,8 +34,8 @@ describe('a backup of the real cluster under live writers', () => {
   }, 300_000);
 
   afterAll(async () => {
-  await directory[Symbol.asyncDispose]();
-});
+    await directory[Symbol.asyncDispose]();
+  });
 
   function unit(component: string, name: string) {
     const found = metadata.components

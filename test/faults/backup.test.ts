@@ -59,7 +59,8 @@ async function untilReading(run: Running, part: string): Promise<void> {
     text = lines.pop() ?? '';
     for (const line of lines) {
       const { type, active } = JSON.parse(line) as JsonLine & { active?: { path: string; bytesRead: number }[] };
-      if (type === 'progress') seen.reading ||= active?.some(({ path, bytesRead }) => path.includes(part) && bytesRead > 0) ?? false;
+      if (type === 'progress')
+        seen.reading ||= active?.some(({ path, bytesRead }) => path.includes(part) && bytesRead > 0) ?? false;
     }
   });
   while (!seen.reading) {

@@ -40,7 +40,16 @@ export {
 export { artifactPath } from './model/names.js';
 export { Secret } from './model/secret.js';
 
-export type { BackupOptions, BackupResult, Limits, OptionLayer, Plan, PlannedUnit, PlanOptions, Selection } from './run/api.js';
+export type {
+  BackupOptions,
+  BackupResult,
+  Limits,
+  OptionLayer,
+  Plan,
+  PlannedUnit,
+  PlanOptions,
+  Selection,
+} from './run/api.js';
 export { backup } from './run/backup.js';
 export { plan } from './run/plan.js';
 

@@ -1,9 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { extract } from 'tar-stream';
 
 import { escapePiece } from '../model/names.js';
 import { addContent, addStream, collector, failingSource, finish, testWriter } from './sample.test-support.js';
@@ -69,6 +73,19 @@ with tarfile.open(sys.argv[1]) as archive:
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toContain(`${middleName} 6 6\n`);
     expect(stdout.trimEnd().split('\n').length).toBe(sh('tar -tzf "$ARCHIVE"').stdout.trimEnd().split('\n').length);
+  });
+
+  it('is read by tar-stream to the same names and sizes', async () => {
+    const entries: string[] = [];
+    const reader = extract();
+    const fed = pipeline(createReadStream(archive), createGunzip(), reader);
+    for await (const entry of reader) {
+      const length = (await buffer(entry)).length;
+      entries.push(`${entry.header.name} ${String(length)}`);
+    }
+    await fed;
+    expect(entries).toContain(`${middleName} 6`);
+    expect(entries).toHaveLength(sh('tar -tzf "$ARCHIVE"').stdout.trimEnd().split('\n').length);
   });
 
   it('gives every artifact back to somebody who follows RESTORE.txt, and never the one that was cut', () => {

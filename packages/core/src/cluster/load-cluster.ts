@@ -37,7 +37,9 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
     inventorySha256: inventory.sha256,
     hosts,
     groups: membersByGroup(inventory),
-    namingGroups: new Set([...inventory.groups.values()].filter(({ hosts: own }) => own.length > 0).map(({ name }) => name)),
+    namingGroups: new Set(
+      [...inventory.groups.values()].filter(({ hosts: own }) => own.length > 0).map(({ name }) => name),
+    ),
   };
 }
 

@@ -67,7 +67,7 @@ export interface Unit<Found extends Json = Json> {
   readonly hosts: readonly string[];
   readonly product: { readonly name: string; readonly version: string; readonly detectedBy: string };
   readonly roles?: Readonly<Record<string, Json>>;
-  /** Of components.md's labels: `point-in-time`, `point-in-time-per-database`, `file-copy`, ... */
+  /** How the saved bytes belong together: `point-in-time`, `point-in-time-per-database`, `file-copy`, `fuzzy`, ... */
   readonly consistency: string;
   readonly identity?: Json;
   readonly containsSecrets: boolean;

@@ -112,7 +112,7 @@ export class BackupError extends Error {
     this.retryable = details.retryable ?? false;
   }
 
-  /** The exit status of design's table for this code. */
+  /** The exit status for this code (docs/exit-codes.md). */
   get exitStatus(): ExitStatus {
     return exitStatusByCode[this.code];
   }

@@ -8,7 +8,7 @@ describe('openChannel', () => {
   const lost = (): BackupError => new BackupError('STREAM_CUT', 'connection lost');
 
   it('hands the channel on before anything else can happen to it', async () => {
-    const channel = new EventEmitter() as ClientChannel;
+    const channel = new EventEmitter() as unknown as ClientChannel;
     const statuses: unknown[] = [];
     await openChannel(
       (callback) => {
@@ -16,7 +16,12 @@ describe('openChannel', () => {
         // What ssh2 does when the answer and the exit status come in one TCP segment: a listener added a microtask later is too late.
         channel.emit('exit', 0);
       },
-      { use: (opened) => opened.on('exit', (status: unknown) => statuses.push(status)), signal: undefined, host: 'a', lost },
+      {
+        use: (opened) => opened.on('exit', (status: unknown) => statuses.push(status)),
+        signal: undefined,
+        host: 'a',
+        lost,
+      },
     );
     expect(statuses).toEqual([0]);
   });
@@ -25,6 +30,8 @@ describe('openChannel', () => {
     const open = (): never => {
       throw new Error('Not connected');
     };
-    await expect(openChannel(open, { use: () => 0, signal: undefined, host: 'a', lost })).rejects.toMatchObject({ code: 'STREAM_CUT' });
+    await expect(openChannel(open, { use: () => 0, signal: undefined, host: 'a', lost })).rejects.toMatchObject({
+      code: 'STREAM_CUT',
+    });
   });
 });

@@ -70,7 +70,11 @@ async function giveUp(session: Session, upload: Upload): Promise<void> {
     await upload.abort();
   } catch (error) {
     const { message } = asBackupError(error);
-    session.emit({ type: 'warning', code: 'TARGET_LEFTOVER', message: `${upload.name}: the unfinished upload could not be removed: ${message}` });
+    session.emit({
+      type: 'warning',
+      code: 'TARGET_LEFTOVER',
+      message: `${upload.name}: the unfinished upload could not be removed: ${message}`,
+    });
   }
 }
 
