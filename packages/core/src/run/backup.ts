@@ -31,6 +31,8 @@ const defaultStreamsPerHost = 2;
 const channelsPerHost = 4;
 /** What ssh2 may hold for one open channel: its 2 MiB receive window and as much again on the way. */
 const bytesPerChannel = 4 * 1024 * 1024;
+/** Of the budget; the archive's buffers and compressed members have the rest. */
+const channelShare = 3 / 8;
 const defaultCleanUpSeconds = 60;
 
 /**
@@ -179,7 +181,7 @@ async function runUnits(
     cluster: options.cluster,
     scheduler: createScheduler({
       buffers: writer.buffers,
-      streams: Math.max(2, Math.floor(memoryLimit(options) / 2 / bytesPerChannel)),
+      streams: Math.max(2, Math.floor((memoryLimit(options) * channelShare) / bytesPerChannel)),
       streamsPerHost: options.limits?.streamsPerHost ?? defaultStreamsPerHost,
       channelsPerHost,
     }),
