@@ -4,12 +4,12 @@
  */
 import {
   artifactPath,
-  asBackupError,
   BackupError,
   bytesFormat,
   type Command,
   type Component,
   type Discovery,
+  discoverEachHost,
   type RemoteHost,
   type Unit,
   z,
@@ -30,23 +30,10 @@ export const crontab: Component<Options, Found> = {
   options,
 
   // Read-only. A host that cannot be asked, or has no such file, is a problem of its own and stops no other host.
-  async discover(context): Promise<Discovery<Found>> {
-    const answers = await Promise.all(
-      context.hosts.map(async (host) => {
-        try {
-          const remote = await context.remote(host);
-          return { unit: await findUnit(remote, context.optionsFor(host).file, context.signal) };
-        } catch (error) {
-          const cause = asBackupError(error, { component: 'crontab', host: host.name });
-          return { problem: { unit: host.name, hosts: [host.name], error: cause } };
-        }
-      }),
-    );
-    return {
-      units: answers.flatMap(({ unit }) => (unit === undefined ? [] : [unit])),
-      problems: answers.flatMap(({ problem }) => (problem === undefined ? [] : [problem])),
-      absent: [],
-    };
+  discover(context): Promise<Discovery<Found>> {
+    return discoverEachHost('crontab', context, async (remote, host) => ({
+      unit: await findUnit(remote, context.optionsFor(host).file, context.signal),
+    }));
   },
 
   // Every artifact that the unit expects must be saved; `save` ends when its last byte is in the archive.

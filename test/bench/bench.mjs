@@ -8,7 +8,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ensureInstalled } from '../setup/install.mjs';
 import { ensurePrograms } from '../setup/packages.mjs';
 import { cacheDirectory, interrupt, run, step } from '../setup/process.mjs';
 import { fairness } from './fairness.mjs';
@@ -35,7 +34,6 @@ async function main({ values, positionals }) {
   if (!(rounds >= 1 && shardBytes >= 1)) throw new Error('--rounds and --megabytes are numbers above 0');
 
   for (const name of names) await ensurePrograms(needs[name] ?? {});
-  await ensureInstalled();
   await step('npm run build', () => run('npm', ['run', 'build'], { deadline: 10 * minute }));
   const leave = names.some((name) => name !== 'start') ? await startHosts() : async () => {};
   mkdirSync(cacheDirectory, { recursive: true });

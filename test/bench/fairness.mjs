@@ -45,7 +45,7 @@ export async function fairness({ data, workDirectory, rounds }) {
 async function finishTimes(target) {
   const [archive] = readdirSync(target);
   const shown = await run(process.execPath, [launcher, 'show', '-t', target, archive, '--json']);
-  const { artifacts } = JSON.parse(shown.stdout);
+  const { artifacts } = JSON.parse(shown.stdout).metadata;
   if (artifacts.length !== equalHosts) throw new Error(`${artifacts.length} artifacts of ${equalHosts} hosts`);
   const start = Math.min(...artifacts.map(({ startedAt }) => Date.parse(startedAt)));
   return { finished: artifacts.map(({ finishedAt }) => (Date.parse(finishedAt) - start) / 1000) };

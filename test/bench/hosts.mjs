@@ -31,7 +31,7 @@ export async function putShards(host, kind, { from, to, bytes, workDirectory }) 
     for (let number = from; number <= to; number += 1) {
       const directory = mkdtempSync(join(workDirectory, 'shard-'));
       const name = write(directory, number, bytes);
-      await copyIn(container, directory);
+      await copyIn(container, directory, name);
       rmSync(directory, { recursive: true });
       paths.push(`${directoryOnHost}/${name}`);
     }
@@ -39,8 +39,8 @@ export async function putShards(host, kind, { from, to, bytes, workDirectory }) 
   return paths;
 }
 
-async function copyIn(container, directory) {
-  const pack = spawn('tar', ['--create', '--owner=0', '--group=0', '--directory', directory, '.'], {
+async function copyIn(container, directory, name) {
+  const pack = spawn('tar', ['--create', '--owner=0', '--group=0', '--directory', directory, name], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const unpack = spawn('docker', ['exec', '-i', container, 'tar', '-x', '-C', directoryOnHost], {

@@ -16,6 +16,7 @@ export type {
   Problem,
   Unit,
 } from './components/component.js';
+export { discoverEachHost, type HostAnswer } from './components/each-host.js';
 export { builtInComponents } from './components/index.js';
 export type { Command, RemoteHost, RemoteProcess } from './remote/remote-host.js';
 

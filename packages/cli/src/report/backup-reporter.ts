@@ -21,7 +21,7 @@ export function createBackupReporter(output: RunOutput): BackupReporter {
   const hosts = new Map<string, NotBackedUp['hosts'][number]>();
   return {
     event: (event) => {
-      if (event.type === 'plan') output.runId = event.runId;
+      if (event.type === 'started') output.runId = event.runId;
       if (event.type === 'component' && event.status !== 'started') {
         const { component, unit, status, reason } = event;
         if (status !== 'complete')
@@ -45,6 +45,8 @@ function createView(): View {
 
 function writeLine(output: RunOutput, event: BackupEvent): void {
   switch (event.type) {
+    case 'started':
+      return;
     case 'plan':
       output.line('plan', { units: event.units, artifacts: event.artifacts, expectedBytes: event.expectedBytes });
       return;

@@ -20,6 +20,7 @@ export function eventText(event: BackupEvent): string | undefined {
       return `Warning: ${[event.component, event.host].filter(Boolean).join(' on ')}${event.component || event.host ? ': ' : ''}${event.message}`;
     case 'error':
       return errorText(event.error);
+    case 'started':
     case 'plan':
     case 'progress':
     case 'published':

@@ -3,6 +3,8 @@ import type { RunStatus, UnitStatus } from './metadata.js';
 
 /** What happens during a run, one discriminated union. `progress` comes at most four times a second. */
 export type BackupEvent =
+  /** The first one: nothing was done yet. */
+  | { readonly type: 'started'; readonly runId: string }
   | {
       readonly type: 'plan';
       readonly runId: string;

@@ -48,6 +48,7 @@ export function createSession(
   if (!selected.some(({ hosts }) => hosts.length > 0)) throw nothingSelected(options, components);
   const log = options.logger ?? silentLogger;
   const emit = options.onEvent ?? ((): void => undefined);
+  emit({ type: 'started', runId: options.runId });
   const pool = createHostPool({
     user: options.user,
     signal: options.signal,

@@ -227,9 +227,11 @@ class UnitScope {
         warnings,
       });
       this.#services.progress.saved();
+      this.#services.log.debug({ path: written.path, bytes: written.bytes, parts: written.parts }, 'saved');
       return { path: written.path, bytes: written.bytes, sha256: written.sha256 };
     } catch (error) {
       const failure = asBackupError(error, { host: artifact.host, component: this.#component.name });
+      this.#services.log.debug({ path: artifact.path, error: failure }, 'not saved');
       this.#recordFailure(artifact, failure);
       this.#fail(failure);
       throw failure;
