@@ -46,7 +46,7 @@ describe('connectionOf', () => {
       knownHostsFiles: undefined,
       strictHostKeyChecking: 'no',
       keepAliveSeconds: 60,
-      ignoredOptions: ['-o ServerAliveCountMax=1'],
+      ignoredOptions: [],
     });
   });
 

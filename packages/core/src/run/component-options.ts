@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Cluster, Host } from '../cluster/cluster.js';
 import { matchesHostPattern } from '../cluster/host-pattern.js';
 import type { AnyComponent } from '../components/component.js';
@@ -21,7 +21,7 @@ export function resolveOptions(
   selected: readonly SelectedComponent[],
   layers: readonly OptionLayer[],
 ): OptionsLookup {
-  for (const layer of layers) checkNames(layer, components);
+  for (const layer of layers) checkNames(cluster, layer, components);
   const resolved = new Map<string, unknown>();
   for (const { component, hosts } of selected) {
     for (const name of hosts) {
@@ -36,7 +36,7 @@ function key(component: AnyComponent, host: Host): string {
   return `${component.name}@${host.name}`;
 }
 
-function checkNames(layer: OptionLayer, components: readonly AnyComponent[]): void {
+function checkNames(cluster: Cluster, layer: OptionLayer, components: readonly AnyComponent[]): void {
   const known = new Set(components.map((component) => component.name));
   const named = [layer.components ?? {}, ...Object.values(layer.hosts ?? {})].flatMap((options) =>
     Object.keys(options),
@@ -46,6 +46,23 @@ function checkNames(layer: OptionLayer, components: readonly AnyComponent[]): vo
     throw new BackupError('COMPONENT_UNKNOWN', `${layer.source}: unknown component "${unknown}"`, {
       hint: `Known components: ${[...known].join(', ')}.`,
     });
+  const idle = Object.keys(layer.hosts ?? {}).find(
+    (pattern) => !cluster.hosts.some((host) => matchesHostPattern(host.name, pattern)),
+  );
+  if (idle !== undefined)
+    throw new BackupError(
+      'OPTION_INVALID',
+      `${layer.source}: hosts: "${idle}" fits no host of ${cluster.inventoryFile}`,
+      {
+        hint: 'Correct the pattern, or remove it.',
+      },
+    );
+}
+
+/** One option's value and who gave it. */
+interface Given {
+  readonly value: unknown;
+  readonly source: string;
 }
 
 function optionsFor(
@@ -54,24 +71,43 @@ function optionsFor(
   host: Host,
   layers: readonly OptionLayer[],
 ): unknown {
-  const merged: Record<string, unknown> = fromVariables(component, components, host);
-  for (const layer of layers) {
-    Object.assign(merged, layer.components?.[component.name]);
-    for (const [pattern, options] of Object.entries(layer.hosts ?? {}))
-      if (matchesHostPattern(host.name, pattern)) Object.assign(merged, options[component.name]);
-  }
-  const parsed = component.options.safeParse(merged);
-  if (parsed.success) return parsed.data;
-  throw new BackupError(
-    'OPTION_INVALID',
-    `options of ${component.name} on ${host.name}: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}`,
-    {
-      component: component.name,
-      host: host.name,
-      hint: `Given by ${[`inventory variables ${variablePrefix}${variableName(component)}_*`, ...layers.map((layer) => layer.source)].join(' or ')}; the component's README lists its options.`,
-      cause: parsed.error,
-    },
+  const given = new Map<string, Given>();
+  const add = (options: Readonly<Record<string, unknown>> | undefined, source: (name: string) => string): void => {
+    for (const [name, value] of Object.entries(options ?? {})) given.set(name, { value, source: source(name) });
+  };
+  add(
+    fromVariables(component, components, host),
+    (name) => `inventory variable ${variablePrefix}${variableName(component)}_${name}`,
   );
+  for (const layer of layers) {
+    add(layer.components?.[component.name], () => layer.source);
+    for (const [pattern, options] of Object.entries(layer.hosts ?? {}))
+      if (matchesHostPattern(host.name, pattern)) add(options[component.name], () => layer.source);
+  }
+  const parsed = component.options.safeParse(Object.fromEntries([...given].map(([name, { value }]) => [name, value])));
+  if (parsed.success) return parsed.data;
+  const complaints = parsed.error.issues.flatMap((issue) => complaintsOf(issue, component.name, given));
+  throw new BackupError('OPTION_INVALID', `options of ${component.name} on ${host.name}: ${complaints.join('; ')}`, {
+    component: component.name,
+    host: host.name,
+    hint: `\`lsbackup components\` lists the options of ${component.name}.`,
+    cause: parsed.error,
+  });
+}
+
+function complaintsOf(issue: z.core.$ZodIssue, component: string, given: ReadonlyMap<string, Given>): string[] {
+  const names = issue.code === 'unrecognized_keys' ? issue.keys : [String(issue.path[0] ?? '')];
+  return names.map((name) => {
+    const source = given.get(name)?.source;
+    const what = issue.code === 'unrecognized_keys' ? 'there is no such option' : expectation(issue);
+    return `${component}.${name}${source === undefined ? '' : ` (${source})`}: ${what}`;
+  });
+}
+
+/** A union says only that nothing fits; what its members wanted is what helps. */
+function expectation(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue.message;
+  return [...new Set(issue.errors.flat().map(expectation))].join(', or ');
 }
 
 /** `lsbackup_<component>_<option>` variables of the host; a component whose name begins with another's keeps its own. */

@@ -93,6 +93,8 @@ describe('selection', () => {
     [['group:prometheus'], { prometheus: ['mon1'], alertmanager: ['mon1'] }],
     [['edge'], { haproxy: ['lb1'], prometheus: ['mon1'], alertmanager: ['mon1'] }],
     [['haproxy@lb2', 'rabbitmq'], { haproxy: ['lb2'], rabbitmq: ['mq1'] }],
+    [['*@mon1'], { prometheus: ['mon1'], alertmanager: ['mon1'] }],
+    [['ha*'], { haproxy: ['lb1', 'lb2'] }],
     [['haproxy@lb*'], { haproxy: ['lb1', 'lb2'] }],
   ])('--only %j', (only, expected) => {
     expect(chosen({ only })).toEqual(expected);
@@ -144,11 +146,23 @@ describe('component options', () => {
       code: 'OPTION_INVALID',
       component: 'haproxy',
       host: 'lb1',
-      message: expect.stringContaining('levle') as unknown,
+      message: expect.stringContaining('haproxy.levle (lsbackup.yml): there is no such option') as unknown,
     });
     const unknown = [{ source: '--set', components: { haproxi: {} } }];
     expect(refusal(() => resolveOptions(cluster, components, selected, unknown))).toMatchObject({
       code: 'COMPONENT_UNKNOWN',
+    });
+  });
+
+  it('name what was expected and who gave the value, and refuse a pattern that fits no host', () => {
+    const wrong = [{ source: '--set', components: { haproxy: { level: 'high' } } }];
+    expect(refusal(() => resolveOptions(cluster, components, selected, wrong)).message).toMatch(
+      /^options of haproxy on lb1: haproxy\.level \(--set\): .*expected/,
+    );
+    const idle = [{ source: 'lsbackup.yml', hosts: { 'web*': { haproxy: { level: 1 } } } }];
+    expect(refusal(() => resolveOptions(cluster, components, selected, idle))).toMatchObject({
+      code: 'OPTION_INVALID',
+      message: expect.stringContaining('"web*" fits no host') as unknown,
     });
   });
 });

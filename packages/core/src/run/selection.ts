@@ -68,7 +68,7 @@ function limitedHosts(cluster: Cluster, limit: readonly string[] | undefined): R
   return limited;
 }
 
-/** `component`, area or group (in this order of meaning), `area:x`, `group:x`, each with an optional `@host`. */
+/** `component` (also with `*`), area or group (in this order of meaning), `area:x`, `group:x`, each with an optional `@host`. */
 function parsePattern(text: string, cluster: Cluster, components: readonly AnyComponent[]): Matches {
   const at = text.indexOf('@');
   const subject = at === -1 ? text : text.slice(0, at);
@@ -90,8 +90,14 @@ function parseSubject(subject: string, cluster: Cluster, components: readonly An
   };
   if (subject.startsWith('area:')) return byArea(subject.slice('area:'.length));
   if (subject.startsWith('group:')) return byGroup(subject.slice('group:'.length));
+  if (subject.includes('*')) return byWildcard(subject, components);
   if (components.some((component) => component.name === subject)) return (component) => component.name === subject;
   return byArea(subject) ?? byGroup(subject);
+}
+
+function byWildcard(subject: string, components: readonly AnyComponent[]): Matches | undefined {
+  const named = components.filter((component) => matchesHostPattern(component.name, subject));
+  return named.length === 0 ? undefined : (component) => named.includes(component);
 }
 
 function unknownPattern(text: string, cluster: Cluster, components: readonly AnyComponent[]): BackupError {
