@@ -144,8 +144,7 @@ function generator(seed) {
   return {
     next,
     below: (limit) => Math.floor((next() / 2 ** 32) * limit),
-    /** By Zipf's law, as words of a language and requests to a server come: the nth is 1/n as frequent as the first. */
-    of: (list) => list[Math.floor((list.length + 1) ** (next() / 2 ** 32)) - 1],
+    of: (list) => list[Math.floor((next() / 2 ** 32) * list.length)],
     hex: () => next().toString(16).padStart(8, '0'),
   };
 }
@@ -155,26 +154,29 @@ function pad(number, digits = 2) {
 }
 
 const shared = generator('shared');
+/** A list from which the nth comes 1/n as often as the first (Zipf's law), as with words of a language and requests to a server. */
+function byFrequency(list) {
+  const size = 8192;
+  return Array.from({ length: size }, (_, index) => list[Math.floor((list.length + 1) ** (index / size)) - 1]);
+}
+
 const letters = 'eeeeetttaaaooiinnsshhrrdlucmfwypvbgkjxqz';
-const words = Array.from({ length: 4000 }, () =>
-  Array.from({ length: 3 + shared.below(9) }, () => shared.of(letters)).join(''),
-);
+const make = (length, item) => Array.from({ length }, item);
+const words = byFrequency(make(4000, () => make(3 + shared.below(9), () => shared.of(letters)).join('')));
+const sentence = (length) => make(length, () => shared.of(words)).join(' ');
 const methods = ['GET', 'GET', 'GET', 'GET', 'POST', 'PUT', 'DELETE'];
 const statuses = [200, 200, 200, 200, 200, 200, 204, 301, 304, 404, 500, 503];
-const agents = Array.from(
-  { length: 40 },
-  () => `"${shared.of(words)}/${shared.below(20)}.${shared.below(10)} (${shared.of(words)}; ${shared.of(words)})"`,
+const agents = byFrequency(
+  make(40, () => `"${shared.of(words)}/${shared.below(20)}.${shared.below(10)} (${sentence(2)})"`),
 );
-const paths = Array.from({ length: 300 }, () => `/${shared.of(words)}/${shared.of(words)}/`);
-const sentence = (length) => Array.from({ length }, () => shared.of(words)).join(' ');
-const messages = Array.from({ length: 120 }, () => ({
-  daemon: `${shared.of(words)}d[${shared.below(30_000)}]`,
-  before: sentence(2 + shared.below(5)),
-  after: sentence(2 + shared.below(6)),
-}));
-const settings = Array.from(
-  { length: 3000 },
-  () => `  "${shared.of(words)}_${shared.of(words)}": "${sentence(1 + shared.below(4))}",\n`,
+const paths = byFrequency(make(300, () => `/${shared.of(words)}/${shared.of(words)}/`));
+const messages = byFrequency(
+  make(120, () => ({
+    daemon: `${shared.of(words)}d[${shared.below(30_000)}]`,
+    before: sentence(2 + shared.below(5)),
+    after: sentence(2 + shared.below(6)),
+  })),
 );
-const smallNumbers = Array.from({ length: 256 }, (_, number) => number);
-const operations = Array.from({ length: 256 }, (_, index) => randomBytes(`operation ${index}`, 1 + (index % 4)));
+const settings = make(3000, () => `  "${shared.of(words)}_${shared.of(words)}": "${sentence(1 + shared.below(4))}",\n`);
+const smallNumbers = byFrequency(make(256, (_, number) => number));
+const operations = byFrequency(make(256, (_, index) => randomBytes(`operation ${index}`, 1 + (index % 4))));

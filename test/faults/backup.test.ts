@@ -9,6 +9,7 @@ import {
   jsonLines,
   lsbackup,
   must,
+  startProgram,
   type Running,
   root,
   startLsbackup,
@@ -49,8 +50,8 @@ function summary(stdout: string): JsonLine & { units: Record<string, number>; no
   return found[0] as ReturnType<typeof summary>;
 }
 
-/** Waits until the run reads an artifact whose path contains `part` and has had some bytes of it. */
-async function untilReading(run: Running, part: string): Promise<void> {
+/** Waits until the run reads an artifact whose path contains `part` and has had so many bytes of it. */
+async function untilReading(run: Running, part: string, bytes = 1): Promise<void> {
   let text = '';
   const seen = { reading: false };
   run.child.stdout?.on('data', (chunk: string) => {
@@ -60,7 +61,7 @@ async function untilReading(run: Running, part: string): Promise<void> {
     for (const line of lines) {
       const { type, active } = JSON.parse(line) as JsonLine & { active?: { path: string; bytesRead: number }[] };
       if (type === 'progress')
-        seen.reading ||= active?.some(({ path, bytesRead }) => path.includes(part) && bytesRead > 0) ?? false;
+        seen.reading ||= active?.some(({ path, bytesRead }) => path.includes(part) && bytesRead >= bytes) ?? false;
     }
   });
   while (!seen.reading) {
@@ -148,7 +149,8 @@ describe('a component', () => {
 
   it('whose connection is cut in the middle of a dump is partial, and nobody can take the pieces for a dump', async () => {
     const run = startLsbackup(['-b', build, '-t', target, '--only', 'postgresql,haproxy', '--json']);
-    await untilReading(run, 'database-bulk.dump');
+    // Three chunks of 4 MiB and the buffers behind them: some parts are in the archive by then.
+    await untilReading(run, 'database-bulk.dump', 28 * 1024 * 1024);
     await shellOnHost('db1', 'pkill -KILL -u admin sshd');
     const finished = await run.finished;
     expect(finished.status).toBe(3);
@@ -156,9 +158,20 @@ describe('a component', () => {
     const [archive = ''] = await readdir(target);
     const entries = await must('tar', '-tzf', join(target, archive));
     expect(entries).toContain('postgresql/db1/database-bulk.dump.FAILED');
+    expect(entries).toContain('postgresql/db1/database-bulk.dump.part-000000003');
     expect(entries).not.toContain('database-bulk.dump.parts');
     const byHand = await must('tar', '-xzOf', join(target, archive), 'RESTORE.txt');
     expect(byHand).not.toContain('database-bulk');
+    const unpacked = join(directory.path, 'unpacked');
+    await must('mkdir', unpacked);
+    await must('tar', '-xzf', join(target, archive), '-C', unpacked);
+    const joinByHand = /^join\(\) \{\n[^]*?\n\}\n/m.exec(byHand)?.[0] ?? 'missing';
+    const joined = await startProgram('sh', [
+      '-c',
+      `cd "$0" && ${joinByHand}\njoin postgresql/db1/database-bulk.dump`,
+      unpacked,
+    ]).finished;
+    expect(joined).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('not complete') as unknown });
     expect(
       await lsbackup(
         'extract',

@@ -19,13 +19,35 @@ const gunzipAsync = promisify(gunzip) as unknown as (
   options: ZlibOptions & { info: true },
 ) => Promise<{ buffer: Buffer; engine: { bytesWritten: number } }>;
 
-/** One gzip member with the canonical header. Runs in the libuv pool. */
+/**
+ * One gzip member with the canonical header. What hardly compresses (media, data compressed or encrypted before) is stored as it is:
+ * deflate would spend more time on it than on anything else. Runs in the libuv pool.
+ */
 export async function compressMember(raw: Uint8Array, level: number): Promise<Buffer> {
+  const store = await hardlyCompresses(raw);
   // zlib's default output pieces of 16 KiB cost up to half of the speed; two pieces of half the input's size hold even incompressible bytes.
-  const chunkSize = Math.ceil(raw.length / 2) + (raw.length >> 10) + 64;
-  const member = await gzipAsync(raw, { level, chunkSize });
+  const chunkSize = Math.ceil(store ? raw.length : raw.length / 2) + (raw.length >> 10) + 64;
+  const member = await gzipAsync(raw, { level: store ? 0 : level, chunkSize });
   gzipHeader.copy(member);
   return member;
+}
+
+/** Judged by eight pieces from all over, none of them at the very beginning, where a tar header is. Always false for what is quick to compress anyway. */
+async function hardlyCompresses(raw: Uint8Array): Promise<boolean> {
+  const pieces = 8;
+  const pieceBytes = 8 * 1024;
+  const worthwhile = 16 * pieces * pieceBytes;
+  const mostSaved = 0.03;
+  if (raw.length < worthwhile) return false;
+  const distance = Math.floor(raw.length / pieces);
+  const sample = Buffer.concat(
+    Array.from({ length: pieces }, (_, index) => {
+      const start = index * distance + (distance >> 1);
+      return raw.subarray(start, start + pieceBytes);
+    }),
+  );
+  const compressed = await gzipAsync(sample, { level: 1, chunkSize: 2 * sample.length });
+  return compressed.length > sample.length * (1 - mostSaved);
 }
 
 /**

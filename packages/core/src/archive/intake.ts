@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import type { Format } from '../model/format.js';
@@ -132,16 +133,35 @@ export async function takeSource(
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });
   try {
-    for await (const chunk of source as AsyncIterable<unknown>) {
+    await takeChunks(source, async (chunk) => {
       if (!(chunk instanceof Uint8Array)) throw new BackupError('INTERNAL', 'an artifact source must yield bytes');
       await intake.take(chunk, acquire);
-    }
+    });
     if (signal.aborted) throw abortError(signal);
   } catch (error) {
     source.destroy();
     throw signal.aborted ? abortError(signal) : sourceError(error);
   } finally {
     signal.removeEventListener('abort', abort);
+  }
+}
+
+/**
+ * Calls `take` for one chunk after another until the source's end, as they came: `for await` would copy those that wait into one.
+ * Returns, or throws, when no `take` is under way any more.
+ */
+async function takeChunks(source: Readable, take: (chunk: unknown) => Promise<void>): Promise<void> {
+  let underWay = Promise.resolve();
+  const failed = new Promise<never>((_resolve, reject) => {
+    source.on('data', (chunk: unknown) => {
+      source.pause();
+      underWay = take(chunk).then(() => void source.resume(), reject);
+    });
+  });
+  try {
+    await Promise.race([finished(source, { writable: false }), failed]);
+  } finally {
+    await underWay;
   }
 }
 

@@ -8,7 +8,7 @@ import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import { escapePiece } from '../model/names.js';
 import type { HostRecord, Metadata } from '../model/metadata.js';
 import type { Upload } from '../stores/store.js';
-import type { BackupOptions, BackupResult, Plan } from './api.js';
+import type { BackupOptions, BackupResult, Plan, PlannedUnit } from './api.js';
 import { describeRun, type FinishedUnit, unitStatus } from './describe.js';
 import type { DiscoveredUnit } from './discover.js';
 import { createLedger, type Ledger } from './ledger.js';
@@ -23,7 +23,7 @@ import {
   memoryLimit,
   type Session,
 } from './session.js';
-import { runUnit, type UnitServices } from './unit-scope.js';
+import { runUnit, type UnitOutcome, type UnitServices } from './unit-scope.js';
 
 const coreVersion = '0.1.0';
 const defaultStreamsPerHost = 2;
@@ -240,11 +240,23 @@ async function runComponent(
       }
       tell('started');
       const outcome = await runUnit(services, component, unit);
+      tellWarnings(session, planned, outcome);
       if (outcome.error && !services.signal.aborted) session.emit({ type: 'error', error: outcome.error });
       tell(outcome.status, outcome.error?.message);
       return { planned, outcome };
     }),
   );
+}
+
+/** What did not stop the backup but belongs in front of whoever reads its output: a database that was left out, a file that grew. */
+function tellWarnings(session: Session, planned: PlannedUnit, outcome: UnitOutcome): void {
+  const [host, ...others] = planned.hosts;
+  const where = { component: planned.component, ...(host === undefined || others.length > 0 ? {} : { host }) };
+  const ofArtifacts = outcome.artifacts.flatMap(({ path, warnings }) =>
+    warnings.map(({ code, message }) => ({ code, message: `${path}: ${message}` })),
+  );
+  for (const { code, message } of [...outcome.warnings, ...ofArtifacts])
+    session.emit({ type: 'warning', code, message, ...where });
 }
 
 async function seal(
