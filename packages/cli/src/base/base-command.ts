@@ -1,4 +1,5 @@
 import { Command } from '@oclif/core/command';
+import { standardError, standardOutput } from '../output/standard-streams.js';
 import { asFailure, errorFields, errorText, wantsJson } from './failure.js';
 import { listenForSignals, type Interrupt } from './interrupt.js';
 
@@ -16,15 +17,15 @@ export abstract class BaseCommand extends Command {
 
   /** Prints one JSON document. */
   protected printDocument(document: unknown): void {
-    process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    standardOutput.write(`${JSON.stringify(document, null, 2)}\n`);
   }
 
   protected print(text: string): void {
-    process.stdout.write(`${text}\n`);
+    standardOutput.write(`${text}\n`);
   }
 
   protected notice(text: string): void {
-    process.stderr.write(`${text}\n`);
+    standardError.write(`${text}\n`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { homedir, userInfo } from 'node:os';
 import type { LocalUser, Logger } from '@lsbackup/core';
 import { localDriver, openStore, type Store } from '@lsbackup/core/store';
+import { standardError } from '../output/standard-streams.js';
 
 // eslint-disable-next-line no-restricted-syntax -- this is the one place
 export const environment: Readonly<Record<string, string | undefined>> = process.env;
@@ -8,7 +9,16 @@ export const environment: Readonly<Record<string, string | undefined>> = process
 /** Who runs the program. */
 export function localUser(): LocalUser {
   const agentSocket = environment.SSH_AUTH_SOCK;
-  return { name: userInfo().username, homeDirectory: homedir(), ...(agentSocket ? { agentSocket } : {}) };
+  return { name: userName(), homeDirectory: homedir(), ...(agentSocket ? { agentSocket } : {}) };
+}
+
+/** In a container the user may have a number and nothing else. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return environment.USER || environment.LOGNAME || String(process.getuid?.() ?? 'unknown');
+  }
 }
 
 /** The stores this program has. */
@@ -23,9 +33,8 @@ export async function createLogger(level: string): Promise<Logger | undefined> {
   if (level === 'silent') return undefined;
   const { pino } = await import('pino');
   const paths = redacted.flatMap((name) => [name, `*.${name}`]);
-  const logger: Logger = pino(
-    { level, redact: { paths, censor: '[secret]' } },
-    pino.destination({ dest: 2, sync: true }),
-  );
+  const destination = pino.destination({ dest: 2, sync: true });
+  destination.on('error', (error: NodeJS.ErrnoException) => standardError.fail(error));
+  const logger: Logger = pino({ level, redact: { paths, censor: '[secret]' } }, destination);
   return logger;
 }

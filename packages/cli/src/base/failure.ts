@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { asBackupError, BackupError } from '@lsbackup/core/store';
+import { standardError, standardOutput } from '../output/standard-streams.js';
 import { printable } from '../report/text.js';
 
 /** What went wrong, in words every command uses. oclif's own errors (an unknown flag, a missing value) are usage errors. */
@@ -47,15 +48,15 @@ export function errorFields(error: BackupError): Record<string, unknown> {
 
 /** Reports what happened before a command ran, and returns the exit status. */
 export function reportEarlyFailure(error: unknown, argv: readonly string[]): number {
-  const unknown = error instanceof Error && /^command (.*) not found$/.exec(error.message);
+  const unknown = error instanceof Error && /^command (.*) not found\.?$/i.exec(error.message);
   const failure = unknown
     ? new BackupError('USAGE', `unknown command "${unknown[1]}"`, {
         hint: 'lsbackup --help lists the commands',
         cause: error,
       })
     : asFailure(error);
-  process.stderr.write(`${errorText(failure)}\n`);
-  if (wantsJson(argv)) process.stdout.write(`${JSON.stringify({ error: errorFields(failure) })}\n`);
+  standardError.write(`${errorText(failure)}\n`);
+  if (wantsJson(argv)) standardOutput.write(`${JSON.stringify({ error: errorFields(failure) })}\n`);
   return failure.exitStatus;
 }
 

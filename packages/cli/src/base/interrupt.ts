@@ -9,6 +9,8 @@ export interface Interrupt {
   readonly signal: AbortSignal;
   /** 128 + N once a signal has come. */
   readonly exitStatus: number | undefined;
+  /** Aborts for another reason than a signal. */
+  abort(reason: BackupError): void;
   /** Gives the signals their usual meaning back. */
   stop(): void;
 }
@@ -33,6 +35,7 @@ export function listenForSignals(on: { first(name: string): void; second(exitSta
     get exitStatus() {
       return exitStatus;
     },
+    abort: (reason) => controller.abort(reason),
     stop: () => {
       for (const name of signals) process.off(name, listener);
     },

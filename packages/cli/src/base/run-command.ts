@@ -4,6 +4,9 @@ import { BaseCommand } from './base-command.js';
 import { asFailure, errorFields, errorText } from './failure.js';
 import { listenForSignals } from './interrupt.js';
 
+/** How long a run may take to clean up after a defect, which may be what keeps it from ending. */
+const defectSeconds = 120;
+
 /** How a run ended: the fields of its `summary` line, the same for people, and the exit status. */
 export interface Outcome {
   readonly summary: Readonly<Record<string, unknown>> & { readonly status: string };
@@ -32,15 +35,26 @@ export abstract class RunCommand extends BaseCommand {
       second: (status) =>
         endNow(new BackupError('ABORTED', 'stopped by a second signal, before clean-up had ended'), status),
     });
-    const onDefect = (error: unknown): never => endNow(asFailure(error), 1);
-    process.once('uncaughtException', onDefect);
+    let defect: BackupError | undefined;
+    const onDefect = (error: unknown): void => {
+      const failure = asFailure(error);
+      if (defect !== undefined) {
+        output.note(errorText(failure, this.debugging));
+        return;
+      }
+      defect = failure;
+      interrupt.abort(failure);
+      setTimeout(() => endNow(failure, 1), defectSeconds * 1000).unref();
+    };
+    process.on('uncaughtException', onDefect);
     try {
       const outcome = await this.perform(output, interrupt.signal);
+      if (defect !== undefined) throw defect;
       output.finish(outcome);
       process.exitCode = outcome.exitStatus;
     } catch (error) {
-      const failure = asFailure(error);
-      const status = interrupt.exitStatus ?? failure.exitStatus;
+      const failure = defect ?? asFailure(error);
+      const status = interrupt.exitStatus ?? (defect === undefined ? failure.exitStatus : 1);
       this.reportFailure(output, failure, status);
       process.exitCode = status;
     } finally {

@@ -24,13 +24,13 @@ export class Backup extends RunCommand {
     const settings = await readSettings(flags);
     const source = requireBuildDir(settings);
     const targetName = requireTarget(settings);
-    const reporter = (this.reporter = createBackupReporter(output));
     const core = await import('@lsbackup/core');
     const named = settings.name === undefined ? {} : { name: settings.name };
     const user = localUser();
     const cluster = await core.loadCluster({ source, user, ...named });
     await using target = await openTarget(targetName, signal);
     const logger = await createLogger(flags['log-level']);
+    const reporter = (this.reporter = createBackupReporter(output));
     const result = await core.backup({
       cluster,
       user,

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { pipeline } from 'node:stream/promises';
 import { Args, Flags } from '@oclif/core';
 import type { Archive, ExtractResult } from '@lsbackup/core';
@@ -8,8 +9,12 @@ import { passedOverText } from '../base/passed-over.js';
 import { RunCommand, type Outcome } from '../base/run-command.js';
 import { readSettings, requireTarget } from '../config/settings.js';
 import type { RunOutput } from '../output/run-output.js';
+import { isWriteError, standardOutput } from '../output/standard-streams.js';
 import { createByteProgress } from '../report/byte-progress.js';
 import { bytesText, counted, printable } from '../report/text.js';
+
+/** What programs end with that SIGPIPE ends: their reader had enough, or failed. */
+const closedPipeStatus = 128 + constants.signals.SIGPIPE;
 
 export class Extract extends RunCommand {
   static override summary =
@@ -56,6 +61,7 @@ export class Extract extends RunCommand {
     if (flags.into === undefined && !flags.stdout) {
       throw new BackupError('USAGE', 'where to?', { hint: 'give --into DIR, or --stdout with one --artifact' });
     }
+    if (flags.into === '') throw new BackupError('USAGE', '--into is empty', { hint: 'give --into DIR' });
     const settings = await readSettings(flags);
     await using target = await openTarget(requireTarget(settings), signal);
     const { openNamedOrNewest, extractArtifacts } = await import('@lsbackup/core');
@@ -92,7 +98,13 @@ async function writeToStandardOutput(
       hint: 'name it: --artifact COMPONENT/HOST/NAME, as lsbackup show prints it',
     });
   }
-  await pipeline(await archive.read(artifact.path, { signal }), process.stdout, { signal, end: false });
+  try {
+    await pipeline(await archive.read(artifact.path, { signal }), process.stdout, { signal, end: false });
+  } catch (error) {
+    if (!isWriteError(error)) throw error;
+    standardOutput.fail(error);
+    return { summary: { status: 'failed' }, text: '', exitStatus: error.code === 'EPIPE' ? closedPipeStatus : 1 };
+  }
   return { summary: { status: 'extracted' }, text: '', exitStatus: 0 };
 }
 

@@ -50,7 +50,9 @@ hosts:
     ['a wrong value in a list', 'only:\n  - haproxy\n  - 7\n', 'lsbackup.yml:3: only.1: '],
     ['a value out of range', '\nlimits:\n  level: 12\n', 'lsbackup.yml:3: limits.level: '],
     ['no YAML', 'target: [\n', 'lsbackup.yml:2: '],
-    ['a key that comes twice', 'name: a\nname: b\n', 'lsbackup.yml:2: Map keys must be unique'],
+    ['a key that comes twice', 'name: a\nname: b\n', 'lsbackup.yml:2: a key comes twice'],
+    ['a second document', 'name: a\n---\nname: b\n', 'lsbackup.yml:2: a second document begins'],
+    ['an alias of nothing', 'name: *nothing\n', 'lsbackup.yml'],
     ['a list', '- a\n', 'lsbackup.yml:1: '],
   ])('refuses %s with file and line', (_title, text, expected) => {
     expect(messageOf(text).slice(0, expected.length)).toBe(expected);

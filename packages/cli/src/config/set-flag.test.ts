@@ -19,6 +19,11 @@ describe('--set', () => {
     expect(parseSetFlags(['a.x=1', 'b.y=2', 'a.z=3', 'a.x=4'])).toEqual({ a: { x: 4, z: 3 }, b: { y: 2 } });
   });
 
+  it('has no names of its own', () => {
+    expect(Object.keys(parseSetFlags(['__proto__.x=1', 'haproxy.__proto__=1']))).toEqual(['__proto__', 'haproxy']);
+    expect(Object.keys(parseSetFlags(['haproxy.__proto__=1']).haproxy ?? {})).toEqual(['__proto__']);
+  });
+
   it.each(['a', 'a=b', 'a.b', '.b=c', 'a.=c', 'a.b=[', 'a.b: c'])('refuses "%s"', (flag) => {
     expect(() => parseSetFlags([flag])).toThrow(expect.objectContaining({ code: 'USAGE' }));
   });

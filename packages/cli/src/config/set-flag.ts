@@ -6,7 +6,8 @@ import { parse } from 'yaml';
  * `haproxy.paths='["/srv/haproxy"]'`. Nothing after `=` is an empty text. Errors: USAGE.
  */
 export function parseSetFlags(flags: readonly string[]): Record<string, Record<string, unknown>> {
-  const components: Record<string, Record<string, unknown>> = {};
+  // Without a prototype: `__proto__` is a name like any other, and unknown like any other.
+  const components = emptyTable<Record<string, unknown>>();
   for (const flag of flags) {
     const [, component, option, value] = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_]+)=(.*)$/s.exec(flag) ?? [];
     if (component === undefined || option === undefined || value === undefined) {
@@ -14,9 +15,14 @@ export function parseSetFlags(flags: readonly string[]): Record<string, Record<s
         hint: 'for example --set haproxy.stats=false; lsbackup components lists the options',
       });
     }
-    components[component] = { ...components[component], [option]: parseValue(flag, value) };
+    const options = (components[component] ??= emptyTable());
+    options[option] = parseValue(flag, value);
   }
   return components;
+}
+
+function emptyTable<Value>(): Record<string, Value> {
+  return Object.create(null) as Record<string, Value>;
 }
 
 function parseValue(flag: string, value: string): unknown {

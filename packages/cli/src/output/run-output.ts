@@ -1,3 +1,5 @@
+import { standardError, standardOutput } from './standard-streams.js';
+
 /** Types of the JSON lines of a run (docs/json.md). */
 export type LineType = 'plan' | 'host' | 'component' | 'progress' | 'warning' | 'error' | 'summary' | 'exit';
 
@@ -27,11 +29,11 @@ export function createRunOutput(options: { readonly json: boolean; readonly comm
     line: (type, fields) => {
       if (!options.json || finished) return;
       const head = { schema, type, time: new Date().toISOString(), command: options.command, runId: output.runId };
-      process.stdout.write(`${JSON.stringify({ ...head, ...fields })}\n`);
+      standardOutput.write(`${JSON.stringify({ ...head, ...fields })}\n`);
     },
     note: (text) => {
       clear();
-      process.stderr.write(`${text}\n`);
+      standardError.write(`${text}\n`);
     },
     beforeText: (action) => {
       clear = action;
@@ -41,7 +43,7 @@ export function createRunOutput(options: { readonly json: boolean; readonly comm
       clear();
       output.line('summary', { ...summary });
       output.line('exit', { code: exitStatus });
-      if (!options.json && text !== '') process.stdout.write(`${text}\n`);
+      if (!options.json && text !== '') standardOutput.write(`${text}\n`);
       finished = true;
     },
   };

@@ -2,6 +2,7 @@ import type { BackupEvent } from '@lsbackup/core';
 import { environment } from '../base/environment.js';
 import { errorFields } from '../base/failure.js';
 import type { RunOutput } from '../output/run-output.js';
+import { standardError } from '../output/standard-streams.js';
 import type { View } from './event-text.js';
 import { createLiveTable } from './live-table.js';
 import { createPlainLines } from './plain-lines.js';
@@ -40,7 +41,16 @@ export function createBackupReporter(output: RunOutput): BackupReporter {
 function createView(): View {
   const { stderr } = process;
   const live = stderr.isTTY && environment.TERM !== 'dumb' && !environment.CI;
-  return live ? createLiveTable(stderr) : createPlainLines((line) => stderr.write(`${line}\n`));
+  if (!live) return createPlainLines((line) => standardError.write(`${line}\n`));
+  return createLiveTable({
+    get columns() {
+      return stderr.columns;
+    },
+    get rows() {
+      return stderr.rows;
+    },
+    write: (text) => standardError.write(text),
+  });
 }
 
 function writeLine(output: RunOutput, event: BackupEvent): void {

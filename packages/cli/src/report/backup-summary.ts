@@ -1,7 +1,7 @@
 import type { BackupResult, Metadata, UnitStatus } from '@lsbackup/core';
 import type { Outcome } from '../base/run-command.js';
 import { notBackedUp, notBackedUpText } from './not-backed-up.js';
-import { bytesText, counted, durationText } from './text.js';
+import { bytesText, counted, durationText, printable } from './text.js';
 
 /** The last words of a backup that was published: status 0 when complete, 3 when partial. */
 export function backupOutcome(result: BackupResult, target: string): Outcome {
@@ -23,7 +23,7 @@ export function backupOutcome(result: BackupResult, target: string): Outcome {
       notBackedUp: missed,
     },
     text: [
-      `${result.status === 'complete' ? 'Complete' : 'PARTIAL'}: ${result.archive}`,
+      `${result.status === 'complete' ? 'Complete' : 'PARTIAL'}: ${printable(result.archive)}`,
       `  ${counted(units.complete, 'unit')}, ${counted(metadata.artifacts.length, 'artifact')}, ${bytesText(contentBytes)} in ${bytesText(result.bytes)}, ${durationText(seconds)}`,
       ...(secretsText(metadata) === '' ? [] : [`  ${secretsText(metadata)}`]),
       ...[notBackedUpText(missed)].filter((text) => text !== ''),
@@ -49,7 +49,7 @@ export function secretsText(metadata: Metadata): string {
   const names = metadata.components
     .filter((component) => component.units.some((unit) => unit.containsSecrets))
     .map(({ name }) => name);
-  return names.length === 0 ? '' : `contains secrets in clear: ${names.join(', ')}`;
+  return names.length === 0 ? '' : printable(`contains secrets in clear: ${names.join(', ')}`);
 }
 
 function secondsOf(metadata: Metadata): number {

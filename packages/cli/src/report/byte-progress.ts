@@ -1,5 +1,6 @@
 import type { RunOutput } from '../output/run-output.js';
-import { bytesText } from './text.js';
+import { standardError } from '../output/standard-streams.js';
+import { bytesText, printable } from './text.js';
 
 const lineMilliseconds = 250;
 
@@ -12,7 +13,7 @@ export function createByteProgress(
   let last = 0;
   let drawn = false;
   const clear = (): void => {
-    if (drawn) process.stderr.write('\r\u001b[K');
+    if (drawn) standardError.write('\r\u001b[K');
     drawn = false;
   };
   output.beforeText(clear);
@@ -23,7 +24,7 @@ export function createByteProgress(
       last = now;
       output.line('progress', { archive, bytes, total });
       if (!live) return;
-      process.stderr.write(`\r\u001b[K${archive}: ${bytesText(bytes)} of ${bytesText(total)}`);
+      standardError.write(`\r\u001b[K${printable(archive)}: ${bytesText(bytes)} of ${bytesText(total)}`);
       drawn = true;
     },
     end: clear,

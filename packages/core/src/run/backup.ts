@@ -7,7 +7,7 @@ import type { AnyComponent } from '../components/component.js';
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import { escapePiece } from '../model/names.js';
 import type { HostRecord, Metadata } from '../model/metadata.js';
-import type { Upload } from '../stores/store.js';
+import type { Store, Upload } from '../stores/store.js';
 import type { BackupOptions, BackupResult, Plan, PlannedUnit } from './api.js';
 import { describeRun, type FinishedUnit, unitStatus } from './describe.js';
 import type { DiscoveredUnit } from './discover.js';
@@ -293,10 +293,22 @@ function nothingSaved(units: readonly FinishedUnit[]): BackupError {
 /** Commits, then reads the tail back: what the store shows under the name must be this run's archive. */
 async function publish({ session, options, upload }: Run, metadata: Metadata): Promise<void> {
   await upload.commit({ stillOwner: () => Promise.resolve(!session.signal.aborted) });
-  const archive = await openArchive(options.target, upload.name, {});
-  if (archive.metadata.runId !== metadata.runId)
+  const runId = await readBack(options.target, upload.name);
+  if (runId !== metadata.runId)
     throw new BackupError(
       'ARCHIVE_CORRUPT',
       `${upload.name}: what was read back after publishing is not what was written`,
     );
+}
+
+async function readBack(target: Store, name: string): Promise<string> {
+  try {
+    return (await openArchive(target, name)).metadata.runId;
+  } catch (error) {
+    const { code, message, hint } = asBackupError(error);
+    throw new BackupError(code, `${name} was published, but could not be read back: ${message}`, {
+      hint,
+      cause: error,
+    });
+  }
 }

@@ -29,6 +29,17 @@ export function systemCode(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
+/** The same for an upload under way: a directory that was there and is not any more went away with its mount. */
+export function lateLocalError(error: unknown, directory: string): BackupError {
+  const known = localError(error, directory);
+  if (known.code !== 'TARGET_MISSING') return known;
+  const hint = 'check the mount; what was there of the archive is gone or stands where the directory is now';
+  return new BackupError('TARGET_UNREACHABLE', `target ${directory} went away while the archive was written`, {
+    hint,
+    cause: error,
+  });
+}
+
 /** What a failed file operation in the target directory means. A BackupError stays itself. */
 export function localError(error: unknown, directory: string): BackupError {
   if (error instanceof BackupError) return error;

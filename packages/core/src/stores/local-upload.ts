@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { BackupError } from '../model/errors.js';
 import { throwIfAborted } from './abort.js';
 import { fileBody } from './local-body.js';
-import { localError, systemCode } from './local-errors.js';
+import { lateLocalError, localError, systemCode } from './local-errors.js';
 import { numberedName } from './naming.js';
 import { parseOwner, thisOwner } from './owner.js';
 import type { Upload } from './store.js';
@@ -63,7 +63,7 @@ function localUpload(upload: Paths): Upload {
   const publish = async (stillOwner: () => Promise<boolean>): Promise<void> => {
     if (abort !== undefined) throw new BackupError('ABORTED', `${name} was given up before it was committed`);
     throwIfAborted(signal);
-    if (body.errored) throw localError(body.errored, directory);
+    if (body.errored) throw lateLocalError(body.errored, directory);
     if (!body.writableFinished) throw new BackupError('INTERNAL', `${name}: commit before its body has finished`);
     await handle.sync();
     await close();
@@ -89,11 +89,11 @@ function localUpload(upload: Paths): Upload {
     body,
     commit: (options) =>
       (commit ??= publish(() => options.stillOwner()).catch((error: unknown) => {
-        throw localError(error, directory);
+        throw lateLocalError(error, directory);
       })),
     abort: () =>
       (abort ??= discard().catch((error: unknown) => {
-        throw localError(error, directory);
+        throw lateLocalError(error, directory);
       })),
   };
 }

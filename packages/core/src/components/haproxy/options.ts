@@ -3,9 +3,11 @@ import { pathList } from '../../host-files/paths.js';
 
 /** See README.md. */
 export const haproxyOptions = z.strictObject({
-  /** Configuration files in haproxy's order; set, nothing else is looked for but what they name and `paths`. */
-  config_file: pathList.optional(),
-  /** Further files and directories; each must exist. */
-  paths: pathList.default([]),
+  config_file: pathList
+    .optional()
+    .describe(
+      "Configuration files in haproxy's order, absolute. When set, only these, what they name, and paths are taken; no service is looked for.",
+    ),
+  paths: pathList.default([]).describe('Further files and directories, absolute; each must exist.'),
 });
 export type HaproxyOptions = z.infer<typeof haproxyOptions>;

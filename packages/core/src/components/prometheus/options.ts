@@ -4,10 +4,14 @@ import { wholeNumber } from '../option-types.js';
 
 /** See README.md. */
 export const prometheusOptions = z.strictObject({
-  /** Name of the systemd unit. */
-  service: z.string().min(1).default('prometheus.service'),
-  ...httpOptions,
-  /** Seconds Prometheus may take to write its head block into a snapshot. */
-  snapshot_timeout: wholeNumber({ minimum: 1, maximum: 86_400 }).default(600),
+  service: z.string().min(1).default('prometheus.service').describe('Name of the systemd unit.'),
+  url: httpOptions.url.describe(
+    'Base address of the API as the host itself reaches it, with the route prefix; from its flags unless set.',
+  ),
+  user: httpOptions.user.describe('Basic authentication of the API.'),
+  password: httpOptions.password.describe('Basic authentication of the API.'),
+  snapshot_timeout: wholeNumber({ minimum: 1, maximum: 86_400 })
+    .default(600)
+    .describe('Seconds the snapshot call may take.'),
 });
 export type PrometheusOptions = z.infer<typeof prometheusOptions>;

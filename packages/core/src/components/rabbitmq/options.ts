@@ -3,9 +3,7 @@ import { pathList } from '../../host-files/paths.js';
 
 /** See README.md. */
 export const rabbitmqOptions = z.strictObject({
-  /** The command, where it is not in root's path. */
-  rabbitmqctl: z.string().min(1).default('rabbitmqctl'),
-  /** Further files and directories; each must exist. */
-  paths: pathList.default([]),
+  rabbitmqctl: z.string().min(1).default('rabbitmqctl').describe('The command, where it is not in the usual path.'),
+  paths: pathList.default([]).describe('Further files and directories, absolute; each must exist.'),
 });
 export type RabbitmqOptions = z.infer<typeof rabbitmqOptions>;
