@@ -1,6 +1,7 @@
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
 import { type Place, makePlace, runCli } from './harness.js';
 import { errorDocument, summaryOf } from './json-lines.js';
 
@@ -34,16 +35,30 @@ describe('version and help', () => {
   });
 
   it('help of a command', async () => {
-    expect(await runCli('backup', '--help')).toMatchObject({
-      status: 0,
-      stdout: expect.stringContaining('--build-dir=DIR'),
-    });
+    const help = await runCli('backup', '--help');
+    expect(help).toMatchObject({ status: 0, stdout: expect.stringContaining('--build-dir=DIR') });
+    expect(await runCli('help', 'backup')).toEqual(help);
+    expect(await runCli('help')).toEqual(await runCli('--help'));
+  });
+
+  it('components tells what every option means', async () => {
+    const components = z
+      .array(
+        z.object({ options: z.object({ properties: z.record(z.string(), z.object({ description: z.string() })) }) }),
+      )
+      .parse(JSON.parse((await runCli('components', '--json')).stdout));
+    const { stdout } = await runCli('components');
+    for (const { options } of components) {
+      for (const { description } of Object.values(options.properties)) expect(stdout).toContain(description);
+    }
+    expect(stdout).toContain('Seconds the snapshot call may take.');
   });
 });
 
 describe('bad usage is exit 2, on standard error, with what to do, and touches no host', () => {
   it.each<[string, string[], RegExp]>([
     ['an unknown command', ['frobnicate'], /unknown command "frobnicate"/],
+    ['help of an unknown command', ['help', 'frobnicate'], /unknown command "frobnicate"/],
     ['an unknown flag', ['list', '--frob'], /Nonexistent flag: --frob/],
     ['an unknown flag of the default command', ['--frob'], /Nonexistent flag: --frob/],
     ['a flag without its value', ['-b'], /--build-dir expects a value/],
@@ -52,6 +67,7 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
     ['no target', ['list'], /no target given/],
     ['a log level that is none', ['list', '--log-level', 'loud'], /--log-level=loud/],
     ['extract to nowhere', ['extract', '-t', '/'], /--into DIR/],
+    ['extract to an empty name', ['extract', '-t', '/', '--into', ''], /--into is empty/],
     ['a name and --all', ['verify', '-t', '/', '--all', 'name'], /exclude each other/],
     ['an unsupported target', ['list', '-t', 's3://bucket/x'], /no store for targets that begin with "s3:"/],
     ['a missing configuration file', ['list', '-c', '/no/such.yml'], /cannot read \/no\/such.yml/],
@@ -96,6 +112,8 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
     ['--limit', 'nowhere*'],
     ['--set', 'haproxy.nonsense=1'],
     ['--set', 'nonsense.option=1'],
+    ['--set', '__proto__.x=1'],
+    ['--set', 'haproxy.__proto__=1'],
     ['--set', 'haproxy.config_file=relative/path'],
     ['--skip', 'haproxy'],
   ])('%s %s', async (flag, value) => {
@@ -111,6 +129,14 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
       status: 2,
       stderr: expect.stringContaining(`${path('lsbackup.yml')}:2: unknown key "build_dri"`),
     });
+  });
+
+  it('neither an inventory nor a target: no word about hosts that were never asked', async () => {
+    const ended = await runCli('backup', '-b', path('nowhere'), '-t', path('nowhere'), '--json');
+    expect(ended.status).toBe(2);
+    const summary = summaryOf(ended);
+    expect(summary).not.toHaveProperty('archive');
+    expect(summary).not.toHaveProperty('notBackedUp');
   });
 
   it('a stack is printed only when debugging', async () => {

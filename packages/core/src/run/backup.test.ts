@@ -28,6 +28,7 @@ async function run(units: readonly Misbehaviour[], options: { tiny?: number; sig
   const journal: Journal = [];
   const events: BackupEvent[] = [];
   const target = createMemoryStore();
+  const startedAt = Date.now();
   const work = backup({
     cluster,
     user,
@@ -47,9 +48,10 @@ async function run(units: readonly Misbehaviour[], options: { tiny?: number; sig
   } catch (thrown) {
     error = thrown;
   }
+  const milliseconds = Date.now() - startedAt;
   const objects: string[] = [];
   for await (const entry of target.list('')) objects.push(entry.name);
-  return { result, error, journal, events, target, objects };
+  return { result, error, journal, events, target, objects, milliseconds };
 }
 
 function unit(result: BackupResult | undefined, name: Misbehaviour) {
@@ -81,6 +83,28 @@ describe('backup of the worst component', () => {
       'endless-sibling: second clean-up',
       'endless-sibling: first clean-up',
     ]);
+  });
+
+  it('waits for a stream that nobody awaits before it cleans up', async () => {
+    const { result, journal } = await run(['well', 'abandons-endless'], { tiny: 3 });
+    expect(unit(result, 'abandons-endless')).toMatchObject({ status: 'failed', code: 'SERVICE_ANSWER' });
+    expect(journal.filter((entry) => entry.includes('endless'))).toEqual([
+      'endless stream ended',
+      'abandons-endless: second clean-up',
+      'abandons-endless: first clean-up',
+    ]);
+  });
+
+  it('gives a clean-up up at the deadline, and still runs those behind it', async () => {
+    const { result, journal, milliseconds } = await run(['stuck-clean-up']);
+    expect(unit(result, 'stuck-clean-up')).toMatchObject({
+      status: 'partial',
+      code: 'COMMAND_TIMEOUT',
+      warnings: expect.arrayContaining([expect.objectContaining({ code: 'CLEAN_UP_FAILED' })]),
+    });
+    expect(journal).toEqual(['stuck-clean-up: second clean-up', 'stuck-clean-up: first clean-up']);
+    expect(milliseconds).toBeGreaterThan(900);
+    expect(milliseconds).toBeLessThan(3000);
   });
 
   it.each<[Misbehaviour, string, string]>([

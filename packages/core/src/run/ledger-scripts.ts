@@ -97,10 +97,14 @@ done
 rmdir -- "$state" 2>/dev/null || :
 `;
 
-/** Holds a shared lock until standard input ends; prints `locked`, or `busy` where a restore has the host for itself. The lock is in memory: /run. */
+/**
+ * Holds a shared lock until standard input ends; prints `locked`, or `busy` where a restore has the host for itself. Argument: the
+ * directory that is locked; empty: /run/lsbackup, which is in memory.
+ */
 export const lockScript = `
-mkdir -p -m 0755 /run/lsbackup || exit
-flock -s -n -E 75 /run/lsbackup sh -c 'echo locked; exec cat >/dev/null'
+lock=\${1:-/run/lsbackup}
+mkdir -p -m 0755 -- "$lock" || exit
+flock -s -n -E 75 "$lock" sh -c 'echo locked; exec cat >/dev/null'
 status=$?
 [ "$status" = 75 ] && echo busy && exit 0
 exit "$status"

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,38 +6,22 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Controller, thisController } from '../controller/controller.js';
 import { silentLogger } from '../model/logger.js';
-import type { Command, RemoteProcess } from '../remote/remote-host.js';
-import { FakeHost, fakeInventoryHost, runHere } from '../testing/fake-host.js';
+import { fakeInventoryHost } from '../testing/fake-host.js';
+import { ThisMachine } from '../testing/this-machine.js';
 import { createLedger, type Ledger } from './ledger.js';
-
-/** A host whose commands run on this machine. */
-class ThisMachine extends FakeHost {
-  readonly processes: ReturnType<typeof spawn>[] = [];
-
-  constructor() {
-    super({ rules: [{ argv: /^sh -c/, answer: runHere }] });
-  }
-
-  override start(command: Command): Promise<RemoteProcess> {
-    const [program = '', ...rest] = command.argv;
-    const child = spawn(program, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.processes.push(child);
-    const exit = once(child, 'exit').then(([status]) => Number(status));
-    const kill = (): Promise<void> => Promise.resolve(void child.kill());
-    return Promise.resolve({ stdin: child.stdin, stdout: child.stdout, exit, [Symbol.asyncDispose]: kill });
-  }
-}
 
 describe('ledger', () => {
   const host = fakeInventoryHost('host1');
   let directory: string;
   let state: string;
+  let lock: string;
   let machine: ThisMachine;
   let warnings: string[];
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'lsbackup-ledger-'));
     state = join(directory, 'state');
+    lock = join(directory, 'lock');
     machine = new ThisMachine();
     warnings = [];
   });
@@ -53,6 +37,7 @@ describe('ledger', () => {
       controller,
       startedAt: new Date(),
       stateDirectory: state,
+      lockDirectory: lock,
       remote: () => Promise.resolve(machine),
       signal: new AbortController().signal,
       log: silentLogger,
@@ -113,5 +98,39 @@ describe('ledger', () => {
     await expect(holding.record('relative')).rejects.toMatchObject({ code: 'INTERNAL' });
     await expect(holding.record('/a\n/b')).rejects.toMatchObject({ code: 'INTERNAL' });
     await holding.close();
+  });
+
+  it('shares the host with other runs, and keeps a restore out until it is closed', async () => {
+    const first = ledger('run-e', await thisController());
+    const second = ledger('run-f', await thisController());
+    await first.lock(host);
+    await second.lock(host);
+    const restoreMay = (): boolean => spawnSync('flock', ['-x', '-n', lock, 'true']).status === 0;
+    await first.close();
+    expect(restoreMay()).toBe(false);
+    await second.close();
+    expect(restoreMay()).toBe(true);
+    expect(warnings).toEqual([]);
+  });
+
+  it('does not wait for a restore that has the host for itself', async () => {
+    await mkdir(lock);
+    const restore = spawn('flock', ['-x', lock, 'sh', '-c', 'echo held; exec cat'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    await once(restore.stdout, 'data');
+    const run = ledger('run-g', await thisController());
+    await expect(run.lock(host)).rejects.toMatchObject({ code: 'HOST_LOCKED', exitStatus: 11, host: 'host1' });
+    await run.close();
+    restore.stdin.end();
+    await once(restore, 'exit');
+    await run.lock(host);
+    await run.close();
+  });
+
+  it('goes on without a lock where none can be had, and says so', async () => {
+    await writeFile(lock, 'not a directory');
+    await ledger('run-h', await thisController()).lock(host);
+    expect(warnings).toEqual(['LOCK_UNAVAILABLE']);
   });
 });

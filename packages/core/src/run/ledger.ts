@@ -44,6 +44,8 @@ export interface LedgerOptions {
   readonly controller: Controller;
   /** Where records lie on the hosts; unset: /var/lib/lsbackup, or under the home of a login user without become. */
   readonly stateDirectory?: string;
+  /** What a run and a restore lock on the hosts; unset: /run/lsbackup. */
+  readonly lockDirectory?: string;
   readonly remote: (host: Host) => Promise<RemoteHost>;
   readonly signal: AbortSignal;
   readonly log: Logger;
@@ -54,12 +56,13 @@ export function createLedger(options: LedgerOptions): Ledger {
   const locks: Dialogue[] = [];
   let records = 0;
   const state = options.stateDirectory ?? '';
+  const lockDirectory = options.lockDirectory ?? '';
 
   async function lock(host: Host): Promise<void> {
     const remote = await options.remote(host);
     let answer: string;
     try {
-      const dialogue = createDialogue(await remote.start(script(lockScript)), `lock on ${host.name}`);
+      const dialogue = createDialogue(await remote.start(script(lockScript, [lockDirectory])), `lock on ${host.name}`);
       answer = await dialogue.next({ signal: options.signal, seconds: answerSeconds });
       locks.push(dialogue);
     } catch (error) {

@@ -82,9 +82,8 @@ class UnitScope {
   }
 
   async run(): Promise<void> {
-    const work = this.#component.backup(this.#context(), this.#unit);
     try {
-      await this.#settled(work);
+      await this.#settled(this.#component.backup(this.#context(), this.#unit));
     } catch (error) {
       this.#fail(error);
     }
@@ -129,13 +128,7 @@ class UnitScope {
       record: async (host, path) => (await this.#holding(host)).record(path),
       save: (artifact) => this.#track(this.#saveSingle(artifact)),
       saveTogether: (artifacts) => this.#track(this.#saveAll(artifacts)),
-      saveBytes: (artifact, content) => {
-        const { path, format } = artifact;
-        this.#claim(artifact);
-        return this.#track(
-          this.#record(artifact, (signal) => this.#services.writer.addBytes({ path, format, content, signal })),
-        );
-      },
+      saveBytes: (artifact, content) => this.#track(this.#saveBytes(artifact, content)),
       gone: (path, evidence) => this.#markGone(path, evidence),
       defer: (cleanUp) => {
         this.#cleanUps.push(cleanUp);
@@ -163,6 +156,12 @@ class UnitScope {
     const [saved] = await this.#saveAll([artifact]);
     if (!saved) throw new BackupError('INTERNAL', `${artifact.path} was not saved`);
     return saved;
+  }
+
+  async #saveBytes(artifact: Omit<Artifact, 'open'>, content: Uint8Array): Promise<SavedArtifact> {
+    this.#claim(artifact);
+    const { path, format } = artifact;
+    return this.#record(artifact, (signal) => this.#services.writer.addBytes({ path, format, content, signal }));
   }
 
   async #saveAll(artifacts: readonly Artifact[]): Promise<readonly SavedArtifact[]> {

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, readlink, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { describeStore } from '../testing/store-contract.js';
 import { localError } from './local-errors.js';
 import { localDriver, openLocalStore } from './local.js';
@@ -108,6 +108,31 @@ describe('local store', () => {
     await rm(join(directory, '.a.tar.gz.claim'));
     await begun.commit({ stillOwner: () => Promise.resolve(true) });
     expect(await readdir(directory)).toEqual(['a.tar.gz']);
+  });
+
+  it('makes the bytes durable before they get their name, and then the name', async () => {
+    const seen: { synced: string; names: readonly string[] }[] = [];
+    const probe = await open(directory);
+    const handles = Object.getPrototypeOf(probe) as typeof probe;
+    await probe.close();
+    const { sync } = handles;
+    const begun = await upload('x');
+    const spy = jest.spyOn(handles, 'sync').mockImplementation(async function (this: typeof probe) {
+      seen.push({ synced: await readlink(`/proc/self/fd/${this.fd}`), names: await readdir(directory) });
+      await sync.call(this);
+    });
+    try {
+      await begun.commit({ stillOwner: () => Promise.resolve(true) });
+    } finally {
+      spy.mockRestore();
+    }
+    expect(seen).toEqual([
+      {
+        synced: expect.stringMatching(/\.partial$/),
+        names: ['.a.tar.gz.claim', expect.stringMatching(/\.partial$/)],
+      },
+      { synced: directory, names: ['a.tar.gz'] },
+    ]);
   });
 
   it('maps system errors to codes', () => {

@@ -9,14 +9,24 @@ import { artifactPath } from '../model/names.js';
 
 /** What each kind of unit of the worst component does to the engine. */
 export type Misbehaviour =
-  'well' | 'endless' | 'endless-sibling' | 'not-awaited' | 'caught' | 'forgets-one' | 'deaf' | 'throws-late';
+  | 'well'
+  | 'endless'
+  | 'endless-sibling'
+  | 'abandons-endless'
+  | 'not-awaited'
+  | 'caught'
+  | 'forgets-one'
+  | 'deaf'
+  | 'throws-late'
+  | 'stuck-clean-up';
 
 /** What happened, in order, so that a test can tell whether clean-ups waited for the streams. */
 export type Journal = string[];
 
 /**
  * The worst component we could think of, with one unit per kind of misbehaviour: two ordered phases, a held lock, a thousand tiny
- * streams and an endless one, a failing sibling, saves nobody awaits, failures that are caught, code that ignores its signal.
+ * streams and an endless one, a failing sibling, saves nobody awaits, failures that are caught, code that ignores its signal, a clean-up
+ * that never ends.
  */
 export function worstComponent(options: {
   readonly units: readonly Misbehaviour[];
@@ -67,6 +77,13 @@ export function worstComponent(options: {
             save('failing', () => failingStream()),
           ]);
           return;
+        case 'abandons-endless': {
+          const flows = new Promise<void>((resolve) => {
+            void context.save(save('endless', (open) => endlessStream(journal, open, resolve)));
+          });
+          await flows;
+          throw new BackupError('SERVICE_ANSWER', 'the server changed its mind');
+        }
         case 'not-awaited':
           void context.save(save('failing', () => failingStream()));
           return;
@@ -84,6 +101,9 @@ export function worstComponent(options: {
         case 'throws-late':
           await context.save(save('saved', () => tinyStream('saved')));
           throw new BackupError('SERVICE_ANSWER', 'the server changed its mind');
+        case 'stuck-clean-up':
+          context.defer(() => new Promise(() => undefined));
+          await context.save(save('saved', () => tinyStream('saved')));
       }
     },
   };
@@ -93,11 +113,13 @@ const expected: Readonly<Record<Misbehaviour, readonly string[]>> = {
   well: ['lock', 'beside'],
   endless: ['endless'],
   'endless-sibling': ['endless', 'failing'],
+  'abandons-endless': ['endless'],
   'not-awaited': ['failing'],
   caught: ['saved', 'failing'],
   'forgets-one': ['saved', 'forgotten'],
   deaf: ['failing'],
   'throws-late': ['saved'],
+  'stuck-clean-up': ['saved'],
 };
 
 function unitOf(kind: Misbehaviour, hosts: readonly string[], tiny: number): Unit {
@@ -154,18 +176,22 @@ function failingStream(): Promise<Readable> {
   );
 }
 
-/** Goes on until it is cancelled, and takes a while to end then. */
-function endlessStream(journal: Journal, { signal }: ArtifactOpen): Promise<Readable> {
+/** Goes on until it is cancelled, and takes so long to end then that whoever does not wait for it is seen to be early. */
+function endlessStream(journal: Journal, { signal }: ArtifactOpen, flows = (): void => undefined): Promise<Readable> {
   return Promise.resolve(
     Readable.from(
       (async function* () {
-        while (!signal.aborted) {
-          yield Buffer.alloc(10_000, 'e');
-          await sleep(1);
+        try {
+          while (!signal.aborted) {
+            yield Buffer.alloc(10_000, 'e');
+            await sleep(1);
+            flows();
+          }
+          signal.throwIfAborted();
+        } finally {
+          await sleep(200);
+          journal.push('endless stream ended');
         }
-        await sleep(20);
-        journal.push('endless stream ended');
-        signal.throwIfAborted();
       })(),
       { objectMode: false },
     ),

@@ -1,11 +1,21 @@
+import { readable, unknownVariable, words, type Variables } from './words.js';
+
 /** What the backup needs to know of haproxy's configuration language. Source: HAProxy Configuration Manual 2.2 to 3.0. */
-export interface Configuration {
+export interface Configuration extends NamedFiles {
+  /** Of `files`, the lists that name further certificates. */
+  readonly certificateLists: readonly string[];
+  /** What names in certificate lists are relative to. */
+  readonly bases: Bases;
+  readonly sections: Sections;
+}
+
+export interface NamedFiles {
   /** Absolute paths the configuration names: certificates, maps, error pages, scripts. */
   readonly files: readonly string[];
-  /** Of those, the lists that name further certificates. */
-  readonly certificateLists: readonly string[];
-  readonly certificateBase: string | undefined;
-  readonly sections: Sections;
+  /** Of those, the certificates: haproxy reads files beside them by itself. */
+  readonly certificates: readonly string[];
+  /** Names that stand for no path that can be known, as they are written. */
+  readonly unresolved: readonly string[];
 }
 
 /** What must be there again after a restore. */
@@ -17,102 +27,187 @@ export type Sections = Readonly<{
   servers: number;
 }>;
 
-const certificateKeywords = new Set(['crt', 'key', 'ocsp', 'issuer', 'sctl']);
-const authorityKeywords = new Set(['ca-file', 'crl-file', 'ca-verify-file', 'ca-sign-file']);
-const fileKeywords = new Set([
-  ...certificateKeywords,
-  ...authorityKeywords,
-  'crt-list',
-  'lua-load',
-  'lua-load-per-thread',
-  'ssl-dh-param-file',
-  'server-state-file',
-  'issuers-chain-path',
-  'lf-file',
-  'file',
-  'config',
-  '-f',
+/** Where haproxy runs, as far as it decides what a name means. */
+export interface Place {
+  /** Absolute. */
+  readonly workingDirectory: string;
+  /** The first configuration file. */
+  readonly configurationFile: string;
+  readonly variables: Variables;
+}
+
+/** Absolute directories. */
+interface Bases {
+  readonly working: string;
+  readonly certificate: string;
+  readonly key: string;
+  readonly authority: string;
+}
+
+type BaseName = keyof Bases;
+
+/** A file name in the configuration and what it is relative to. */
+interface Name {
+  readonly keyword: string;
+  readonly name: string;
+  readonly base: BaseName;
+}
+
+const bases: ReadonlyMap<string, BaseName> = new Map([
+  ['crt', 'certificate'],
+  ['ca-file', 'authority'],
+  ['crl-file', 'authority'],
+  ['ca-verify-file', 'authority'],
+  ...(
+    [
+      'ca-sign-file',
+      'crt-list',
+      'tls-ticket-keys',
+      'lua-load',
+      'lua-load-per-thread',
+      'ssl-dh-param-file',
+      'server-state-file',
+      'issuers-chain-path',
+      'errorfiles',
+      'lf-file',
+      '51degrees-data-file',
+      'deviceatlas-json-file',
+      'wurfl-data-file',
+      'wurfl-patch-file',
+      '-f',
+    ] as const
+  ).map((keyword) => [keyword, 'working'] as const),
 ]);
-const mapFunction = /\bmap(?:_\w+)?\(\s*([^,)\s]+)/g;
+/** Words too common to mean a file on every line: the first words of the lines where they do. */
+const onlyOn: readonly { readonly first: RegExp; readonly words: ReadonlyMap<string, BaseName> }[] = [
+  {
+    first: /^load$/,
+    words: new Map([
+      ['key', 'key'],
+      ['ocsp', 'certificate'],
+      ['issuer', 'certificate'],
+      ['sctl', 'certificate'],
+    ]),
+  },
+  { first: /^(?:http|tcp)-(?:request|response|after-response|error)$/, words: new Map([['file', 'working']]) },
+  { first: /^filter$/, words: new Map([['config', 'working']]) },
+];
+const functions = [
+  /\bmap(?:_\w+)?\(\s*([^,)\s]+)/g,
+  /\bjwt_verify\w*\([^,()]*,\s*(?!(?:proc|sess|txn|req|res|check)\.)([^,)\s]+)/g,
+];
 const sectionKeyword = /^(?:frontend|backend|listen)$/;
 
 /** Reads what the configuration files, one after another as haproxy reads them, say. */
-export function parseConfiguration(text: string): Configuration {
-  const lines = text.split(/\r?\n/).map(words);
-  const base = (keyword: string): string | undefined => lines.find(([first]) => first === keyword)?.[1];
-  const bases = { certificate: base('crt-base'), authority: base('ca-base') };
-  const named = lines.flatMap((line) => namedFiles(line));
-  const absolute = named.flatMap(({ keyword, path }) => {
-    const resolved = absoluteFile(
-      path,
-      certificateKeywords.has(keyword)
-        ? bases.certificate
-        : authorityKeywords.has(keyword)
-          ? bases.authority
-          : undefined,
-    );
-    return resolved === undefined ? [] : [{ keyword, path: resolved }];
-  });
-  return {
-    files: [...new Set(absolute.map(({ path }) => path))],
-    certificateLists: [...new Set(absolute.filter(({ keyword }) => keyword === 'crt-list').map(({ path }) => path))],
-    certificateBase: bases.certificate,
-    sections: sectionsOf(lines),
-  };
-}
-
-/** The certificate files of a crt-list: the first word of each line. */
-export function certificatesOfList(text: string, certificateBase: string | undefined): readonly string[] {
-  return text.split(/\r?\n/).flatMap((line) => {
-    const path = absoluteFile(words(line)[0] ?? '', certificateBase);
-    return path === undefined ? [] : [path];
-  });
-}
-
-/** haproxy's words: blanks separate, quotes and backslashes keep them, `#` begins a comment. */
-export function words(line: string): readonly string[] {
-  const result: string[] = [];
-  const pattern = /\s+|#.*$|((?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s#"'\\])+)|./gsu;
-  for (const [whole, word] of line.matchAll(pattern)) {
-    if (word !== undefined)
-      result.push(
-        word.replace(
-          /\\(.)|"((?:\\.|[^"\\])*)"|'([^']*)'/gs,
-          (_match, escaped?: string, double?: string, single?: string) =>
-            escaped ?? double?.replace(/\\(.)/gs, '$1') ?? single ?? '',
-        ),
-      );
-    else if (whole.startsWith('#')) break;
+export function parseConfiguration(text: string, place: Place): Configuration {
+  const variables = new Map(place.variables);
+  const lines: (readonly string[])[] = [];
+  const collected = new Collected();
+  let current = startBases(place);
+  for (const line of text.split(/\r?\n/)) {
+    const parts = words(line, variables);
+    lines.push(parts);
+    setVariable(variables, parts);
+    current = nextBases(current, parts, place);
+    for (const name of namesOf(parts)) collected.add(name, current);
   }
-  return result;
+  return { ...collected.result(), certificateLists: collected.lists(), bases: current, sections: sectionsOf(lines) };
 }
 
-function namedFiles(line: readonly string[]): readonly { readonly keyword: string; readonly path: string }[] {
-  const found = line.flatMap((word, index) => {
+/** The files of a crt-list: the first word of each line, and authorities between the brackets. */
+export function filesOfList(text: string, base: Bases): NamedFiles {
+  const collected = new Collected();
+  for (const line of text.split(/\r?\n/)) {
+    const [first, ...options] = words(line.replace(/[[\]]/g, ' '));
+    if (first === undefined) continue;
+    collected.add({ keyword: 'crt', name: first, base: 'certificate' }, base);
+    for (const name of namesOf(options)) collected.add(name, base);
+  }
+  return collected.result();
+}
+
+/** Names as they are found, each once, as absolute paths. */
+class Collected {
+  readonly #files = new Map<string, Set<string>>();
+  readonly #unresolved = new Set<string>();
+
+  add({ keyword, name, base }: Name, bases: Bases): void {
+    const path = name.replace(/^(?:file|opt)@/, '');
+    // In-memory files, haproxy's own lists and names of a crt-store.
+    if (path === '' || /^\w*@/.test(path)) return;
+    const absolute = resolve(path, bases[base]);
+    if (absolute.includes(unknownVariable)) this.#unresolved.add(readable(absolute.replace(/^.*?\/(?=\0)/s, '')));
+    else this.#files.set(absolute, (this.#files.get(absolute) ?? new Set()).add(keyword));
+  }
+
+  result(): NamedFiles {
+    return {
+      files: [...this.#files.keys()],
+      certificates: this.#with('crt'),
+      unresolved: [...this.#unresolved],
+    };
+  }
+
+  lists(): readonly string[] {
+    return this.#with('crt-list');
+  }
+
+  #with(keyword: string): readonly string[] {
+    return [...this.#files].filter(([, keywords]) => keywords.has(keyword)).map(([path]) => path);
+  }
+}
+
+function startBases({ workingDirectory: working }: Place): Bases {
+  return { working, certificate: working, key: working, authority: working };
+}
+
+/** `crt-base`, `key-base` and `ca-base` hold for what comes after them; those of a crt-store for the store. */
+function nextBases(current: Bases, [first = '', value = '', third = '']: readonly string[], place: Place): Bases {
+  if (first === 'default-path') return { ...startBases(place), working: defaultPath(value, third, place) };
+  if (value === '') return current;
+  if (first === 'crt-base') return { ...current, certificate: resolve(value, current.working) };
+  if (first === 'key-base') return { ...current, key: resolve(value, current.working) };
+  if (first === 'ca-base') return { ...current, authority: resolve(value, current.working) };
+  return current;
+}
+
+/** `default-path current|config|parent|origin DIR`: what relative names are relative to, since 2.5. */
+function defaultPath(kind: string, origin: string, place: Place): string {
+  const directory = resolve(place.configurationFile, place.workingDirectory).replace(/\/[^/]*$/, '') || '/';
+  if (kind === 'config') return directory;
+  if (kind === 'parent') return directory.replace(/\/[^/]*$/, '') || '/';
+  return kind === 'origin' ? resolve(origin, place.workingDirectory) : place.workingDirectory;
+}
+
+function setVariable(variables: Map<string, string>, [first, name, value = '']: readonly string[]): void {
+  if (name === undefined) return;
+  if (first === 'setenv' || (first === 'presetenv' && !variables.has(name))) variables.set(name, value);
+  if (first === 'unsetenv') variables.delete(name);
+}
+
+function namesOf(line: readonly string[]): readonly Name[] {
+  const special = onlyOn.filter(({ first }) => first.test(line[0] ?? '')).flatMap((rule) => [...rule.words]);
+  const known = new Map([...bases, ...special]);
+  const found = line.flatMap((keyword, index): readonly Name[] => {
     const next = line[index + 1];
-    if (word === 'errorfile') {
-      const path = /^\d+$/.test(next ?? '') ? line[index + 2] : next;
-      return path === undefined ? [] : [{ keyword: word, path }];
+    if (keyword === 'errorfile') {
+      const name = /^\d+$/.test(next ?? '') ? line[index + 2] : next;
+      return name === undefined ? [] : [{ keyword, name, base: 'working' }];
     }
-    return fileKeywords.has(word) && next !== undefined ? [{ keyword: word, path: next }] : [];
+    const base = known.get(keyword);
+    return base === undefined || next === undefined ? [] : [{ keyword, name: next, base }];
   });
-  const maps = line.flatMap((word) =>
-    [...word.matchAll(mapFunction)].map(([, path]) => ({ keyword: 'map', path: path ?? '' })),
+  const inCalls = line.flatMap((word) =>
+    functions.flatMap((pattern) =>
+      [...word.matchAll(pattern)].map(([, name = '']): Name => ({ keyword: '()', name, base: 'working' })),
+    ),
   );
-  return [...found, ...maps];
+  return [...found, ...inCalls];
 }
 
-/** Undefined for what is not a file of its own: in-memory names, variables, relative names without a base. */
-function absoluteFile(name: string, base: string | undefined): string | undefined {
-  const path = name.replace(/^(?:file|opt)@/, '');
-  if (path.includes('$') || /^\w*@/.test(path)) return undefined;
-  if (path.startsWith('/')) return normal(path);
-  return base?.startsWith('/') === true && path !== '' ? normal(`${base}/${path}`) : undefined;
-}
-
-function normal(path: string): string | undefined {
-  const result = path.replace(/\/+/g, '/').replace(/\/$/, '');
-  return result === '' ? undefined : result;
+function resolve(path: string, base: string): string {
+  const absolute = path.startsWith('/') || path.startsWith(unknownVariable) ? path : `${base}/${path}`;
+  return absolute.replace(/\/+/g, '/').replace(/(?<=.)\/$/, '');
 }
 
 function sectionsOf(lines: readonly (readonly string[])[]): Sections {

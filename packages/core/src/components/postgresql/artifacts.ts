@@ -6,13 +6,16 @@ import type { Server } from './server.js';
 
 export const componentName = 'postgresql';
 
+/** A rename changes the name and leaves the oid. */
+export type FoundDatabase = Readonly<{ name: string; oid: number }>;
+
 /** What `backup` needs to know again. Not an interface, so that it is Json. */
 export type PostgresqlFound = Readonly<{
   server: Server;
   versionNumber: number;
   /** Put before artifact names where a host has several servers. */
   prefix: string;
-  databases: readonly string[];
+  databases: readonly FoundDatabase[];
   /** Of every member's host. */
   configurations: readonly Readonly<{ prefix: string; files: FoundFiles }>[];
 }>;

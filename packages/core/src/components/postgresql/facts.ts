@@ -4,6 +4,8 @@ import { queryJson, type Server } from './server.js';
 
 const databaseSchema = z.object({
   name: z.string(),
+  /** What a rename does not change. */
+  oid: z.number().int().positive(),
   owner: z.string(),
   encoding: z.string(),
   collate: z.string().nullable(),
@@ -32,7 +34,7 @@ const factsSchema = z.object({
 });
 export type ServerFacts = z.infer<typeof factsSchema>;
 
-const databasesSql = `(SELECT json_agg(json_build_object('name', datname, 'owner', pg_get_userbyid(datdba), 'encoding', pg_encoding_to_char(encoding),
+const databasesSql = `(SELECT json_agg(json_build_object('name', datname, 'oid', oid::bigint, 'owner', pg_get_userbyid(datdba), 'encoding', pg_encoding_to_char(encoding),
     'collate', datcollate, 'ctype', datctype, 'size', pg_database_size(oid), 'template', datistemplate, 'connectable', datallowconn, 'valid', datconnlimit <> -2)
     ORDER BY oid) FROM pg_database)`;
 

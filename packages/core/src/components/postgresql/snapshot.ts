@@ -8,6 +8,8 @@ import type { RemoteHost, RemoteProcess } from '../../remote/remote-host.js';
 import { parseAnswer, psqlCommand, settings, type Server } from './server.js';
 
 const goodbyeMilliseconds = 5000;
+/** Longer than any lock is waited for (`settings`). */
+const answerSeconds = 120;
 const mebibyte = 1024 * 1024;
 /** Tables beyond the biggest ones are only summed up, so that the metadata stay small. */
 const maximumTables = 500;
@@ -18,6 +20,8 @@ export interface SessionOptions {
   readonly database: string;
   readonly versionNumber: number;
   readonly signal: AbortSignal;
+  /** Until each answer must have come; 120 unless set. Counting has none. */
+  readonly answerSeconds?: number;
 }
 
 /**
@@ -28,6 +32,7 @@ export class Session implements AsyncDisposable {
   readonly #options: SessionOptions;
   readonly #process: RemoteProcess;
   readonly #lines: AsyncIterator<string>;
+  #oid = 0;
 
   private constructor(options: SessionOptions, process: RemoteProcess) {
     this.#options = options;
@@ -36,17 +41,30 @@ export class Session implements AsyncDisposable {
     this.#lines = linesOf(process.stdout);
   }
 
-  /** Connects. Errors: COMMAND_FAILED when the server refuses, for instance because the database is gone. */
+  /** Of the database that is connected to: the name may stand for another one by then than when it was listed. */
+  get oid(): number {
+    return this.#oid;
+  }
+
+  /** Connects. Errors: COMMAND_FAILED when the server refuses, for instance because the database is gone; COMMAND_TIMEOUT. */
   static async open(options: SessionOptions): Promise<Session> {
     const { remote, server, database, signal } = options;
     const session = new Session(options, await remote.start(psqlCommand(server, database), { signal }));
     try {
-      await session.#ask(settings);
+      await session.#greet();
       return session;
     } catch (error) {
       await session[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  async #greet(): Promise<void> {
+    const { server, versionNumber } = this.#options;
+    // Since 14 a role may limit how long a session waits for its turn.
+    const limits = versionNumber >= 140_000 ? 'SET idle_session_timeout = 0;\n' : '';
+    const [oid] = await this.#ask(`${settings}${limits}${oidSql};\n`);
+    this.#oid = parseAnswer(oid ?? '', z.number().int().positive(), server.host);
   }
 
   /** The name of a snapshot of this moment, valid until the session ends. */
@@ -70,7 +88,7 @@ export class Session implements AsyncDisposable {
     const { server } = this.#options;
     // From here on a statement that fails (a table dropped since) must not end the transaction.
     const [facts] = await this.#ask(`\\set ON_ERROR_ROLLBACK on\n${factsSql};\n`);
-    const counted = await this.#ask(`${countsSql(countRows)} \\gexec\n`);
+    const counted = await this.#ask(`${countsSql(countRows)} \\gexec\n`, { deadline: false });
     return {
       ...parseAnswer(facts ?? '', factsSchema, server.host),
       ...summarise(counted.map((line) => parseAnswer(line, tableSchema, server.host))),
@@ -97,8 +115,31 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  /** Sends statements and returns the rows they print. */
-  async #ask(statements: string): Promise<readonly string[]> {
+  /** Sends statements and returns the rows they print. Errors: COMMAND_TIMEOUT when they have not ended in time. */
+  async #ask(statements: string, { deadline = true } = {}): Promise<readonly string[]> {
+    const answer = this.#answer(statements);
+    if (!deadline) return answer;
+    const seconds = this.#options.answerSeconds ?? answerSeconds;
+    const patience = new AbortController();
+    const { server, database } = this.#options;
+    const late = delay(seconds * 1000, undefined, { signal: patience.signal }).then(() => {
+      throw new BackupError(
+        'COMMAND_TIMEOUT',
+        `${server.host}: psql on database ${database} gave no answer for ${String(seconds)} s`,
+        { host: server.host, retryable: true },
+      );
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      // The one that lost must not be an unhandled rejection.
+      answer.catch(() => undefined);
+      late.catch(() => undefined);
+      patience.abort();
+    }
+  }
+
+  async #answer(statements: string): Promise<readonly string[]> {
     const mark = `end-${randomUUID()}`;
     this.#process.stdin.write(`${statements}\n\\echo ${mark}\n`);
     const rows: string[] = [];
@@ -131,6 +172,8 @@ async function* linesOf(stream: Readable): AsyncGenerator<string, void> {
     yield* lines;
   }
 }
+
+const oidSql = 'SELECT oid::bigint FROM pg_database WHERE datname = current_database()';
 
 const factsSchema = z.object({
   owner: z.string(),

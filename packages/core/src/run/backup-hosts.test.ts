@@ -1,0 +1,81 @@
+import { describe, expect, it } from '@jest/globals';
+import type { BackupEvent } from '../model/event.js';
+import { createMemoryStore } from '../stores/memory.js';
+import { FakeHost, type FakeRule } from '../testing/fake-host.js';
+import { smallCluster, smallComponent } from '../testing/small-component.js';
+import type { BackupResult } from './api.js';
+import { backup } from './backup.js';
+import { listScript, lockScript, sweepScript } from './ledger-scripts.js';
+
+const lockArgv = ['sh', '-c', lockScript, 'lsbackup', ''];
+const listArgv = ['sh', '-c', listScript, 'lsbackup', ''];
+const sweepArgv = ['sh', '-c', sweepScript, 'lsbackup', '', 'run-dead'];
+const busy: FakeRule = { argv: lockArgv, answer: { stdout: 'busy\n' } };
+const nothingLeft: FakeRule = { argv: listArgv, answer: {} };
+
+async function run(rules: Readonly<Record<string, readonly FakeRule[]>>) {
+  const events: BackupEvent[] = [];
+  const target = createMemoryStore();
+  const hosts = Object.entries(rules).map(
+    ([name, own]) => new FakeHost({ name, become: false, rules: [...own, nothingLeft] }),
+  );
+  let result: BackupResult | undefined;
+  let error: unknown;
+  try {
+    result = await backup({
+      cluster: smallCluster(Object.keys(rules)),
+      user: { name: 'admin', homeDirectory: '/home/admin' },
+      target,
+      components: [smallComponent('small')],
+      connect: ({ name }) => Promise.resolve(hosts.find(({ host }) => host.name === name)!),
+      onEvent: (event) => events.push(event),
+    });
+  } catch (thrown) {
+    error = thrown;
+  }
+  const objects: string[] = [];
+  for await (const entry of target.list('')) objects.push(entry.name);
+  const units = (result?.metadata.components[0]?.units ?? []).map(({ name, status, code }) => [name, status, code]);
+  return { result, error, events, hosts, objects, units };
+}
+
+function warningCodes(events: readonly BackupEvent[]): string[] {
+  return events.flatMap((event) => (event.type === 'warning' ? [event.code] : []));
+}
+
+describe('backup of hosts that a restore has for itself', () => {
+  it('leaves such a host alone and saves the others', async () => {
+    const { result, units, hosts } = await run({ a: [busy], b: [] });
+    expect(result?.status).toBe('partial');
+    expect(units).toEqual([
+      ['b', 'complete', undefined],
+      ['a', 'failed', 'HOST_LOCKED'],
+    ]);
+    expect(result?.metadata.artifacts.map(({ path }) => path)).toEqual(['small/b/content']);
+    expect(hosts[0]?.commands.map(({ argv }) => argv)).toEqual([lockArgv]);
+  });
+
+  it('fails with HOST_LOCKED when no other host is left', async () => {
+    const { error, objects } = await run({ a: [busy], b: [busy] });
+    expect(error).toMatchObject({ code: 'HOST_LOCKED', exitStatus: 11 });
+    expect(objects).toEqual([]);
+  });
+});
+
+describe('backup of hosts where dead runs left something', () => {
+  it('removes it before anything else is looked at, and says so', async () => {
+    const left: FakeRule = { argv: listArgv, answer: { stdout: 'run-dead\t1801\t{}\nrun-alive\t1799\t{}\n' } };
+    const { result, events, hosts } = await run({ a: [left, { argv: sweepArgv, answer: {} }] });
+    expect(result?.status).toBe('complete');
+    expect(hosts[0]?.commands.map(({ argv }) => argv)).toEqual([lockArgv, listArgv, sweepArgv]);
+    const told = events.findIndex((event) => event.type === 'warning' && event.code === 'LEFTOVERS_REMOVED');
+    expect(told).toBeGreaterThan(-1);
+    expect(told).toBeLessThan(events.findIndex((event) => event.type === 'plan'));
+  });
+
+  it('goes on where it cannot be looked for, and says so', async () => {
+    const { result, events } = await run({ a: [{ argv: listArgv, answer: { status: 1, stderr: 'no shell' } }], b: [] });
+    expect(result?.status).toBe('complete');
+    expect(warningCodes(events)).toEqual(['SWEEP_FAILED']);
+  });
+});
