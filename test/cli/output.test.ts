@@ -9,7 +9,7 @@ import { linesOf, summaryOf } from './json-lines.js';
 /** Runs a line of shell in which `lsbackup` is the program. */
 async function runShell(script: string, environment: NodeJS.ProcessEnv = { HOME: tmpdir() }): Promise<Ended> {
   const lines = `set -o pipefail; lsbackup() { '${process.execPath}' '${program}' "$@"; }\n${script}`;
-  const child = spawn('bash', ['-c', lines], { env: { PATH: process.env.PATH, ...environment } });
+  const child = spawn('bash', ['--norc', '-c', lines], { env: { PATH: process.env.PATH, ...environment } });
   child.stdin.end();
   return collect(child);
 }
@@ -29,16 +29,16 @@ describe('a slow reader', () => {
   it.each([['--json'], ['']])('gets everything (%s)', async (flag) => {
     const file = join(place.directory, 'many');
     const hosts = Array.from(
-      { length: 4000 },
+      { length: 6000 },
       (_, index) => `host-${index} ansible_host=10.0.0.1 note=${'x'.repeat(40)}`,
     );
     await writeFile(file, ['[haproxy]', ...hosts, ''].join('\n'));
     const { status, stdout } = await runShell(`lsbackup inventory -b '${file}' ${flag} | { sleep 2; cat; }`);
     expect(status).toBe(0);
     expect(stdout.length).toBeGreaterThan(200 * 1024);
-    expect(stdout).toContain('host-3999');
-    if (flag === '--json') expect(Object.keys(JSON.parse(stdout)._meta.hostvars)).toHaveLength(4000);
-    else expect(stdout.trimEnd().split('\n')).toHaveLength(4002);
+    expect(stdout).toContain('host-5999');
+    if (flag === '--json') expect(JSON.parse(stdout)).toHaveProperty(['_meta', 'hostvars', 'host-5999']);
+    else expect(stdout.trimEnd().split('\n')).toHaveLength(6002);
   });
 });
 
@@ -100,9 +100,11 @@ describe('a backup whose output breaks goes on', () => {
 
 describe('a stalled backup', () => {
   const makeStalledPlace = (): Promise<Place> =>
-    makePlace({ faults: (_host, command) => (readsFiles(command) ? { stallAfter: 1000 } : undefined) });
+    makePlace({
+      faults: (host, command) => (host === 'lb2' && readsFiles(command) ? { stallAfter: 1000 } : undefined),
+    });
   const untilItReads = (stalled: Place): Promise<void> =>
-    until('the run reads', () => stalled.cluster.hosts.some(({ server }) => server.commands.some(readsFiles)));
+    until('the run reads', () => stalled.cluster.hosts[1]?.server.commands.some(readsFiles) ?? false);
 
   it('whose terminal is lost cleans up', async () => {
     await using stalled = await makeStalledPlace();
@@ -147,10 +149,6 @@ describe('a user who is not in the passwd file', () => {
     expect(await run(environment, `show -t '${place.target}'`)).toMatchObject({ status: 0, stderr: '' });
     const ended = await run(environment, `inventory -b '${place.cluster.directory}'`);
     expect(ended).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('lb1') });
-    const inventory = join(place.directory, 'no-user');
-    await writeFile(inventory, '[haproxy]\nlb1\n');
-    const shown = await run(environment, `inventory -b '${inventory}'`);
-    expect(shown.stdout).toMatch(environment.USER ? / somebody / : / 54321 | - /);
   });
 });
 

@@ -32,6 +32,8 @@ if (first === '--version') {
       process.env.HOME = '/';
     }
   }
+  // oclif looks the shell up there as well, for nothing that is used here.
+  process.env.SHELL ??= '/bin/sh';
   // `lsbackup -b DIR -t TARGET` is `lsbackup backup`.
   const isBackup = first !== undefined && first.startsWith('-') && first !== '-h' && first !== '--help';
   import('../dist/main.js').then(

@@ -17,7 +17,8 @@ function userName(): string {
   try {
     return userInfo().username;
   } catch {
-    return environment.USER || environment.LOGNAME || String(process.getuid?.() ?? 'unknown');
+    const named = [environment.USER, environment.LOGNAME].find((name) => name);
+    return named ?? String(process.getuid?.() ?? 'unknown');
   }
 }
 

@@ -15,7 +15,14 @@ export class Components extends QueryCommand {
       area,
       groups,
       after,
-      options: z.toJSONSchema(options, { io: 'input', unrepresentable: 'any' }),
+      options: z.toJSONSchema(options, {
+        io: 'input',
+        unrepresentable: 'any',
+        // Left out where a value is transformed; here every default is also something that could be written.
+        override: ({ zodSchema: { _zod: schema }, jsonSchema }) => {
+          if (schema.def.type === 'default') jsonSchema.default = schema.def.defaultValue;
+        },
+      }),
     }));
     if (flags.json) this.printDocument(components);
     else this.print(components.map(componentText).join('\n\n'));

@@ -1,5 +1,7 @@
 import { BackupError } from '../model/errors.js';
 import type { Command, RemoteHost, TarPolicy } from '../remote/remote-host.js';
+import type { Warning } from '../model/artifact.js';
+import { followLinks } from './links.js';
 import { lookAt, tarNames } from './paths.js';
 import { tarCommand, tarSupport, type TarOption } from './tar.js';
 
@@ -8,6 +10,8 @@ export type FoundFiles = Readonly<{
   host: string;
   /** Relative to `/`. */
   names: readonly string[];
+  /** Devices and FIFOs inside directories, left out; relative to `/`. */
+  excluded: readonly string[];
   support: readonly TarOption[];
   /** Estimate. */
   bytes: number;
@@ -23,14 +27,23 @@ export interface FilesRequest {
   readonly signal: AbortSignal;
 }
 
+/** What findFiles answers. */
+export interface FilesAnswer {
+  readonly files: FoundFiles;
+  /** Of the paths asked for. */
+  readonly missing: readonly string[];
+  /** FILE_SKIPPED and FILE_MISSING: what lies in the directories and is not saved. */
+  readonly warnings: readonly Warning[];
+}
+
 /**
- * Looks for files as root. Errors: SERVICE_MISSING when a required path is not there, or when nothing at all is: a tar of nothing is no backup;
- * HOST_PREFLIGHT when there is no tar.
+ * Looks for files as root, and for what symbolic links inside directories lead to. Errors: SERVICE_MISSING when a required path is
+ * not there, or when nothing at all is: a tar of nothing is no backup; HOST_PREFLIGHT when there is no tar that can be trusted.
  */
 export async function findFiles(
   remote: RemoteHost,
   { service, paths, required = { paths: [], option: '' }, signal }: FilesRequest,
-): Promise<{ readonly files: FoundFiles; readonly missing: readonly string[] }> {
+): Promise<FilesAnswer> {
   const host = remote.host.name;
   const [support, { found, missing }] = await Promise.all([
     tarSupport(remote, signal),
@@ -48,13 +61,47 @@ export async function findFiles(
       `${host}: none of the files of ${service} can be seen: ${missing.join(', ')}`,
       { host },
     );
-  return {
-    files: { host, names: tarNames(found), support, bytes: found.reduce((sum, { bytes }) => sum + bytes, 0) },
-    missing,
+  const followed = await followLinks(remote, found, signal);
+  if (followed.excluded.length > 0 && remote.facts.tar !== 'gnu')
+    throw new BackupError(
+      'HOST_PREFLIGHT',
+      `${host}: the tar of this host cannot leave out devices and FIFOs: ${followed.excluded.join(', ')}`,
+      { host, hint: `Remove them, or install GNU tar (tar package) on ${host}.` },
+    );
+  const files: FoundFiles = {
+    host,
+    names: tarNames(followed.found),
+    excluded: followed.excluded.map((path) => path.slice(1)),
+    support,
+    bytes: followed.found.reduce((sum, { bytes }) => sum + bytes, 0),
   };
+  return { files, missing, warnings: followed.warnings };
 }
 
-/** The command that streams them as a tar. */
+/** The command that streams them as a tar, all names in its arguments. */
 export function filesCommand(remote: RemoteHost, files: FoundFiles, policy: TarPolicy): Command {
-  return tarCommand({ flavour: remote.facts.tar, support: files.support, directory: '/', names: files.names }, policy);
+  const { support, names, excluded } = files;
+  return tarCommand({ flavour: remote.facts.tar, support, directory: '/', names, excluded }, policy);
+}
+
+/** A command with what it has to be given on standard input. */
+export interface FilesStream {
+  readonly command: Command;
+  readonly input: Uint8Array | undefined;
+}
+
+/** More names than this go by standard input: they may not fit into a command line. */
+const maximumNameBytes = 32 * 1024;
+
+/**
+ * As filesCommand, for any number of names: GNU tar reads a long list from standard input. Such a command has no lifeline; it ends
+ * when it can no longer write its output.
+ */
+export function filesStream(remote: RemoteHost, files: FoundFiles, policy: TarPolicy): FilesStream {
+  const list = Buffer.from(files.names.map((name) => `${name}\0`).join(''));
+  if (remote.facts.tar !== 'gnu' || list.length <= maximumNameBytes)
+    return { command: filesCommand(remote, files, policy), input: undefined };
+  const { support, names, excluded } = files;
+  const request = { flavour: remote.facts.tar, support, directory: '/', names, excluded, namesFromInput: true };
+  return { command: tarCommand(request, policy), input: list };
 }

@@ -2,10 +2,13 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FakeHost, runHere } from '../testing/fake-host.js';
-import { absolutePath, lookAt, pathList, tarNames } from './paths.js';
+import type { Command, StreamOptions } from '../remote/remote-host.js';
+import { filesStream, findFiles } from './found-files.js';
+import { absolutePath, batches, lookAt, pathList, tarNames } from './paths.js';
 import { tarArguments, tarArtifact, tarCommand, tarSupport } from './tar.js';
 
 const signal = new AbortController().signal;
@@ -41,15 +44,15 @@ describe('lookAt', () => {
     const look = await lookAt(here(), paths, signal);
     expect(look.missing).toEqual([join(root, 'broken'), join(root, 'none')]);
     expect(
-      look.found.map(({ path, kind, entry, target }) =>
-        [path, kind, entry, target].map((text) => text.replace(root, '')),
+      look.found.map(({ path, kind, links, target }) =>
+        [path, kind, ...links, target].map((text) => text.replace(root, '')),
       ),
     ).toEqual([
       ['/etc', 'directory', '/etc', '/real'],
-      ['/etc/haproxy.cfg', 'file', '/real/haproxy.cfg', '/real/haproxy.cfg'],
-      ['/etc/linked.pem', 'file', '/real/linked.pem', '/elsewhere.pem'],
-      ["/real/certs/it's $HOME.pem", 'file', "/real/certs/it's $HOME.pem", "/real/certs/it's $HOME.pem"],
-      ['/-dash', 'file', '/-dash', '/-dash'],
+      ['/etc/haproxy.cfg', 'file', '/etc', '/real/haproxy.cfg'],
+      ['/etc/linked.pem', 'file', '/etc', '/real/linked.pem', '/elsewhere.pem'],
+      ["/real/certs/it's $HOME.pem", 'file', "/real/certs/it's $HOME.pem"],
+      ['/-dash', 'file', '/-dash'],
     ]);
     expect(look.found.every(({ bytes }) => bytes >= 0 && Number.isInteger(bytes))).toBe(true);
     expect(tarNames(look.found).map((name) => `/${name}`.replace(root, ''))).toEqual([
@@ -65,6 +68,93 @@ describe('lookAt', () => {
     expect(await lookAt(remote, [], signal)).toEqual({ found: [], missing: [] });
     expect(remote.commands).toHaveLength(0);
     await expect(lookAt(remote, ['/etc'], signal)).rejects.toMatchObject({ code: 'SERVICE_ANSWER', host: 'host1' });
+  });
+});
+
+/** Hands the input of a stream to the command, which FakeHost does for `run` only. */
+class ListeningHost extends FakeHost {
+  override async read(command: Command, options: StreamOptions = {}): Promise<Readable> {
+    return Readable.from([(await this.run(command, options)).stdout], { objectMode: false });
+  }
+}
+
+/** The names in the tar that is made of what findFiles found, without `root`. */
+async function archived(paths: readonly string[]): Promise<{ names: readonly string[]; warnings: readonly string[] }> {
+  const remote = new ListeningHost({ rules: [{ argv: /./, answer: runHere }] });
+  const { files, warnings } = await findFiles(remote, { service: 'x', paths, signal });
+  const stream = filesStream(remote, files, { mayChange: false, mayVanish: false });
+  const artifact = tarArtifact({ path: 'x/host1/x.tar', remote, ...stream });
+  const content = await buffer(await artifact.open({ signal, warn: () => undefined }));
+  const listing = execFileSync('tar', ['-tf', '-'], { input: content, maxBuffer: 1 << 26 }).toString();
+  return {
+    names: listing
+      .trimEnd()
+      .split('\n')
+      .map((name) => `/${name}`.replace(root, ''))
+      .sort(),
+    warnings: warnings.map(({ code, message }) => `${code} ${message.replaceAll(root, '')}`),
+  };
+}
+
+describe('findFiles', () => {
+  it('takes every hop of a chain of links', async () => {
+    for (const name of ['chain/archive', 'chain/live', 'chain/etc']) mkdirSync(join(root, name), { recursive: true });
+    writeFileSync(join(root, 'chain/archive/full1.pem'), 'key');
+    symlinkSync('../archive/full1.pem', join(root, 'chain/live/full.pem'));
+    symlinkSync('../live/full.pem', join(root, 'chain/etc/site.pem'));
+    expect(await archived([join(root, 'chain/etc/site.pem')])).toEqual({
+      names: ['/chain/archive/full1.pem', '/chain/etc/site.pem', '/chain/live/full.pem'],
+      warnings: [],
+    });
+  });
+
+  it('takes what links inside a directory lead to, and says what it leaves out', async () => {
+    for (const name of ['dir', 'other', 'far']) mkdirSync(join(root, 'tree', name), { recursive: true });
+    writeFileSync(join(root, 'tree/far/key.pem'), 'key');
+    writeFileSync(join(root, 'tree/other/odd\\101*.pem'), 'key');
+    symlinkSync('../far/key.pem', join(root, 'tree/other/far.pem'));
+    symlinkSync('../other', join(root, 'tree/dir/other'));
+    symlinkSync('.', join(root, 'tree/dir/self'));
+    symlinkSync('/', join(root, 'tree/dir/all'));
+    symlinkSync('nowhere', join(root, 'tree/dir/broken'));
+    execFileSync('mkfifo', [join(root, 'tree/dir/fifo *')]);
+    const { names, warnings } = await archived([join(root, 'tree/dir')]);
+    expect(names).toEqual([
+      '/tree/dir/',
+      '/tree/dir/all',
+      '/tree/dir/broken',
+      '/tree/dir/other',
+      '/tree/dir/self',
+      '/tree/far/key.pem',
+      '/tree/other/',
+      '/tree/other/far.pem',
+      '/tree/other/odd\\\\101*.pem',
+    ]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^FILE_SKIPPED .*: \/tree\/dir\/all -> \/, \/tree\/dir\/fifo \*$/),
+      expect.stringMatching(/^FILE_MISSING .*: \/tree\/dir\/broken$/),
+    ]);
+  });
+
+  it('refuses FIFOs where tar cannot leave them out', async () => {
+    mkdirSync(join(root, 'busy'));
+    execFileSync('mkfifo', [join(root, 'busy/fifo')]);
+    const remote = new FakeHost({ facts: { tar: 'busybox' }, rules: [{ argv: /./, answer: runHere }] });
+    await expect(findFiles(remote, { service: 'x', paths: [join(root, 'busy')], signal })).rejects.toMatchObject({
+      code: 'HOST_PREFLIGHT',
+      message: expect.stringContaining('busy/fifo'),
+    });
+  });
+
+  it('takes more files than a command line can name', async () => {
+    mkdirSync(join(root, 'many'));
+    const paths = Array.from({ length: 700 }, (_, index) => join(root, 'many', `${'c'.repeat(60)}${index}.pem`));
+    for (const path of paths) writeFileSync(path, 'k');
+    expect((await archived(paths)).names).toHaveLength(700);
+    const groups = batches(paths);
+    expect(groups.flat()).toEqual(paths);
+    expect(groups.every((group) => group.join(' ').length < 64 * 1024)).toBe(true);
+    expect(groups.length).toBeGreaterThan(1);
   });
 });
 
@@ -102,11 +192,6 @@ describe('tar', () => {
       'etc/haproxy',
       '-strange',
     ]);
-    expect(tarArguments({ flavour: 'bsdtar', support: [], directory: '/', names }).slice(-3)).toEqual([
-      '--',
-      'etc/haproxy',
-      '-strange',
-    ]);
     expect(tarArguments({ flavour: 'busybox', support: [], directory: '/data', names: ['.'] })).toEqual([
       'tar',
       '-c',
@@ -133,9 +218,12 @@ describe('tar', () => {
     const help = execFileSync('tar', ['--help']).toString();
     for (const option of ['--sort', '--xattrs'] as const) expect(support.includes(option)).toBe(help.includes(option));
     expect(await tarSupport(new FakeHost({ facts: { tar: 'busybox' } }), signal)).toEqual([]);
-    await expect(tarSupport(new FakeHost({ facts: { tar: 'none' } }), signal)).rejects.toMatchObject({
-      code: 'HOST_PREFLIGHT',
-    });
+    for (const tar of ['none', 'bsdtar'] as const)
+      await expect(tarSupport(new FakeHost({ facts: { tar } }), signal)).rejects.toMatchObject({
+        code: 'HOST_PREFLIGHT',
+        host: 'host1',
+        hint: 'Install GNU tar (tar package) on host1.',
+      });
   });
 
   it('makes an artifact with the same bytes each time', async () => {

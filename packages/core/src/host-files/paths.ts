@@ -24,9 +24,9 @@ export interface HostPath {
   readonly kind: 'file' | 'directory' | 'other';
   /** Estimate: disk usage. */
   readonly bytes: number;
-  /** The path with symbolic links in its directories resolved, but not in its last piece. */
-  readonly entry: string;
-  /** All symbolic links resolved. Differs from `entry` when the path itself is a link. */
+  /** Every symbolic link on the way, in its directories too, hop by hop; each path is free of other links. */
+  readonly links: readonly string[];
+  /** All symbolic links resolved. */
   readonly target: string;
 }
 
@@ -37,16 +37,55 @@ export interface LookResult {
 }
 
 /**
- * For each argument one line: kind, KiB, entry, target. Plain sh, so it runs on any host. A path that cannot be reached with the
- * rights of the user that asks counts as missing.
+ * For each argument one line: kind, KiB, the links on the way, target. Plain sh, so it runs on any host; the walk ends because a path
+ * that exists has at most 40 links (path_resolution(7)). What a link to `/` or a
+ * directory in it holds is not measured: that would take minutes. A path that cannot be reached with the rights of the user that asks counts as missing.
  */
 const lookScript = `for path do
   if [ -d "$path" ]; then kind=directory; elif [ -f "$path" ]; then kind=file; elif [ -e "$path" ]; then kind=other; else kind=missing; fi
   if [ $kind = missing ]; then echo missing; continue; fi
-  size=$(du -skH -- "$path" 2>/dev/null | cut -f1)
-  parent=$(readlink -f -- "$(dirname -- "$path")")
-  printf '%s\\t%s\\t%s\\t%s\\n' "$kind" "\${size:-0}" "\${parent%/}/$(basename -- "$path")" "$(readlink -f -- "$path")"
+  at=
+  links=
+  rest=$path
+  while [ -n "$rest" ]; do
+    piece=\${rest%%/*}
+    case $rest in */*) rest=\${rest#*/};; *) rest=;; esac
+    case $piece in ''|.) continue;; ..) at=\${at%/*}; continue;; esac
+    if [ -L "$at/$piece" ]; then
+      links="$links\t$at/$piece"
+      link=$(readlink -- "$at/$piece")
+      case $link in /*) at=;; esac
+      rest=$link\${rest:+/$rest}
+    else
+      at=$at/$piece
+    fi
+  done
+  size=0
+  case $at in /*/*) measure=yes;; *) measure=;; esac
+  if [ -n "$measure" ] || [ -z "$links" ]; then size=$(du -skH -- "$path" 2>/dev/null | cut -f1); fi
+  printf '%s\\t%s%s\\t%s\\n' "$kind" "\${size:-0}" "$links" "\${at:-/}"
 done`;
+
+/** Far below what a command line may hold (see remote/quote.ts), since quoting and the wrapper need room too. */
+const batchBytes = 48 * 1024;
+
+/** Groups whose text fits into one command line each. */
+export function batches(paths: readonly string[]): readonly (readonly string[])[] {
+  const result: string[][] = [];
+  let room = 0;
+  for (const path of paths) {
+    const bytes = Buffer.byteLength(path) + 3;
+    const last = result.at(-1);
+    if (last === undefined || bytes > room) {
+      result.push([path]);
+      room = batchBytes - bytes;
+    } else {
+      last.push(path);
+      room -= bytes;
+    }
+  }
+  return result;
+}
 
 function lookCommand(paths: readonly string[]): Command {
   return { argv: ['sh', '-c', lookScript, 'sh', ...paths], become: 'root' };
@@ -54,32 +93,32 @@ function lookCommand(paths: readonly string[]): Command {
 
 /** Which of `paths` exist on the host, seen as root, in the same order. */
 export async function lookAt(remote: RemoteHost, paths: readonly string[], signal: AbortSignal): Promise<LookResult> {
-  const unique = [...new Set(paths)];
-  if (unique.length === 0) return { found: [], missing: [] };
-  const { stdout } = await remote.run(lookCommand(unique), { signal });
-  const lines = stdout.toString('utf8').split('\n').slice(0, -1);
-  if (lines.length !== unique.length)
-    throw unreadable(remote, `${String(lines.length)} lines for ${String(unique.length)} paths`);
   const found: HostPath[] = [];
   const missing: string[] = [];
-  for (const [index, path] of unique.entries()) {
-    const line = lines[index] ?? '';
-    if (line === 'missing') missing.push(path);
-    else found.push(parseLine(remote, path, line));
+  for (const batch of batches([...new Set(paths)])) {
+    const { stdout } = await remote.run(lookCommand(batch), { signal });
+    const lines = stdout.toString('utf8').split('\n').slice(0, -1);
+    if (lines.length !== batch.length)
+      throw unreadable(remote, `${String(lines.length)} lines for ${String(batch.length)} paths`);
+    for (const [index, path] of batch.entries()) {
+      const line = lines[index] ?? '';
+      if (line === 'missing') missing.push(path);
+      else found.push(parseLine(remote, path, line));
+    }
   }
   return { found, missing };
 }
 
 function parseLine(remote: RemoteHost, path: string, line: string): HostPath {
-  const [kind, size, entry, target, ...rest] = line.split('\t');
+  const [kind, size, ...places] = line.split('\t');
+  const target = places.pop();
   if (
     (kind !== 'file' && kind !== 'directory' && kind !== 'other') ||
-    entry === undefined ||
     target === undefined ||
-    rest.length > 0
+    ![...places, target].every((place) => place.startsWith('/'))
   )
     throw unreadable(remote, JSON.stringify(line));
-  return { path, kind, bytes: Number(size) * 1024, entry, target };
+  return { path, kind, bytes: Number(size) * 1024, links: places, target };
 }
 
 function unreadable(remote: RemoteHost, what: string): BackupError {
@@ -90,17 +129,27 @@ function unreadable(remote: RemoteHost, what: string): BackupError {
   );
 }
 
+/** Links that belong to the operating system's layout, not to a service: every host has its own. */
+const systemLink = /^\/(?:s?bin|lib\w*|var\/run|var\/lock)$/;
+
 /**
  * What tar has to be given so that everything found is in the archive once: links and what they lead to, without what lies inside
- * a directory that is taken anyway. Names are relative to `/`.
+ * a directory that is taken anyway, and without devices, FIFOs and sockets. Names are relative to `/`.
  */
 export function tarNames(found: readonly HostPath[]): readonly string[] {
-  const all = new Set(found.flatMap(({ entry, target }) => [entry, target]));
-  const directories = found.filter(({ kind }) => kind === 'directory').map(({ target }) => `${target}/`);
+  const all = new Set(found.flatMap(({ links, target, kind }) => (kind === 'other' ? links : [...links, target])));
+  const directories = new Set(found.filter(({ kind }) => kind === 'directory').map(({ target }) => target));
   return [...all]
-    .filter((path) => !directories.some((directory) => path.startsWith(directory)))
+    .filter((path) => !isInside(path, directories) && !systemLink.test(path))
     .sort()
     .map((path) => path.slice(1));
+}
+
+/** `path` lies in one of `directories`, at any depth. */
+export function isInside(path: string, directories: ReadonlySet<string>): boolean {
+  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1))
+    if (directories.has(path.slice(0, end))) return true;
+  return false;
 }
 
 const expandScript = `IFS=

@@ -10,13 +10,21 @@ export type TarOption = (typeof optional)[number];
 const supportScript = `help=$(tar --help 2>/dev/null)
 for option do case $help in *"$option"*) echo "$option";; esac; done`;
 
-/** Which optional features the host's tar has. Errors: HOST_PREFLIGHT when there is no tar. */
+/**
+ * Which optional features the host's tar has. Errors: HOST_PREFLIGHT when there is no tar, or only bsdtar: that one fills a file that is
+ * truncated while being read with zeros and ends with status 0, so its output cannot be trusted.
+ */
 export async function tarSupport(remote: RemoteHost, signal: AbortSignal): Promise<readonly TarOption[]> {
-  if (remote.facts.tar === 'none')
-    throw new BackupError('HOST_PREFLIGHT', `${remote.host.name}: there is no tar on this host`, {
-      host: remote.host.name,
-      hint: 'Install tar on the host.',
-    });
+  const host = remote.host.name;
+  const { tar } = remote.facts;
+  if (tar === 'none' || tar === 'bsdtar')
+    throw new BackupError(
+      'HOST_PREFLIGHT',
+      tar === 'none'
+        ? `${host}: there is no tar on this host`
+        : `${host}: the tar of this host is bsdtar, which does not tell when a file is truncated while it is read`,
+      { host, hint: `Install GNU tar (tar package) on ${host}.` },
+    );
   if (remote.facts.tar !== 'gnu') return [];
   const { stdout } = await remote.run({ argv: ['sh', '-c', supportScript, 'sh', ...optional] }, { signal });
   const lines = new Set(stdout.toString('utf8').split('\n'));
@@ -29,6 +37,10 @@ export interface TarRequest {
   /** Where names are relative to. */
   readonly directory: string;
   readonly names: readonly string[];
+  /** Paths, as `names` are written, that are left out; GNU tar only. */
+  readonly excluded?: readonly string[];
+  /** The names come from standard input, each ended by NUL; GNU tar only. */
+  readonly namesFromInput?: boolean;
 }
 
 /**
@@ -36,10 +48,8 @@ export interface TarRequest {
  * no process id in header names. Owners as numbers; extended attributes and ACLs where this tar has them.
  */
 export function tarArguments(request: TarRequest): readonly string[] {
-  const { flavour, support, directory, names } = request;
+  const { flavour, support, directory, names, excluded = [], namesFromInput = false } = request;
   if (flavour === 'busybox') return ['tar', '-c', '-f', '-', '-C', directory, '--', ...names];
-  if (flavour === 'bsdtar')
-    return ['tar', '-c', '-f', '-', '--format', 'pax', '--numeric-owner', '-C', directory, '--', ...names];
   return [
     'tar',
     '--create',
@@ -51,9 +61,10 @@ export function tarArguments(request: TarRequest): readonly string[] {
     ...support.map((option) =>
       option === '--sort' ? '--sort=name' : option === '--warning' ? '--warning=no-file-ignored' : option,
     ),
+    ...(excluded.length === 0 ? [] : ['--anchored', '--no-wildcards']),
+    ...excluded.map((name) => `--exclude=${name}`),
     `--directory=${directory}`,
-    '--',
-    ...names,
+    ...(namesFromInput ? ['--null', '--files-from=-'] : ['--', ...names]),
   ];
 }
 
@@ -66,17 +77,24 @@ export interface TarArtifact {
   readonly path: string;
   readonly remote: RemoteHost;
   readonly command: Command;
+  /** What the command reads, when its names come from standard input. */
+  readonly input?: Uint8Array | undefined;
   readonly size?: number;
   readonly onEnd?: (summary: Readonly<TarSummary>) => void;
 }
 
 /** An artifact that is the output of a tar command. */
-export function tarArtifact({ path, remote, command, size, onEnd }: TarArtifact): Artifact {
+export function tarArtifact({ path, remote, command, input, size, onEnd }: TarArtifact): Artifact {
   return {
     path,
     format: tarFormat(onEnd),
     host: remote.host.name,
     ...(size === undefined ? {} : { size }),
-    open: (context) => remote.read(command, { signal: context.signal, warn: (warning) => context.warn(warning) }),
+    open: (context) =>
+      remote.read(command, {
+        signal: context.signal,
+        warn: (warning) => context.warn(warning),
+        ...(input === undefined ? {} : { input }),
+      }),
   };
 }

@@ -30,6 +30,8 @@ export interface GateOptions {
   readonly quiet: number | undefined;
   /** Seconds; undefined: none. */
   readonly deadline: number | undefined;
+  /** Seconds of the deadline that went by before the channel was open. */
+  readonly waited: number;
   readonly signal: AbortSignal | undefined;
   readonly warn: ((warning: Warning) => void) | undefined;
   /** Ends a command that reads standard input, by the process id of its wrapper. */
@@ -329,12 +331,15 @@ export class GatedProcess implements RemoteProcess {
   }
 
   #arm(): void {
-    const { deadline, place } = this.#options;
+    const { deadline, waited, place } = this.#options;
     if (deadline !== undefined) {
-      this.#deadlineTimer = setTimeout(() => {
-        const text = `${place.host}: ${place.what} did not end within ${deadline} s${this.#said()}`;
-        this.#fail(new BackupError('COMMAND_TIMEOUT', text, { host: place.host, retryable: true }));
-      }, deadline * 1000);
+      this.#deadlineTimer = setTimeout(
+        () => {
+          const text = `${place.host}: ${place.what} did not end within ${deadline} s${this.#said()}`;
+          this.#fail(new BackupError('COMMAND_TIMEOUT', text, { host: place.host, retryable: true }));
+        },
+        Math.max(0, deadline - waited) * 1000,
+      );
     }
     this.#watch();
   }

@@ -62,8 +62,29 @@ export function channelRefused(host: string, cause: unknown): BackupError {
     host,
     cause,
     retryable: true,
-    hint: `Check MaxSessions in sshd_config on ${host}: at least 2 are needed.`,
+    hint: raiseMaxSessions(host),
   });
+}
+
+/** CHANNEL_REFUSED for a command that got no session in time; `cause` is the server's last refusal, if any. */
+export function noSession(wait: {
+  readonly host: string;
+  readonly what: string;
+  readonly seconds: number;
+  readonly cause: unknown;
+}): BackupError {
+  const { host, what, seconds, cause } = wait;
+  const said = cause === undefined ? '' : `, sshd refuses more: ${messageOf(cause)}`;
+  return new BackupError('CHANNEL_REFUSED', `${host}: no SSH session was free within ${seconds} s for ${what}${said}`, {
+    host,
+    cause,
+    retryable: true,
+    hint: raiseMaxSessions(host),
+  });
+}
+
+function raiseMaxSessions(host: string): string {
+  return `Raise MaxSessions in sshd_config on ${host} (10 is the default).`;
 }
 
 /** HOST_FORWARD, retryable when nothing listens. Reason 1 is "administratively prohibited", 2 "connect failed" (RFC 4254, 5.1). */

@@ -16,7 +16,10 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>;
   /** Absolute; `/` unless set. */
   readonly cwd?: string;
-  /** Seconds until the whole command must have ended. `run` has 60 unless set; streams have none (they have the stall clock). */
+  /**
+   * Seconds until the whole command must have ended, waiting for a session included. `run` has 60 unless set; the others have none
+   * (streams have the stall clock), but wait 120 at most for a session.
+   */
   readonly deadline?: number;
 }
 

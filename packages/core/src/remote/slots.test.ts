@@ -1,79 +1,155 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Slots } from './slots.js';
-import type { SlotKind } from './slots.js';
+import type { Slot, SlotKind } from './slots.js';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const never = (): AbortSignal => new AbortController().signal;
+
+/** Asks for so many at once; resolves with those that were granted without waiting. */
+async function granted(slots: Slots, kind: SlotKind, count: number): Promise<readonly Slot[]> {
+  const taken: Slot[] = [];
+  for (let index = 0; index < count; index += 1) void slots.take(kind, never()).then((slot) => taken.push(slot));
+  await turn();
+  return taken;
+}
+
+/** One that works on the host: what it takes, one inside the other, and gives back. */
+async function work(slots: Slots, kinds: readonly SlotKind[]): Promise<void> {
+  const [kind, ...inner] = kinds;
+  if (kind === undefined) return;
+  const slot = await slots.take(kind, never());
+  await turn();
+  await work(slots, inner);
+  slot.release();
+  slot.release();
+}
+
+async function finishes(all: Promise<unknown>): Promise<boolean> {
+  const timer = new AbortController();
+  const late = delay(2000, false, { signal: timer.signal }).catch(() => false);
+  const ended = await Promise.race([all.then(() => true), late]);
+  timer.abort();
+  return ended;
+}
 
 describe('Slots', () => {
-  it('keeps some for helpers when streams take all they may', async () => {
-    const slots = new Slots(4, 2);
-    const streams = [slots.take('stream', undefined), slots.take('stream', undefined), slots.take('stream', undefined)];
-    await turn();
-    expect(slots.open).toBe(2);
-    await slots.take('helper', undefined);
-    expect(slots.open).toBe(3);
-    (await streams[0])?.release();
-    await turn();
-    // A helper holds one, and a second stream would leave less than two for helpers.
-    expect(slots.open).toBe(2);
+  it.each([
+    { limit: 8, sessions: 4, streams: 2, helpers: 2 },
+    { limit: 6, sessions: 2, streams: 2, helpers: 2 },
+    { limit: 5, sessions: 3, streams: 1, helpers: 1 },
+    { limit: 3, sessions: 1, streams: 1, helpers: 1 },
+    { limit: 2, sessions: 1, streams: 1, helpers: 0 },
+    { limit: 1, sessions: 1, streams: 0, helpers: 0 },
+  ])('keeps room beside sessions with a limit of $limit', async ({ limit, sessions, streams, helpers }) => {
+    const slots = new Slots(limit);
+    expect(await granted(slots, 'session', 20)).toHaveLength(sessions);
+    expect(await granted(slots, 'stream', 20)).toHaveLength(streams);
+    expect(await granted(slots, 'helper', 20)).toHaveLength(helpers);
+    expect(slots.taken).toBe(limit);
   });
 
-  it('lets everybody through in the end, never more than the limit at once', async () => {
-    const kinds = fc.array(fc.constantFrom<SlotKind>('stream', 'helper'), { maxLength: 30 });
+  it('keeps room for helpers beside streams', async () => {
+    const slots = new Slots(8);
+    expect(await granted(slots, 'stream', 20)).toHaveLength(6);
+    expect(await granted(slots, 'session', 1)).toHaveLength(0);
+    expect(await granted(slots, 'helper', 20)).toHaveLength(2);
+  });
+
+  it('lets everybody finish who holds a session and needs a stream, and a helper meanwhile', async () => {
+    const plans = fc.constantFrom<readonly SlotKind[]>(
+      ['session', 'stream', 'helper'],
+      ['session', 'helper'],
+      ['stream', 'helper'],
+      ['stream'],
+      ['helper'],
+    );
     await fc.assert(
-      fc.asyncProperty(
-        fc.integer({ min: 1, max: 6 }),
-        fc.integer({ min: 0, max: 3 }),
-        kinds,
-        async (limit, reserved, helpers) => {
-          const slots = new Slots(limit, reserved);
-          let most = 0;
-          const user = async (kind: SlotKind): Promise<void> => {
-            const slot = await slots.take(kind, undefined);
-            most = Math.max(most, slots.open);
-            await turn();
-            slot.release();
-            slot.release();
-          };
-          await Promise.all(helpers.map(user));
-          expect(slots.open).toBe(0);
-          expect(most).toBeLessThanOrEqual(limit);
-        },
-      ),
+      fc.asyncProperty(fc.integer({ min: 3, max: 10 }), fc.array(plans, { maxLength: 30 }), async (limit, all) => {
+        const slots = new Slots(limit);
+        expect(await finishes(Promise.all(all.map((kinds) => work(slots, kinds))))).toBe(true);
+        expect(slots.taken).toBe(0);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('lets everybody finish with two, when streams and helpers take turns', async () => {
+    const plans = fc.constantFrom<readonly SlotKind[]>(['session', 'stream'], ['session', 'helper'], ['stream']);
+    await fc.assert(
+      fc.asyncProperty(fc.array(plans, { maxLength: 20 }), async (all) => {
+        const slots = new Slots(2);
+        expect(await finishes(Promise.all(all.map((kinds) => work(slots, kinds))))).toBe(true);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('has never more than the limit at once', async () => {
+    const kinds = fc.array(fc.constantFrom<SlotKind>('stream', 'helper', 'session'), { maxLength: 30 });
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 9 }), kinds, async (limit, all) => {
+        const slots = new Slots(limit);
+        let most = 0;
+        const user = async (kind: SlotKind): Promise<void> => {
+          const slot = await slots.take(kind, never());
+          most = Math.max(most, slots.taken);
+          await turn();
+          slot.release();
+        };
+        expect(await finishes(Promise.all(all.map(user)))).toBe(true);
+        expect(most).toBeLessThanOrEqual(limit);
+      }),
       { numRuns: 30 },
     );
   });
 
   it('has one more for what must not wait', async () => {
-    const slots = new Slots(2, 1);
-    await Promise.all([slots.take('stream', undefined), slots.take('helper', undefined)]);
-    await slots.take('urgent', undefined);
-    expect(slots.open).toBe(3);
+    const slots = new Slots(2);
+    await Promise.all([slots.take('session', never()), slots.take('helper', never())]);
+    expect(await granted(slots, 'urgent', 2)).toHaveLength(1);
+    expect(slots.taken).toBe(3);
   });
 
   it('forgets who gave up waiting', async () => {
-    const slots = new Slots(1, 0);
-    const held = await slots.take('stream', undefined);
+    const slots = new Slots(1);
+    const held = await slots.take('stream', never());
     const controller = new AbortController();
     const waiting = slots.take('stream', controller.signal);
     controller.abort(new Error('enough'));
     await expect(waiting).rejects.toThrow('enough');
     await expect(slots.take('stream', controller.signal)).rejects.toThrow('enough');
     held.release();
-    await slots.take('stream', undefined);
-    expect(slots.open).toBe(1);
+    await slots.take('stream', never());
+    expect(slots.taken).toBe(1);
   });
 
   it('shrinks to what the server allows', async () => {
-    const slots = new Slots(8, 0);
-    const held = await Promise.all([1, 2, 3].map(() => slots.take('stream', undefined)));
-    slots.shrink();
-    const next = slots.take('stream', undefined);
+    const slots = new Slots(8);
+    const [first, second, third] = await granted(slots, 'helper', 3);
+    const waiting = granted(slots, 'helper', 6);
+    expect(await waiting).toHaveLength(5);
+    third?.refused();
     await turn();
-    expect(slots.open).toBe(3);
-    held[0]?.release();
-    await next;
-    expect(slots.open).toBe(3);
+    // Seven stay, and the one that waited has not taken the place of the refused one.
+    expect(slots.taken).toBe(7);
+    second?.refused();
+    first?.release();
+    expect(slots.taken).toBe(6);
+  });
+
+  it('never shrinks below what the server had open together, nor to nothing', async () => {
+    const slots = new Slots(8);
+    const helpers = await granted(slots, 'helper', 8);
+    for (const helper of helpers.slice(0, 4)) helper.opened();
+    // Those that were opened end before the refusals of the others come.
+    for (const helper of helpers.slice(0, 3)) helper.release();
+    for (const helper of helpers.slice(4)) helper.refused();
+    helpers[3]?.release();
+    expect(await granted(slots, 'helper', 20)).toHaveLength(4);
+    const alone = new Slots(8);
+    (await alone.take('helper', never())).refused();
+    expect(await granted(alone, 'helper', 20)).toHaveLength(8);
   });
 });

@@ -179,6 +179,63 @@ describe('a command on a host', () => {
     );
     expect(answers.map(({ stdout }) => stdout.toString())).toEqual(Array.from({ length: 10 }, () => 'ok\n'));
   });
+
+  it('has room for streams and helpers beside all sessions that may be held', async () => {
+    await using sample = await sampleRemote();
+    const remote = await sample.connect();
+    const held = await Promise.all(Array.from({ length: 4 }, () => remote.start({ argv: ['cat'] })));
+    const refused = await rejection(remote.start({ argv: ['cat'], deadline: 0.3 }));
+    expect(refused).toMatchObject({ code: 'CHANNEL_REFUSED', host: 'sample1' });
+    expect(await drain(await remote.read(bytes(1000)))).toEqual({ bytes: 1000, error: undefined });
+    expect((await remote.run({ argv: ['echo', 'in'] })).stdout.toString()).toBe('in\n');
+    await Promise.all(held.map((process) => process[Symbol.asyncDispose]()));
+  });
+
+  it('fails within its deadline when a held session is the only one that the server allows', async () => {
+    await using sample = await sampleRemote({ maximumSessions: 1 });
+    const remote = await sample.connect();
+    await using held = await remote.start({ argv: ['cat'] });
+    const late = { argv: ['echo', 'in'], deadline: 0.5 };
+    const attempts = [() => remote.run(late), () => remote.read(late), () => remote.write(late, Readable.from([]))];
+    for (const attempt of attempts)
+      expect(await rejection(attempt())).toMatchObject({
+        code: 'CHANNEL_REFUSED',
+        host: 'sample1',
+        message: expect.stringContaining('sample1: no SSH session was free within 0.5 s for echo in'),
+        hint: 'Raise MaxSessions in sshd_config on sample1 (10 is the default).',
+      });
+    held.stdin.end();
+    held.stdout.resume();
+    await held.exit;
+    expect((await remote.run({ argv: ['echo', 'in'] })).stdout.toString()).toBe('in\n');
+  });
+
+  it('counts the wait for a session in the deadline of a command', async () => {
+    await using sample = await sampleRemote({ maximumSessions: 1 });
+    const remote = await sample.connect();
+    await using held = await remote.start({ argv: ['cat'] });
+    held.stdout.resume();
+    setTimeout(() => held.stdin.end(), 1000);
+    const began = performance.now();
+    expect(await rejection(remote.run({ argv: ['sleep', '60'], deadline: 2 }))).toMatchObject({
+      code: 'COMMAND_TIMEOUT',
+    });
+    // Not 3 s: the second that it waited is gone.
+    expect(performance.now() - began).toBeLessThan(2700);
+  });
+
+  it('uses all that a server with fewer sessions allows, after it was refused', async () => {
+    await using sample = await sampleRemote({ maximumSessions: 4 });
+    const remote = await sample.connect();
+    await using held = await remote.start({ argv: ['cat'] });
+    const work = Array.from({ length: 8 }, (_, index) =>
+      index % 2 === 0 ? remote.run({ argv: ['echo', 'in'] }) : remote.read(bytes(10)).then(drain),
+    );
+    expect(await Promise.all(work)).toHaveLength(8);
+    held.stdin.end();
+    held.stdout.resume();
+    expect(await held.exit).toBe(0);
+  });
 });
 
 describe('the exit gate', () => {

@@ -11,7 +11,7 @@ import type { Dialled } from './dial.js';
 import { GatedProcess } from './exit-gate.js';
 import { factsCommand, readFacts } from './facts.js';
 import { ForwardedSocket } from './forward.js';
-import { channelRefused, forwardError, openChannel } from './open-channel.js';
+import { channelRefused, forwardError, noSession, openChannel } from './open-channel.js';
 import type { OpenCallback } from './open-channel.js';
 import { commandLine, describeCommand } from './quote.js';
 import type { Command, HostFacts, Output, RemoteHost, RemoteProcess, StreamOptions } from './remote-host.js';
@@ -20,9 +20,10 @@ import type { Slot, SlotKind } from './slots.js';
 
 /** Sessions on one connection: sshd's MaxSessions is 10, one more is ours for ending a command, and closed ones may linger. */
 const sessions = 8;
-const reservedSessions = 2;
 const runDeadline = 60;
 const streamQuiet = 120;
+/** Seconds a stream or a session may wait for its place; streams wait for their turn before they come here, so this is a fault. */
+const sessionWait = 120;
 const maximumOutput = 16 * 1024 * 1024;
 const maximumRefusals = 20;
 const closeTimeout = 5;
@@ -40,6 +41,15 @@ interface Mode {
   readonly kind: SlotKind;
   readonly quiet: number | undefined;
   readonly deadline: number | undefined;
+}
+
+interface SessionRequest {
+  readonly line: string;
+  readonly gate: (channel: ClientChannel) => GatedProcess;
+  readonly mode: Mode;
+  readonly signal: AbortSignal | undefined;
+  /** The command, for people. */
+  readonly what: string;
 }
 
 /**
@@ -69,7 +79,7 @@ class SshHost implements RemoteHost {
   readonly host: Host;
   readonly #dialled: Dialled;
   readonly #client: Client;
-  readonly #slots = new Slots(sessions, reservedSessions);
+  readonly #slots = new Slots(sessions);
   readonly #processes = new Set<GatedProcess>();
   readonly #sockets = new Set<ForwardedSocket>();
   #facts: HostFacts | undefined;
@@ -130,7 +140,7 @@ class SshHost implements RemoteHost {
   }
 
   async start(command: Command, options: StreamOptions = {}): Promise<RemoteProcess> {
-    const mode: Mode = { usesInput: true, kind: 'stream', quiet: options.quiet, deadline: command.deadline };
+    const mode: Mode = { usesInput: true, kind: 'session', quiet: options.quiet, deadline: command.deadline };
     const process = await this.#open(command, options, mode);
     if (options.input) process.stdin.write(options.input);
     return process;
@@ -170,8 +180,10 @@ class SshHost implements RemoteHost {
     this.#client.destroy();
   }
 
+  /** Waiting for a place counts in the command's deadline. */
   async #open(command: Command, options: StreamOptions, mode: Mode): Promise<GatedProcess> {
     const { signal } = options;
+    const asked = performance.now();
     const marker = `lsbackup-${randomBytes(16).toString('hex')}`;
     const loginIsRoot = this.#facts?.loginIsRoot ?? false;
     const user = this.host.connection.become && command.become !== false ? command.become : undefined;
@@ -182,6 +194,7 @@ class SshHost implements RemoteHost {
         place: { host: this.host.name, login: this.#dialled.username, what: describeCommand(command) },
         marker,
         ...mode,
+        waited: (performance.now() - asked) / 1000,
         signal,
         warn: options.warn,
         kill: (pid) => this.#kill(pid, command.become),
@@ -189,7 +202,7 @@ class SshHost implements RemoteHost {
       this.#processes.add(process);
       return process;
     };
-    const { process, slot } = await this.#session({ line, gate, kind: mode.kind, signal });
+    const { process, slot } = await this.#session({ line, gate, mode, signal, what: describeCommand(command) });
     void process.closed.then(() => {
       this.#processes.delete(process);
       slot.release();
@@ -197,31 +210,54 @@ class SshHost implements RemoteHost {
     return process;
   }
 
-  /** A session with the line running in it. A server that refuses a session gets it again when one of ours has ended. */
-  async #session(session: {
-    readonly line: string;
-    readonly gate: (channel: ClientChannel) => GatedProcess;
-    readonly kind: SlotKind;
-    readonly signal: AbortSignal | undefined;
-  }): Promise<{ process: GatedProcess; slot: Slot }> {
-    const { line, gate, kind, signal } = session;
-    for (let refusals = 0; ; refusals += 1) {
-      const slot = await this.#slots.take(kind, signal).catch(() => {
-        throw signal ? abortError(signal) : this.#connectionLost();
-      });
-      try {
-        return {
-          process: await this.#openChannel((callback) => this.#client.exec(line, callback), gate, signal),
-          slot,
-        };
-      } catch (error) {
-        slot.release();
-        if (error instanceof BackupError) throw error;
-        if (refusals >= maximumRefusals) throw channelRefused(this.host.name, error);
-        if (this.#slots.open > 0) this.#slots.shrink();
-        await delay(100 + Math.random() * 400, undefined, signal && { signal }).catch(() => undefined);
-        if (signal?.aborted) throw abortError(signal);
+  /**
+   * A session with the line running in it. A server that refuses a session gets it again when one of ours has ended, until the
+   * command's deadline is over (120 seconds where it has none, or a longer one, and is no helper).
+   */
+  async #session(session: SessionRequest): Promise<{ process: GatedProcess; slot: Slot }> {
+    const { mode, signal, what } = session;
+    const deadline = mode.deadline ?? sessionWait;
+    const seconds = mode.kind === 'helper' ? deadline : Math.min(deadline, sessionWait);
+    const patience = new AbortController();
+    let refusal: unknown;
+    const timer = setTimeout(
+      () => patience.abort(noSession({ host: this.host.name, what, seconds, cause: refusal })),
+      seconds * 1000,
+    );
+    const wait = signal ? AbortSignal.any([signal, patience.signal]) : patience.signal;
+    try {
+      for (let refusals = 1; ; refusals += 1) {
+        const opened = await this.#trySession(session, wait);
+        if (!('refusal' in opened)) return opened;
+        refusal = opened.refusal;
+        // With nothing else open there is nothing to wait for.
+        if (refusals > maximumRefusals && this.#slots.taken === 0) throw channelRefused(this.host.name, refusal);
+        await delay(100 + Math.random() * 400, undefined, { signal: wait }).catch(() => undefined);
+        if (wait.aborted) throw abortError(wait);
       }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #trySession(
+    { line, gate, mode }: SessionRequest,
+    wait: AbortSignal,
+  ): Promise<{ process: GatedProcess; slot: Slot } | { refusal: unknown }> {
+    const slot = await this.#slots.take(mode.kind, wait).catch(() => {
+      throw abortError(wait);
+    });
+    try {
+      const process = await this.#openChannel((callback) => this.#client.exec(line, callback), gate, wait);
+      slot.opened();
+      return { process, slot };
+    } catch (error) {
+      if (error instanceof BackupError) {
+        slot.release();
+        throw error;
+      }
+      slot.refused();
+      return { refusal: error };
     }
   }
 

@@ -278,24 +278,28 @@ class UnitScope {
     if (!holding) {
       holding = this.#services.ledger.hold(host);
       this.#holdings.set(host.name, holding);
-      this.#cleanUps.unshift(async () => (await this.#holdings.get(host.name))?.close());
     }
     return holding;
   }
 
+  /** The component's clean-ups first; then, with time of its own, the ledger, which removes what is still recorded. */
   async #cleanUp(): Promise<void> {
     const deadline = AbortSignal.timeout(this.#services.cleanUpSeconds * 1000);
-    for (const cleanUp of this.#cleanUps.reverse()) {
-      try {
-        await orAborted(cleanUp(deadline), deadline);
-      } catch (error) {
-        const failure = asBackupError(error, { component: this.#component.name });
-        this.#warnings.push({
-          code: 'CLEAN_UP_FAILED',
-          message: `${this.#unit.name}: clean-up failed: ${failure.message}`,
-        });
-        this.#firstError ??= failure;
-      }
+    for (let cleanUp = this.#cleanUps.pop(); cleanUp; cleanUp = this.#cleanUps.pop())
+      await this.#tidy(cleanUp, deadline);
+    const close = AbortSignal.timeout(this.#services.cleanUpSeconds * 1000);
+    const held = [...this.#holdings.values()];
+    await Promise.all(held.map((holding) => this.#tidy(async () => (await holding).close(), close)));
+  }
+
+  async #tidy(cleanUp: (signal: AbortSignal) => Promise<void>, deadline: AbortSignal): Promise<void> {
+    try {
+      await orAborted(cleanUp(deadline), deadline);
+    } catch (error) {
+      const failure = asBackupError(error, { component: this.#component.name });
+      const message = `${this.#unit.name}: clean-up failed: ${failure.message}`;
+      this.#warnings.push({ code: 'CLEAN_UP_FAILED', message });
+      this.#firstError ??= failure;
     }
   }
 

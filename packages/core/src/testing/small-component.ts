@@ -33,12 +33,12 @@ export function smallComponent(
     groups: ['small'],
     after: [],
     options: z.strictObject({}),
-    async discover({ hosts, remote }) {
+    async discover(context) {
       const units: Unit[] = [];
       const problems: Discovery['problems'][number][] = [];
-      for (const host of hosts) {
+      for (const host of context.hosts) {
         try {
-          await remote(host);
+          await context.remote(host);
           const path = artifactPath(name, host.name, 'content');
           units.push(smallUnit(host.name, [{ path, host: host.name, commands: [] }]));
         } catch (error) {

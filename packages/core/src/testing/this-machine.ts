@@ -14,7 +14,7 @@ export class ThisMachine extends FakeHost {
 
   override start(command: Command): Promise<RemoteProcess> {
     const [program = '', ...rest] = command.argv;
-    const child = spawn(program, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(program, rest, { stdio: ['pipe', 'pipe', 'ignore'] });
     this.processes.push(child);
     const exit = once(child, 'exit').then(([status]) => Number(status));
     const kill = (): Promise<void> => Promise.resolve(void child.kill());

@@ -110,6 +110,19 @@ describe('alertmanager', () => {
     expect([...run.saved.keys()]).toEqual(['alertmanager/mon1/files.tar']);
   });
 
+  it('saves the files of one that runs and does not answer, and fails', async () => {
+    const remote = host('active', false);
+    const unit = onlyUnit(await alertmanager.discover(fakeDiscoverContext({ hosts: [remote], options })));
+    expect(unit.warnings).toMatchObject([{ code: 'SERVICE_DOWN', message: expect.stringContaining('15 minutes') }]);
+    expect(unit.artifacts.map(({ path }) => path)).toEqual([
+      'alertmanager/mon1/files.tar',
+      'alertmanager/mon1/silences.json',
+    ]);
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await expect(alertmanager.backup(run.context, unit)).rejects.toMatchObject({ code: 'HOST_FORWARD', host: 'mon1' });
+    expect([...run.saved.keys()]).toEqual(['alertmanager/mon1/files.tar']);
+  });
+
   it('is absent where there is no unit, and a problem where the host does not answer', async () => {
     const without = new FakeHost({
       name: 'mon2',

@@ -30,7 +30,7 @@ export async function backup(
       },
     }),
   );
-  if (!found.answers) {
+  if (!found.silences) {
     context.baseline({ entries });
     return;
   }

@@ -23,8 +23,8 @@ const statusPath = '/api/v2/status';
 
 /** What `backup` needs to know again. Not an interface, so that it is Json. */
 export type AlertmanagerFound = Readonly<{
-  /** Whether there are silences to ask for. */
-  answers: boolean;
+  /** Whether its silences are to be had: not of a service that does not run. */
+  silences: boolean;
   endpoint: Endpoint;
   files: FoundFiles;
 }>;
@@ -51,7 +51,9 @@ async function discoverHost(
   const { files } = await findFiles(remote, { service: 'Alertmanager', paths, signal });
   const endpoint = endpointOf(flags, options, { port: defaultPort, tls: configuration.tls });
   const status = await askStatus(remote, { endpoint, options, signal });
-  const found: AlertmanagerFound = { answers: typeof status !== 'string', endpoint, files };
+  // One that runs and does not answer has silences in memory, so they stay expected and the unit cannot end complete without them.
+  const silences = service.running || typeof status !== 'string';
+  const found: AlertmanagerFound = { silences, endpoint, files };
   const version = typeof status === 'string' ? undefined : status.versionInfo.version;
   const identity = { configFile: configuration.configFile ?? null, storage };
   return { unit: unitOf(remote, { service, found, version, identity, warnings: warningsOf(remote, service, status) }) };
@@ -154,7 +156,7 @@ function expectedArtifacts(remote: RemoteHost, found: AlertmanagerFound): readon
     size: found.files.bytes,
     commands: [describeCommand(remote, stateCommand(remote, found.files))],
   };
-  if (!found.answers) return [files];
+  if (!found.silences) return [files];
   const url = `${endpoint.tls ? 'https' : 'http'}://${endpoint.host}:${String(endpoint.port)}${endpoint.prefix}${silencesPath}`;
   return [files, { path: silencesFile(host), host, commands: [`GET ${url}`] }];
 }

@@ -1,6 +1,6 @@
 import { tarArtifact } from '../../host-files/tar.js';
 import type { BackupContext, Unit } from '../component.js';
-import { archiveCommand, archivePath, type HaproxyFound } from './discover.js';
+import { archiveStream, archivePath, type HaproxyFound } from './discover.js';
 import type { HaproxyOptions } from './options.js';
 
 /** Saves one tar per host with everything discover found. */
@@ -12,7 +12,7 @@ export async function backup(context: BackupContext<HaproxyOptions>, unit: Unit<
     tarArtifact({
       path: archivePath(remote),
       remote,
-      command: archiveCommand(remote, found.files),
+      ...archiveStream(remote, found.files),
       size: found.files.bytes,
       onEnd: (summary) => {
         entries = summary.entries;

@@ -1,5 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { certificatesOfList, parseConfiguration, words } from './configuration.js';
+import { filesOfList, parseConfiguration } from './configuration.js';
+import { words } from './words.js';
+
+const place = { workingDirectory: '/', configurationFile: '/etc/haproxy/haproxy.cfg', variables: new Map() };
 
 const configuration = `
 global
@@ -29,7 +32,7 @@ listen stats
 
 describe('parseConfiguration', () => {
   it('finds every file that is named', () => {
-    expect(parseConfiguration(configuration).files).toEqual([
+    expect(parseConfiguration(configuration, place).files).toEqual([
       '/etc/haproxy/lua/auth.lua',
       '/etc/haproxy/errors/503.http',
       '/etc/ssl/private/site.pem',
@@ -46,17 +49,73 @@ describe('parseConfiguration', () => {
   });
 
   it('finds certificate lists and what they name', () => {
-    const { certificateLists, certificateBase } = parseConfiguration(configuration);
+    const { certificateLists, bases } = parseConfiguration(configuration, place);
     expect(certificateLists).toEqual(['/etc/haproxy/list.txt']);
-    expect(certificatesOfList('a.pem [alpn h2] host.example\n# note\n\n/abs/b.pem\n', certificateBase)).toEqual([
+    const list = 'a.pem [alpn h2 ca-file more.pem] host.example\n# note\n\n/abs/b.pem\n';
+    expect(filesOfList(list, bases).files).toEqual([
       '/etc/ssl/private/a.pem',
+      '/etc/ssl/authorities/more.pem',
       '/abs/b.pem',
     ]);
-    expect(certificatesOfList('a.pem\n', undefined)).toEqual([]);
+  });
+
+  it('resolves variables, and names those it does not know', () => {
+    const text = `
+global
+  setenv CERTS /srv/certs
+  presetenv UNIT /not/this
+listen l
+  bind :1 ssl crt "\${CERTS}/three.pem" crt "$UNIT/four.pem" crt "\${NONE-/srv/five.pem}" crt "\${NONE}/six.pem"
+  bind :2 ssl crt '\${CERTS}/plain.pem' crt "/srv/\${NONE}/seven.pem"
+`;
+    const known = { ...place, workingDirectory: '/w', variables: new Map([['UNIT', '/unit']]) };
+    const { files, unresolved } = parseConfiguration(text, known);
+    expect(files).toEqual(['/srv/certs/three.pem', '/unit/four.pem', '/srv/five.pem', '/w/${CERTS}/plain.pem']);
+    expect(unresolved).toEqual(['${NONE}/six.pem', '/srv/${NONE}/seven.pem']);
+  });
+
+  it('resolves relative names as haproxy does', () => {
+    const files = (text: string): readonly string[] =>
+      parseConfiguration(text, { ...place, workingDirectory: '/work' }).files;
+    expect(files('bind :1 ssl crt rel/rel.pem crt-list list.txt ca-file @system-ca')).toEqual([
+      '/work/rel/rel.pem',
+      '/work/list.txt',
+    ]);
+    expect(files('crt-base certs\nbind :1 ssl crt a.pem')).toEqual(['/work/certs/a.pem']);
+    expect(files('default-path config\nbind :1 ssl crt a.pem')).toEqual(['/etc/haproxy/a.pem']);
+    expect(files('default-path parent\nacl a src -f a.acl')).toEqual(['/etc/a.acl']);
+    expect(files('crt-store s\ncrt-base /c\nkey-base /k\nload crt a.pem key a.key')).toEqual(['/c/a.pem', '/k/a.key']);
+  });
+
+  it.each([
+    ['bind :1 ssl crt a tls-ticket-keys /x', '/x'],
+    ['http-request deny unless { var(txn.b),jwt_verify(txn.alg,"/x") 1 }', '/x'],
+    ['http-request deny unless { var(txn.b),jwt_verify("RS256","/x") -m int 1 }', '/x'],
+    ['bind :1 ssl crt a ca-verify-file /x', '/x'],
+    ['bind :1 ssl crt a crl-file /x', '/x'],
+    ['bind :1 ssl crt a generate-certificates ca-sign-file /x', '/x'],
+    ['issuers-chain-path /x', '/x'],
+    ['lua-load-per-thread /x', '/x'],
+    ['errorfile 503 /x', '/x'],
+    ['filter spoe engine e config /x', '/x'],
+    ['http-request return lf-file /x', '/x'],
+    ['http-request set-var(txn.a) src,map_ip(/x,none)', '/x'],
+    ['tcp-request connection reject if { src -f /x }', '/x'],
+    ['server-state-file /x', '/x'],
+  ])('knows %s', (line, path) => {
+    expect(parseConfiguration(line, place).files).toContain(path);
+  });
+
+  it('takes no variable and no other word for a file', () => {
+    const text = `http-request deny unless { var(txn.b),jwt_verify(txn.alg,txn.key) 1 }
+http-request set-header key value
+balance hdr(config) file
+use_backend %[src,map(virt@memory)]`;
+    expect(parseConfiguration(text, place)).toMatchObject({ files: [], unresolved: [] });
   });
 
   it('counts the sections', () => {
-    expect(parseConfiguration(configuration).sections).toEqual({
+    expect(parseConfiguration(configuration, place).sections).toEqual({
       frontends: ['public front'],
       backends: ['web'],
       listens: ['stats'],

@@ -136,7 +136,8 @@ class Collected {
     // In-memory files, haproxy's own lists and names of a crt-store.
     if (path === '' || /^\w*@/.test(path)) return;
     const absolute = resolve(path, bases[base]);
-    if (absolute.includes(unknownVariable)) this.#unresolved.add(readable(absolute.replace(/^.*?\/(?=\0)/s, '')));
+    if (absolute.includes(unknownVariable))
+      this.#unresolved.add(readable(path.includes(unknownVariable) ? path : absolute));
     else this.#files.set(absolute, (this.#files.get(absolute) ?? new Set()).add(keyword));
   }
 
@@ -163,12 +164,23 @@ function startBases({ workingDirectory: working }: Place): Bases {
 
 /** `crt-base`, `key-base` and `ca-base` hold for what comes after them; those of a crt-store for the store. */
 function nextBases(current: Bases, [first = '', value = '', third = '']: readonly string[], place: Place): Bases {
-  if (first === 'default-path') return { ...startBases(place), working: defaultPath(value, third, place) };
+  if (first === 'default-path') return moveBases(current, defaultPath(value, third, place));
   if (value === '') return current;
   if (first === 'crt-base') return { ...current, certificate: resolve(value, current.working) };
   if (first === 'key-base') return { ...current, key: resolve(value, current.working) };
   if (first === 'ca-base') return { ...current, authority: resolve(value, current.working) };
   return current;
+}
+
+/** What is relative to the working directory now is relative to `working` from here. */
+function moveBases(current: Bases, working: string): Bases {
+  const moved = (base: string): string => (base === current.working ? working : base);
+  return {
+    working,
+    certificate: moved(current.certificate),
+    key: moved(current.key),
+    authority: moved(current.authority),
+  };
 }
 
 /** `default-path current|config|parent|origin DIR`: what relative names are relative to, since 2.5. */

@@ -1,14 +1,14 @@
 import { describeCommand } from '../../host-services/describe-command.js';
 import { findServices, type Service } from '../../host-services/systemd.js';
-import { filesCommand, findFiles, type FoundFiles } from '../../host-files/found-files.js';
+import { filesStream, findFiles, type FilesStream, type FoundFiles } from '../../host-files/found-files.js';
 import type { Warning } from '../../model/artifact.js';
-import { BackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
 import type { Command, RemoteHost } from '../../remote/remote-host.js';
 import type { DiscoverContext, Discovery, Unit } from '../component.js';
 import { discoverEachHost } from '../each-host.js';
-import { certificatesOfList, parseConfiguration, type Configuration, type Sections } from './configuration.js';
+import type { Sections } from './configuration.js';
 import type { HaproxyOptions } from './options.js';
+import { besideCertificates, readConfiguration, readVariables } from './read.js';
 
 export const componentName = 'haproxy';
 
@@ -43,15 +43,22 @@ async function discoverHost(
   const service =
     options.config_file === undefined ? (await findServices(remote, ['haproxy.service'], signal))[0] : undefined;
   const configurationFiles = options.config_file ?? configurationOf(service);
-  const configuration = await readConfiguration(remote, configurationFiles, signal);
+  const configuration = await readConfiguration(remote, configurationFiles, {
+    workingDirectory: workingDirectoryOf(service),
+    configurationFile: configurationFiles[0] ?? defaultConfiguration,
+    variables: await readVariables(remote, service, signal),
+    signal,
+  });
   const usual =
     options.config_file === undefined ? [...usualPaths, ...(service?.files ?? []), ...bundleOf(service)] : [];
   const required = { paths: options.paths, option: 'haproxy.paths' };
-  const paths = [...configurationFiles, ...configuration.files, ...usual];
-  const [{ files, missing }, version] = await Promise.all([
+  const beside = configuration.certificates.flatMap(besideCertificates);
+  const paths = [...configurationFiles, ...configuration.files, ...beside, ...usual];
+  const [{ files, missing, warnings }, version] = await Promise.all([
     findFiles(remote, { service: 'haproxy', paths, required, signal }),
     readVersion(remote, service, signal),
   ]);
+  const absent = new Set(missing);
   const found: HaproxyFound = { files, sections: configuration.sections };
   return {
     name: remote.host.name,
@@ -66,14 +73,15 @@ async function discoverHost(
         path: archivePath(remote),
         host: remote.host.name,
         size: files.bytes,
-        commands: [describeCommand(remote, archiveCommand(remote, files))],
+        commands: [describeCommand(remote, archiveStream(remote, files).command)],
       },
     ],
-    warnings: warningsOf(
-      remote,
-      service,
-      configuration.files.filter((path) => missing.includes(path)),
-    ),
+    warnings: [
+      ...configuration.files.filter((path) => absent.has(path)).map((path) => missingFile(remote, path, 'not there')),
+      ...configuration.unresolved.map((name) => missingFile(remote, name, 'not saved: its variable is not known')),
+      ...warnings,
+      ...downWarning(remote, service),
+    ],
     found,
   };
 }
@@ -83,18 +91,27 @@ export function archivePath(remote: RemoteHost): string {
 }
 
 /** Configuration files do not change by themselves: one that does while it is read is torn, and fails the artifact. */
-export function archiveCommand(remote: RemoteHost, files: FoundFiles): Command {
-  return filesCommand(remote, files, { mayChange: false, mayVanish: false });
+export function archiveStream(remote: RemoteHost, files: FoundFiles): FilesStream {
+  return filesStream(remote, files, { mayChange: false, mayVanish: false });
+}
+
+type CommandLine = Pick<Service, 'arguments' | 'workingDirectory'>;
+
+/** What relative names are relative to: `-C`, else the unit's directory, which is `/` unless it says otherwise (systemd.exec(5)). */
+export function workingDirectoryOf(service: CommandLine | undefined): string {
+  const words = service?.arguments ?? [];
+  const unit = service?.workingDirectory.startsWith('/') === true ? service.workingDirectory : '/';
+  const option = isHaproxy(words[0]) ? words.indexOf('-C') : -1;
+  const directory = option < 0 ? undefined : words[option + 1];
+  if (directory === undefined) return unit;
+  return directory.startsWith('/') ? directory : `${unit.replace(/\/$/, '')}/${directory}`;
 }
 
 /** The files given to haproxy with `-f` or after `--`, from its command line; the usual one when there is none to see (a container). */
-export function configurationOf(
-  service: Pick<Service, 'arguments' | 'workingDirectory'> | undefined,
-): readonly string[] {
+export function configurationOf(service: CommandLine | undefined): readonly string[] {
   const words = service?.arguments ?? [];
-  if (!/(?:^|\/)haproxy[^/]*$/.test(words[0] ?? '')) return [defaultConfiguration];
-  const directory = words[words.indexOf('-C') + 1];
-  const base = words.includes('-C') && directory !== undefined ? directory : (service?.workingDirectory ?? '/');
+  if (!isHaproxy(words[0])) return [defaultConfiguration];
+  const base = workingDirectoryOf(service);
   const files: string[] = [];
   for (let index = 1; index < words.length; index++) {
     const next = words[index + 1];
@@ -108,38 +125,8 @@ export function configurationOf(
   return absolute.length === 0 ? [defaultConfiguration] : absolute;
 }
 
-/** `-f` may name a directory: haproxy then reads its `*.cfg` files in order. */
-const readScript = `for path do
-  if [ -d "$path" ]; then cat -- "$path"/*.cfg; else cat -- "$path"; fi || exit
-  echo
-done`;
-
-async function readConfiguration(
-  remote: RemoteHost,
-  files: readonly string[],
-  signal: AbortSignal,
-): Promise<Configuration> {
-  const { stdout, stderr, status } = await remote.run(
-    { argv: ['sh', '-c', readScript, 'sh', ...files], become: 'root', accept: [0, 1] },
-    { signal },
-  );
-  if (status !== 0)
-    throw new BackupError(
-      'SERVICE_MISSING',
-      `${remote.host.name}: haproxy's configuration cannot be read (${files.join(', ')}): ${stderr.trim()}`,
-      {
-        host: remote.host.name,
-        hint: 'If it lies elsewhere, set the option haproxy.config_file for this host.',
-      },
-    );
-  const configuration = parseConfiguration(stdout.toString('utf8'));
-  if (configuration.certificateLists.length === 0) return configuration;
-  const lists = await remote.run(
-    { argv: ['cat', '--', ...configuration.certificateLists], become: 'root', accept: [0, 1] },
-    { signal },
-  );
-  const listed = certificatesOfList(lists.stdout.toString('utf8'), configuration.certificateBase);
-  return { ...configuration, files: [...new Set([...configuration.files, ...listed])] };
+function isHaproxy(program = ''): boolean {
+  return /(?:^|\/)haproxy[^/]*$/.test(program);
 }
 
 /** LambdaStack's unit runs `runc`, with the bundle as working directory or named by an option. */
@@ -183,14 +170,14 @@ export function versionCommands(service: Pick<Service, 'arguments' | 'running'> 
   return /^\/.*\/haproxy[^/]*$/.test(program) ? [{ argv: [program, '-v'] }, ...installed] : installed;
 }
 
-function warningsOf(remote: RemoteHost, service: Service | undefined, missing: readonly string[]): readonly Warning[] {
-  const warnings = missing.map((path): Warning => ({
-    code: 'FILE_MISSING',
-    message: `${remote.host.name}: haproxy's configuration names ${path}, which is not there`,
-  }));
-  if (service === undefined || service.running) return warnings;
+function missingFile(remote: RemoteHost, name: string, why: string): Warning {
+  const message = `${remote.host.name}: haproxy's configuration names ${name}, which is ${why}`;
+  return { code: 'FILE_MISSING', message };
+}
+
+function downWarning(remote: RemoteHost, service: Service | undefined): readonly Warning[] {
+  if (service === undefined || service.running) return [];
   return [
-    ...warnings,
     {
       code: 'SERVICE_DOWN',
       message: `${remote.host.name}: ${service.unit} is ${service.state}; its configuration is saved all the same`,

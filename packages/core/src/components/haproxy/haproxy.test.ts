@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { fakeBackupContext, fakeDiscoverContext, onlyUnit } from '../../testing/fake-contexts.js';
 import { FakeHost, fakeInventoryHost, runHere, type FakeRule } from '../../testing/fake-host.js';
-import { configurationOf, versionCommands } from './discover.js';
+import { configurationOf, versionCommands, workingDirectoryOf } from './discover.js';
 import { haproxy } from './index.js';
 import { haproxyOptions } from './options.js';
 
@@ -112,6 +112,39 @@ describe('haproxy', () => {
     );
     expect(unit.warnings.map(({ code }) => code)).toEqual(['FILE_MISSING', 'SERVICE_DOWN']);
     expect(unit.product.detectedBy).toBe('/x/haproxy -v');
+  });
+});
+
+describe('certificates', () => {
+  it("are found by list, variable and the unit's directory, with the keys beside them", async () => {
+    mkdirSync(join(root, 'work'));
+    for (const name of ['list.pem', 'list.pem.key', 'rel.pem', 'env.crt', 'env.key', 'tickets'])
+      writeFileSync(join(root, 'work', name), 'key');
+    writeFileSync(join(root, 'work', 'list.txt'), 'list.pem host.example');
+    writeFileSync(join(root, 'work', 'environment'), `CERTS=${root}/work\n`);
+    writeFileSync(
+      join(root, 'work', 'lb.cfg'),
+      'frontend f\n bind :1 ssl crt rel.pem crt "${CERTS}/env.crt" crt "${NONE}/x.pem" crt-list list.txt tls-ticket-keys tickets\n',
+    );
+    const show = `Id=haproxy.service\nLoadState=loaded\nActiveState=inactive\nMainPID=0\nWorkingDirectory=${root}/work\nEnvironmentFiles=${root}/work/environment (ignore_errors=no)\nExecStart={ path=/x/haproxy ; argv[]=/x/haproxy -f lb.cfg ; ignore_errors=no ; }\n`;
+    const remote = sampleHost('lb1', version, { argv: /^systemctl show/, answer: { stdout: show } });
+    const { warnings, found } = onlyUnit(
+      await haproxy.discover(fakeDiscoverContext({ hosts: [remote], options: haproxyOptions.parse({}) })),
+    );
+    const names = ['env.crt', 'env.key', 'environment', 'lb.cfg', 'list.pem', 'list.pem.key', 'list.txt', 'rel.pem'];
+    expect(found).toMatchObject({
+      files: { names: expect.arrayContaining([...names, 'tickets'].map((name) => `${root.slice(1)}/work/${name}`)) },
+    });
+    expect(warnings).toMatchObject([
+      { code: 'FILE_MISSING', message: expect.stringContaining('${NONE}/x.pem') },
+      { code: 'SERVICE_DOWN' },
+    ]);
+  });
+
+  it('are relative to -C before the directory of the unit', () => {
+    expect(workingDirectoryOf({ arguments: ['haproxy', '-C', 'sub'], workingDirectory: '/w' })).toBe('/w/sub');
+    expect(workingDirectoryOf({ arguments: ['runc', '-C', '/x'], workingDirectory: '/w' })).toBe('/w');
+    expect(workingDirectoryOf(undefined)).toBe('/');
   });
 });
 

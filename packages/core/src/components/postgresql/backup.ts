@@ -8,10 +8,7 @@ import type { PostgresqlOptions } from './options.js';
 import { globalsCommand } from './server.js';
 
 /** Saves roles, every database, and the configuration of every member. Databases that were created meanwhile are saved too. */
-export async function backup(
-  context: BackupContext<PostgresqlOptions>,
-  unit: Unit<PostgresqlFound>,
-): Promise<void> {
+export async function backup(context: BackupContext<PostgresqlOptions>, unit: Unit<PostgresqlFound>): Promise<void> {
   const { found } = unit;
   const host = context.host(found.server.host);
   const work: Work = { context, found, remote: await context.remote(host), options: context.optionsFor(host) };

@@ -17,7 +17,7 @@ import {
 } from './artifacts.js';
 import { readFacts, reasonToSkip, type Database, type ServerFacts } from './facts.js';
 import type { PostgresqlOptions } from './options.js';
-import { dumpCommand, findServers, globalsCommand, type Server } from './server.js';
+import { dumpCommand, findServers, globalsCommand, type FoundServers, type Server } from './server.js';
 
 /** One server of one host with what it said. */
 interface Member {
@@ -36,14 +36,17 @@ interface Member {
 export async function discover(context: DiscoverContext<PostgresqlOptions>): Promise<Discovery<PostgresqlFound>> {
   const answers = await Promise.all(context.hosts.map((host) => askHost(context, host)));
   if (context.signal.aborted) throw abortError(context.signal);
-  const members = answers.flatMap((answer) => ('members' in answer ? answer.members : []));
+  const members = answers.flatMap((answer) => answer.members);
   const identifiers = [...new Set(members.map(({ facts }) => facts.systemIdentifier))];
   const outcomes = identifiers.map((identifier) =>
     toUnit(members.filter(({ facts }) => facts.systemIdentifier === identifier)),
   );
   return {
     units: outcomes.flatMap((outcome) => ('unit' in outcome ? [outcome.unit] : [])),
-    problems: [...answers, ...outcomes].flatMap((outcome) => ('problem' in outcome ? [outcome.problem] : [])),
+    problems: [
+      ...answers.flatMap(({ problems }) => problems),
+      ...outcomes.flatMap((outcome) => ('problem' in outcome ? [outcome.problem] : [])),
+    ],
     absent: [],
   };
 }
@@ -51,19 +54,40 @@ export async function discover(context: DiscoverContext<PostgresqlOptions>): Pro
 async function askHost(
   context: DiscoverContext<PostgresqlOptions>,
   host: Host,
-): Promise<{ readonly members: readonly Member[] } | { readonly problem: Problem }> {
+): Promise<{ readonly members: readonly Member[]; readonly problems: readonly Problem[] }> {
   try {
     const remote = await context.remote(host);
     const options = context.optionsFor(host);
     const servers = await findServers(remote, options, context.signal);
+    // A server keeps its artifacts' names when its neighbour stops.
+    const several = servers.running.length + servers.stopped.length > 1;
     return {
       members: await Promise.all(
-        servers.map((server) => askServer({ remote, server, options, several: servers.length > 1 }, context.signal)),
+        servers.running.map((server) => askServer({ remote, server, options, several }, context.signal)),
       ),
+      problems: stoppedProblems(host.name, servers),
     };
   } catch (error) {
-    return { problem: hostProblem(componentName, host.name, error) };
+    return { members: [], problems: [hostProblem(componentName, host.name, error)] };
   }
+}
+
+/** One each, called as the unit would be if the server ran; by its directory where the port is another server's too. */
+function stoppedProblems(host: string, { running, stopped }: FoundServers): readonly Problem[] {
+  const ports = [...running, ...stopped].map(({ port }) => port);
+  return stopped.map(({ dataDirectory, port }) => ({
+    unit: `${host}:${ports.filter((other) => other === port).length > 1 ? dataDirectory : String(port)}`,
+    hosts: [host],
+    error: new BackupError(
+      'SERVICE_DOWN',
+      `${host}: no server runs for the PostgreSQL data directory ${dataDirectory} (port ${String(port)})`,
+      {
+        host,
+        component: componentName,
+        hint: 'Start the server, remove the directory, or set the option postgresql.ignore_stopped of this host to true.',
+      },
+    ),
+  }));
 }
 
 async function askServer(
@@ -129,7 +153,7 @@ function unitOf(name: string, primary: Member, members: readonly Member[]): Unit
     server,
     versionNumber: facts.versionNumber,
     prefix,
-    databases: dumped.map((database) => database.name),
+    databases: dumped.map(({ name: database, oid }) => ({ name: database, oid })),
     configurations: members.map(({ configuration, prefix: own }) => ({ prefix: own, files: configuration })),
   };
   return {

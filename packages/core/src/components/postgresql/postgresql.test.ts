@@ -3,12 +3,20 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { fakeBackupContext, fakeDiscoverContext, onlyUnit } from '../../testing/fake-contexts.js';
 import { FakeHost, fakeInventoryHost, runHere, type FakeRule } from '../../testing/fake-host.js';
-import { configurationPaths } from './artifacts.js';
+import { configurationPaths, type PostgresqlFound } from './artifacts.js';
 import type { Database } from './facts.js';
 import { postgresql } from './index.js';
 import { postgresqlOptions } from './options.js';
-import { connectionTo, dumpCommand, findCommand, globalsCommand, psqlCommand, type Server } from './server.js';
-import { countsSql } from './snapshot.js';
+import {
+  connectionTo,
+  directoriesCommand,
+  dumpCommand,
+  findCommand,
+  globalsCommand,
+  psqlCommand,
+  type Server,
+} from './server.js';
+import { countsSql, Session } from './snapshot.js';
 
 const server: Server = {
   host: 'db1',
@@ -28,6 +36,8 @@ const globals =
 function database(name: string, more: Partial<Database> = {}): Database {
   return {
     name,
+    // Of its own for each name, as long as a test does not say otherwise.
+    oid: [...name].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) % 1_000_003, 16_384),
     owner: 'postgres',
     encoding: 'UTF8',
     collate: 'C',
@@ -46,6 +56,8 @@ interface Scene {
   recovery?: boolean;
   systemIdentifier?: string;
   lines?: string;
+  /** Data directories as the host lists them. */
+  directories?: string;
 }
 
 function factsOf(scene: Scene): string {
@@ -74,17 +86,18 @@ function databaseHost(scene: Scene): FakeHost {
     answer: (_command, input) => ({
       stdout: input.includes('pg_is_in_recovery') ? facts() : JSON.stringify(scene.databases),
     }),
-    talk: conversation,
+    talk: () => conversation(scene, 'postgres'),
   };
   return new FakeHost({
     name: scene.name ?? 'db1',
     rules: [
       { argv: findCommand.argv, answer: { stdout: scene.lines ?? foundLine } },
+      { argv: directoriesCommand.argv, answer: { stdout: scene.directories ?? '' } },
       psql,
       ...names().map((name): FakeRule => ({
         argv: new RegExp(`/psql .*--dbname=dbname='${name}'$`),
         answer: { status: 2, stderr: 'gone' },
-        talk: conversation,
+        talk: () => conversation(scene, name),
       })),
       { argv: /\/psql /, answer: { status: 2, stderr: 'psql: error: FATAL:  database "x" does not exist' } },
       { argv: /\/pg_dumpall /, answer: { stdout: globals } },
@@ -102,14 +115,18 @@ function databaseHost(scene: Scene): FakeHost {
             .join(''),
         }),
       },
+      { argv: /^sh -c find/, answer: { stdout: '\0' } },
       { argv: /^sh -c help/, answer: { stdout: '--sort\n' } },
       { argv: /^tar /, answer: () => runHere({ argv: ['tar', '-cf', '-', '-C', '/etc', 'hostname'] }, '') },
     ],
   });
 }
 
-function conversation(): (line: string) => string {
+/** A psql on the database that has this name when it connects. */
+function conversation(scene: Scene, name: string): (line: string) => string {
+  const oid = scene.databases.find((candidate) => candidate.name === name)?.oid ?? 1;
   return (line) => {
+    if (line.startsWith('SELECT oid')) return `${String(oid)}\n`;
     if (line.startsWith('\\echo ')) return `${line.slice(6)}\n`;
     if (line.includes('pg_export_snapshot')) return '00000003-0000001B-1\n';
     if (line.endsWith('current_database();'))
@@ -120,6 +137,34 @@ function conversation(): (line: string) => string {
 }
 
 const options = postgresqlOptions.parse({});
+
+async function plan(scene: Scene): Promise<ReturnType<typeof onlyUnit<PostgresqlFound>>> {
+  return onlyUnit(await postgresql.discover(fakeDiscoverContext({ hosts: [databaseHost(scene)], options })));
+}
+
+function dumpsOf({ saved }: { readonly saved: ReadonlyMap<string, unknown> }): readonly string[] {
+  return [...saved.keys()].flatMap((path) => /database-.*/.exec(path)?.[0] ?? []).sort();
+}
+
+/** Counts the sessions that are open at once. */
+function countSessions(remote: FakeHost): { readonly remote: FakeHost; readonly most: () => number } {
+  let open = 0;
+  let most = 0;
+  const start = remote.start.bind(remote);
+  remote.start = async (command, more) => {
+    open += 1;
+    most = Math.max(most, open);
+    const session = await start(command, more);
+    return {
+      ...session,
+      [Symbol.asyncDispose]: async () => {
+        open -= 1;
+        await session[Symbol.asyncDispose]();
+      },
+    };
+  };
+  return { remote, most: () => most };
+}
 
 describe('postgresql discover', () => {
   it('plans roles, each database and the configuration', async () => {
@@ -262,6 +307,29 @@ describe('postgresql discover', () => {
     expect(problems.map(({ error }) => error.code)).toEqual(['SERVICE_DOWN', 'SERVICE_MISSING']);
   });
 
+  it('reports each stopped server beside a running one, unless that is accepted', async () => {
+    const directories =
+      '/var/lib/postgresql/15/main\t/var/lib/postgresql/15/main\t5432\n' +
+      '/data/second\t/mnt/second\t5433\n' +
+      '/mnt/second\t/mnt/second\t5432\n' +
+      '/var/lib/pgsql/data\t/var/lib/pgsql/data\t5432\n';
+    const remote = databaseHost({ databases: [database('app')], directories });
+    const { units, problems } = await postgresql.discover(fakeDiscoverContext({ hosts: [remote], options }));
+    expect(units.map(({ name }) => name)).toEqual(['db1:5432']);
+    expect(problems).toMatchObject([
+      {
+        unit: 'db1:5433',
+        hosts: ['db1'],
+        error: { code: 'SERVICE_DOWN', message: expect.stringContaining('/mnt/second') },
+      },
+      { unit: 'db1:/var/lib/pgsql/data', error: { hint: expect.stringContaining('ignore_stopped') } },
+    ]);
+    for (const accepted of [{ ignore_stopped: 'true' }, { ignore_stopped: true }, { port: 5432, ignore_stopped: true }])
+      onlyUnit(
+        await postgresql.discover(fakeDiscoverContext({ hosts: [remote], options: postgresqlOptions.parse(accepted) })),
+      );
+  });
+
   it('says what to do when the server lets nobody in', async () => {
     const remote = databaseHost({ databases: [database('app')] });
     remote.answer(/\/psql /, {
@@ -318,6 +386,138 @@ describe('postgresql backup', () => {
       'postgresql/db1/database-postgres.dump',
       'postgresql/db1/globals.sql',
     ]);
+  });
+
+  it('saves databases that are swapped between the plan and their turn, and one more under the names they have now', async () => {
+    const scene: Scene = {
+      databases: [database('app', { oid: 1 }), database('app_new', { oid: 2 }), database('postgres', { oid: 5 })],
+    };
+    const unit = await plan(scene);
+    scene.databases = [database('app_old', { oid: 1 }), database('app', { oid: 2 }), database('postgres', { oid: 5 })];
+    const remote = databaseHost(scene);
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await postgresql.backup(run.context, unit);
+    expect(dumpsOf(run)).toEqual(['database-app.dump', 'database-app_old.dump', 'database-postgres.dump']);
+    expect(remote.transcript.filter((line) => /pg_dump .*--dbname=dbname='app'$/.test(line))).toHaveLength(1);
+    expect([...run.gone]).toEqual([
+      [
+        'postgresql/db1/database-app_new.dump',
+        'database app_new is now called app and saved as postgresql/db1/database-app.dump',
+      ],
+    ]);
+    expect(run.warnings).toMatchObject([
+      { code: 'DATABASE_REPLACED', message: expect.stringContaining('database app is now called app_old') },
+    ]);
+  });
+
+  it('gives a name of its own to a database that takes the name of one that is saved already', async () => {
+    const scene: Scene = { databases: [database('app', { oid: 1 }), database('app_new', { oid: 2 })] };
+    const unit = await plan(scene);
+    const remote = databaseHost(scene);
+    // The swap happens when app is dumped and app_new's turn has not come.
+    remote.answer(/\/pg_dump .*'app'$/, () => {
+      scene.databases = [database('app_old', { oid: 1 }), database('app', { oid: 2 })];
+      return { stdout: dump };
+    });
+    remote.answer(/\/psql .*'app_new'$/, { status: 2, stderr: 'FATAL: database "app_new" does not exist' });
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await postgresql.backup(run.context, unit);
+    expect(dumpsOf(run)).toEqual(['database-app-2.dump', 'database-app.dump']);
+    expect([...run.gone]).toEqual([
+      [
+        'postgresql/db1/database-app_new.dump',
+        'database app_new is now called app and saved as postgresql/db1/database-app-2.dump',
+      ],
+    ]);
+    expect(Object.keys((run.baseline() as { databases: object }).databases).sort()).toEqual(['app', 'app-2']);
+  });
+
+  it('does not take a database that was made anew under the same name for the one that was dropped', async () => {
+    const scene: Scene = { databases: [database('app', { oid: 1 })] };
+    const unit = await plan(scene);
+    scene.databases = [database('app', { oid: 9 })];
+    const run = fakeBackupContext({ hosts: [databaseHost(scene)], options });
+    await postgresql.backup(run.context, unit);
+    expect(dumpsOf(run)).toEqual(['database-app.dump']);
+    expect(run.warnings).toMatchObject([
+      { code: 'DATABASE_REPLACED', message: expect.stringContaining('app was dropped') },
+    ]);
+  });
+
+  it.each([
+    ['an excluded name', 'scratch', {}],
+    ['one that nobody may connect to', 'app_old', { connectable: false }],
+  ])('fails when a planned database was renamed to %s', async (_title, name, more) => {
+    const own = postgresqlOptions.parse({ exclude_databases: 'scratch' });
+    const scene: Scene = { databases: [database('app', { oid: 1 }), database('postgres', { oid: 5 })] };
+    const unit = await plan(scene);
+    scene.databases = [database(name, { oid: 1, ...more }), database('postgres', { oid: 5 })];
+    const run = fakeBackupContext({ hosts: [databaseHost(scene)], options: own });
+    await expect(postgresql.backup(run.context, unit)).rejects.toMatchObject({
+      code: 'ARTIFACT_NOT_SAVED',
+      message: expect.stringContaining(`database app, now called ${name}`),
+    });
+    expect(run.gone.size).toBe(0);
+  });
+
+  it('fails when a database is renamed faster than it can be found', async () => {
+    const scene: Scene = { databases: [database('postgres', { oid: 5 }), database('app', { oid: 1 })] };
+    const unit = await plan(scene);
+    const remote = databaseHost(scene);
+    let listings = 0;
+    remote.answer(/\/psql .*'postgres'$/, () => {
+      listings += 1;
+      return { stdout: JSON.stringify([database(`app${String(listings)}`, { oid: 1 })]) };
+    });
+    remote.answer(/\/psql .*'app\d*'$/, { status: 2, stderr: 'does not exist' });
+    const found = { ...unit.found, databases: [{ name: 'app', oid: 1 }] };
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await expect(postgresql.backup(run.context, { ...unit, found })).rejects.toMatchObject({
+      code: 'ARTIFACT_NOT_SAVED',
+      message: expect.stringContaining('renamed again and again'),
+    });
+    expect(run.gone.size).toBe(0);
+  });
+
+  it('holds at most two sessions on a host, whatever runs at once', async () => {
+    const scene: Scene = { databases: ['a', 'b', 'c', 'd'].map((name) => database(name)) };
+    const unit = await plan(scene);
+    const { remote, most } = countSessions(databaseHost(scene));
+    const runs = [1, 2, 3].map(() => fakeBackupContext({ hosts: [remote], options }));
+    await Promise.all(runs.map(({ context }) => postgresql.backup(context, unit)));
+    expect(runs.map(({ saved }) => saved.size)).toEqual([6, 6, 6]);
+    expect(most()).toBe(2);
+  });
+
+  it('lets a dump be silent for as long as it may wait for a lock', async () => {
+    const own = postgresqlOptions.parse({ lock_wait_timeout: 600 });
+    const scene: Scene = { databases: [database('app')] };
+    const unit = await plan(scene);
+    const remote = databaseHost(scene);
+    const quiets: unknown[] = [];
+    const read = remote.read.bind(remote);
+    remote.read = (command, more) => {
+      if (command.argv[0]?.endsWith('/pg_dump') === true) quiets.push(more?.quiet);
+      return read(command, more);
+    };
+    const run = fakeBackupContext({ hosts: [remote], options: own });
+    const context: typeof run.context = {
+      ...run.context,
+      save: (artifact) => {
+        if (artifact.format.name.includes('pg')) quiets.push(artifact.quiet);
+        return run.context.save(artifact);
+      },
+    };
+    await postgresql.backup(context, unit);
+    expect(quiets).toEqual([720, 720]);
+  });
+
+  it('does not wait for ever for an answer of psql', async () => {
+    const deaf = new FakeHost({ name: 'db1', rules: [{ argv: /\/psql /, answer: {}, talk: () => () => '' }] });
+    const signal = new AbortController().signal;
+    await expect(
+      Session.open({ remote: deaf, server, database: 'app', versionNumber: 150_018, signal, answerSeconds: 0.05 }),
+    ).rejects.toMatchObject({ code: 'COMMAND_TIMEOUT', message: expect.stringContaining('database app') });
   });
 
   it('fails when a database that is still listed cannot be connected to', async () => {

@@ -38,14 +38,46 @@ done`;
 
 export const findCommand: Command = { argv: ['sh', '-c', findScript], become: 'root' };
 
+/**
+ * Data directories at the places where Debian's and Red Hat's packages make them, or where Debian's configuration says they are: as written, with its
+ * links resolved, and its port (5432 where no file sets one).
+ */
+const directoriesScript = `report() {
+  test -f "$1/PG_VERSION" || return 0
+  port=$(cat "$2" "$1/postgresql.auto.conf" 2>/dev/null | sed -n "s/^[[:space:]]*port[[:space:]]*=*[[:space:]]*'*\\([0-9][0-9]*\\).*/\\1/p" | tail -n 1)
+  printf '%s\\t%s\\t%s\\n' "$1" "$(readlink -f "$1")" "\${port:-5432}"
+}
+for file in /etc/postgresql/*/*/postgresql.conf; do
+  test -f "$file" || continue
+  report "$(sed -n "s/^[[:space:]]*data_directory[[:space:]]*=*[[:space:]]*'\\([^']*\\)'.*/\\1/p" "$file" | tail -n 1)" "$file"
+done
+for directory in /var/lib/postgresql/*/* /var/lib/pgsql/data /var/lib/pgsql/*/data; do
+  report "$directory" "$directory/postgresql.conf"
+done`;
+
+export const directoriesCommand: Command = { argv: ['sh', '-c', directoriesScript], become: 'root' };
+
+/** A data directory without a server. */
+export interface StoppedServer {
+  readonly dataDirectory: string;
+  readonly port: number;
+}
+
 const usualDirectories = ['/var/lib/postgresql', '/var/lib/pgsql', '/etc/postgresql'];
 
-/** The host's running servers. Errors: SERVICE_DOWN (installed, none runs), SERVICE_MISSING. */
+/** What was found on one host. */
+export interface FoundServers {
+  readonly running: readonly Server[];
+  /** Of those the option `port` asks for; none where `ignore_stopped` is set. */
+  readonly stopped: readonly StoppedServer[];
+}
+
+/** The host's servers, at least one of which runs. Errors: SERVICE_DOWN (installed, none runs), SERVICE_MISSING. */
 export async function findServers(
   remote: RemoteHost,
   options: PostgresqlOptions,
   signal: AbortSignal,
-): Promise<readonly Server[]> {
+): Promise<FoundServers> {
   const { stdout } = await remote.run(findCommand, { signal });
   const all = stdout
     .toString('utf8')
@@ -53,7 +85,13 @@ export async function findServers(
     .filter((line) => line !== '')
     .map((line) => readServer(remote, options, line));
   const wanted = all.filter(({ port }) => options.port === undefined || port === options.port);
-  if (wanted.length > 0) return wanted;
+  if (wanted.length > 0) {
+    const stopped = options.ignore_stopped ? [] : await findStopped(remote, all, signal);
+    return {
+      running: wanted,
+      stopped: stopped.filter(({ port }) => options.port === undefined || port === options.port),
+    };
+  }
   const host = remote.host.name;
   if (all.length > 0)
     throw new BackupError(
@@ -78,6 +116,37 @@ export async function findServers(
     host,
     hint: 'Take the host out of the group postgresql.',
   });
+}
+
+const directoryLine = z.tuple([
+  z.string().startsWith('/'),
+  z.string().startsWith('/'),
+  z.coerce.number().int().positive(),
+]);
+
+async function findStopped(
+  remote: RemoteHost,
+  running: readonly Server[],
+  signal: AbortSignal,
+): Promise<readonly StoppedServer[]> {
+  const { stdout } = await remote.run(directoriesCommand, { signal });
+  const stopped = new Map<string, StoppedServer>();
+  for (const line of stdout.toString('utf8').split('\n')) {
+    if (line === '') continue;
+    const parsed = directoryLine.safeParse(line.split('\t'));
+    if (!parsed.success)
+      throw new BackupError(
+        'SERVICE_ANSWER',
+        `${remote.host.name}: a PostgreSQL data directory cannot be read: ${JSON.stringify(line)}`,
+        { host: remote.host.name, cause: parsed.error },
+      );
+    const [written, resolved, port] = parsed.data;
+    // The configuration that names a directory comes before the directory itself, and knows the port.
+    if (running.some(({ dataDirectory }) => [written, resolved].includes(dataDirectory)) || stopped.has(resolved))
+      continue;
+    stopped.set(resolved, { dataDirectory: resolved, port });
+  }
+  return [...stopped.values()];
 }
 
 const serverLine = z.tuple([

@@ -1,11 +1,9 @@
 import { jsonFormat } from '../../formats/json.js';
 import { tarArtifact } from '../../host-files/tar.js';
-import { ask, askBody, parseBody } from '../../host-services/http-service.js';
-import type { Host } from '../../cluster/cluster.js';
+import { askBody, parseBody } from '../../host-services/http-service.js';
 import { BackupError } from '../../model/errors.js';
-import type { RemoteHost } from '../../remote/remote-host.js';
 import type { BackupContext, Unit } from '../component.js';
-import { readHeadSeries, snapshotAnswer, snapshotPath, targetsAnswer, targetsPath } from './api.js';
+import { readHeadSeries, targetsAnswer, targetsPath } from './api.js';
 import { blocksBaseline, linkBlocksCommand, listBlocks, removeCommand } from './blocks.js';
 import {
   configurationCommand,
@@ -17,18 +15,12 @@ import {
 } from './artifacts.js';
 import { adminWarning } from './discover.js';
 import type { PrometheusOptions } from './options.js';
+import { makeSnapshot } from './snapshot.js';
+import { linksDirectory, snapshotsDirectory, type Work } from './work.js';
 
 const maximumTargets = 64 * 1024 * 1024;
 
 type Context = BackupContext<PrometheusOptions>;
-
-interface Work {
-  readonly context: Context;
-  readonly host: Host;
-  readonly remote: RemoteHost;
-  readonly found: PrometheusFound;
-  readonly options: PrometheusOptions;
-}
 
 /** Configuration and targets first: the copy of the blocks, which pins them on disk, is made last and removed as soon as it has been read. */
 export async function backup(context: Context, unit: Unit<PrometheusFound>): Promise<void> {
@@ -47,7 +39,7 @@ export async function backup(context: Context, unit: Unit<PrometheusFound>): Pro
       },
     );
   const targets = await saveTargets(work);
-  const directory = found.method === 'snapshot' ? await makeSnapshot(work) : await linkBlocks(work);
+  const directory = found.method === 'snapshot' ? await snapshotOrLinks(work) : await linkBlocks(work);
   const blocks = await listBlocks(work.remote, directory, context.signal);
   await context.save(
     tarArtifact({
@@ -85,55 +77,26 @@ async function saveTargets({ context, host, remote, found, options }: Work): Pro
   return parseBody(remote, question, body).data.activeTargets.length;
 }
 
-/** Returns the snapshot's directory, which is removed when the unit has ended. */
-async function makeSnapshot(work: Work): Promise<string> {
-  const { context, host, remote, found, options } = work;
-  const question = {
-    endpoint: found.endpoint,
-    options,
-    path: snapshotPath,
-    signal: context.signal,
-    deadline: options.snapshot_timeout,
-    schema: snapshotAnswer,
-  };
-  const { status, body } = await ask(remote, { ...question, method: 'POST' });
-  if (status === 403 || status === 404) {
-    context.warn(adminWarning(host.name));
-    return linkBlocks(work);
-  }
-  if (status !== 200)
-    throw new BackupError(
-      'SERVICE_ANSWER',
-      `${host.name}: Prometheus ${found.version} could not make a snapshot, status ${String(status)}: ${body.toString('utf8', 0, 300)}`,
-      { host: host.name },
-    );
-  const { name } = parseBody(remote, question, body).data;
-  const directory = `${found.dataDirectory}/snapshots/${name}`;
-  await removeLater(work, directory, undefined);
-  return directory;
+/** The flags may say more than the server, or a proxy before it, lets us do. */
+async function snapshotOrLinks(work: Work): Promise<string> {
+  const directory = await makeSnapshot(work);
+  if (directory !== undefined) return directory;
+  work.context.warn(adminWarning(work.host.name));
+  return linkBlocks(work);
 }
 
 /** Recorded before it is made, because a killed run must not leave links that keep every block on disk. */
 async function linkBlocks(work: Work): Promise<string> {
-  const { context, remote, found } = work;
-  const snapshots = `${found.dataDirectory}/snapshots`;
-  const directory = `${snapshots}/lsbackup-${context.runId}`;
+  const { context, host, remote, found } = work;
+  const directory = linksDirectory(work);
   let made = false;
-  await removeLater(work, directory, () => (made ? snapshots : undefined));
+  context.defer(async (signal) => {
+    await remote.run(removeCommand(directory, made ? snapshotsDirectory(work) : undefined), { signal });
+  });
+  await context.record(host, directory);
   const { stdout } = await remote.run(linkBlocksCommand(found.dataDirectory, directory), { signal: context.signal });
   made = stdout.toString('utf8').includes('made');
   return directory;
-}
-
-async function removeLater(
-  { context, host, remote }: Work,
-  directory: string,
-  alsoEmpty: (() => string | undefined) | undefined,
-): Promise<void> {
-  context.defer(async (signal) => {
-    await remote.run(removeCommand(directory, alsoEmpty?.()), { signal });
-  });
-  await context.record(host, directory);
 }
 
 /** Only a number to compare with, and older versions cannot tell it. */

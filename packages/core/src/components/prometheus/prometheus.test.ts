@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import type { RequestListener } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -64,10 +64,12 @@ interface Server {
   /** Status of the snapshot call. */
   snapshotStatus?: number;
   status?: number;
+  /** Answers the snapshot call in place of the server. */
+  answerSnapshot?: (response: ServerResponse) => void;
 }
 
 /** A server that makes its snapshot as Prometheus does. */
-function api({ admin = true, snapshotStatus = 200, status = 200 }: Server): RequestListener {
+function api({ admin = true, snapshotStatus = 200, status = 200, answerSnapshot }: Server): RequestListener {
   const wrap = (value: unknown): string => JSON.stringify({ status: 'success', data: value });
   return (request, response) => {
     const path = request.url?.replace(/\?.*/, '') ?? '';
@@ -79,7 +81,8 @@ function api({ admin = true, snapshotStatus = 200, status = 200 }: Server): Requ
     else if (path === '/api/v1/targets') response.end(wrap({ activeTargets: [{ health: 'up' }, { health: 'down' }] }));
     else if (path === '/api/v1/admin/tsdb/snapshot' && request.method === 'POST') {
       response.statusCode = snapshotStatus;
-      if (snapshotStatus === 200) {
+      if (answerSnapshot !== undefined) answerSnapshot(response);
+      else if (snapshotStatus === 200) {
         for (const block of [oldBlock, newBlock])
           writeBlock(join(data, 'snapshots', snapshot), block, 1_795_298_400_000);
         response.end(wrap({ name: snapshot }));
@@ -137,7 +140,7 @@ describe('prometheus', () => {
     await prometheus.backup(run.context, unit);
     expect([...run.saved.keys()]).toEqual(unit.artifacts.map(({ path }) => path));
     expect(names(run.saved.get('prometheus/mon1/tsdb.tar'))).toContain(`./${newBlock}/meta.json`);
-    expect(run.recorded).toEqual([`mon1:${data}/snapshots/${snapshot}`]);
+    expect(run.recorded).toEqual([`mon1:${data}/snapshots/lsbackup-run-1`, `mon1:${data}/snapshots/${snapshot}`]);
     expect(run.baseline()).toMatchObject({
       blockCount: 2,
       samples: 220_320,
@@ -165,7 +168,7 @@ describe('prometheus', () => {
       `./${newBlock}/meta.json`,
     ]);
     expect(saved.join()).not.toMatch(/wal|alertmanager|tmp/);
-    expect(run.recorded).toEqual([`mon1:${data}/snapshots/lsbackup-run-1`]);
+    expect([...new Set(run.recorded)]).toEqual([`mon1:${data}/snapshots/lsbackup-run-1`]);
     const order = remote.transcript.findIndex((line) => line.includes('cp -al'));
     expect(remote.transcript.slice(order).some((line) => line.startsWith('tar '))).toBe(true);
     await run.cleanUp();
@@ -225,6 +228,105 @@ describe('prometheus', () => {
     });
     await run.cleanUp();
     expect(readdirSync(join(data, 'snapshots'))).toEqual(['20200101T000000Z-1']);
+  });
+});
+
+describe('a snapshot whose answer comes late or never', () => {
+  const old = '20200101T000000Z-1';
+  const future = '29990101T000000Z-1';
+  const make = (name: string): void => {
+    writeBlock(join(data, 'snapshots', name), oldBlock, 1_795_298_400_000);
+  };
+  const answer = (response: ServerResponse, name: string): void => {
+    response.end(JSON.stringify({ status: 'success', data: { name } }));
+  };
+  const left = (): readonly string[] => readdirSync(join(data, 'snapshots')).sort();
+
+  beforeEach(() => {
+    for (const name of [old, future]) make(name);
+  });
+
+  function asking(): {
+    readonly promise: Promise<ServerResponse>;
+    readonly resolve: (response: ServerResponse) => void;
+  } {
+    let resolve: (response: ServerResponse) => void = () => undefined;
+    const promise = new Promise<ServerResponse>((resolved) => {
+      resolve = resolved;
+    });
+    return { promise, resolve };
+  }
+
+  /** A backup that can be aborted while its clean-up cannot. */
+  async function started(answerSnapshot: (response: ServerResponse) => void, chosen = options) {
+    const remote = monitoringHost({ answerSnapshot });
+    const unit = await discovered(remote);
+    const abort = new AbortController();
+    const run = fakeBackupContext({ hosts: [remote], options: chosen });
+    const work = prometheus.backup({ ...run.context, signal: abort.signal }, unit);
+    work.catch(() => undefined);
+    return { run, work, abort };
+  }
+
+  it('is removed by its name when the run was aborted meanwhile', async () => {
+    const asked = asking();
+    const { run, work, abort } = await started(asked.resolve);
+    const response = await asked.promise;
+    abort.abort();
+    await expect(work).rejects.toMatchObject({ code: 'ABORTED' });
+    const cleaned = run.cleanUp();
+    make(snapshot);
+    make('29990101T000000Z-2');
+    answer(response, snapshot);
+    await cleaned;
+    expect(run.recorded).toContain(`mon1:${data}/snapshots/${snapshot}`);
+    expect(left()).toEqual([old, future, '29990101T000000Z-2']);
+  });
+
+  it('is removed by its name after snapshot_timeout', async () => {
+    const asked = asking();
+    const { run, work } = await started(asked.resolve, { ...options, snapshot_timeout: 0.2 });
+    const response = await asked.promise;
+    await expect(work).rejects.toMatchObject({
+      code: 'HTTP_FAILED',
+      hint: expect.stringContaining('snapshot_timeout'),
+    });
+    make(snapshot);
+    answer(response, snapshot);
+    await run.cleanUp();
+    expect(left()).toEqual([old, future]);
+  });
+
+  it.each([
+    [
+      'the connection is lost',
+      (response: ServerResponse) => response.writeHead(200, { 'content-length': '99' }).end('{'),
+      'HTTP_FAILED',
+    ],
+    ['it fails half-way', (response: ServerResponse) => response.writeHead(500).end(), 'SERVICE_ANSWER'],
+    ['the answer is no answer', (response: ServerResponse) => response.end('<html>'), 'SERVICE_ANSWER'],
+  ])('is found by its time when %s, and what is not of the request stays', async (_title, end, code) => {
+    const { run, work } = await started((response) => {
+      for (const name of ['29990101T000000Z-3', '20200101T000000Z-2', 'mine']) make(name);
+      end(response);
+    });
+    await expect(work).rejects.toMatchObject({ code });
+    await run.cleanUp();
+    expect(run.recorded).toContain(`mon1:${data}/snapshots/29990101T000000Z-3`);
+    expect(left()).toEqual([old, '20200101T000000Z-2', future, 'mine']);
+  });
+
+  it('is not asked for by a run that was aborted before', async () => {
+    let asked = false;
+    const remote = monitoringHost({ answerSnapshot: () => (asked = true) });
+    const unit = await discovered(remote);
+    const abort = new AbortController();
+    const run = fakeBackupContext({ hosts: [remote], options });
+    const record = (): Promise<void> => Promise.resolve(abort.abort());
+    await expect(prometheus.backup({ ...run.context, signal: abort.signal, record }, unit)).rejects.toThrow();
+    await run.cleanUp();
+    expect(asked).toBe(false);
+    expect(left()).toEqual([old, future]);
   });
 });
 

@@ -31,9 +31,15 @@ interface Member {
   readonly configuration: FoundFiles;
 }
 
+/** Seconds for all questions to one host. Less than all hosts together may take, so that a host which hangs does not cost the answers of the others. */
+const hostSeconds = 200;
+
 /** One unit per RabbitMQ cluster: nodes that name the same members are one, nodes that know only themselves are brokers of their own. */
-export async function discover(context: DiscoverContext<RabbitmqOptions>): Promise<Discovery<RabbitmqFound>> {
-  const answers = await Promise.all(context.hosts.map((host) => askHost(context, host)));
+export async function discover(
+  context: DiscoverContext<RabbitmqOptions>,
+  seconds = hostSeconds,
+): Promise<Discovery<RabbitmqFound>> {
+  const answers = await Promise.all(context.hosts.map((host) => askHost(context, host, seconds)));
   if (context.signal.aborted) throw abortError(context.signal);
   const members = answers.flatMap((answer) => ('member' in answer ? [answer.member] : []));
   const clusters = [...new Set(members.map(clusterKey))];
@@ -55,12 +61,23 @@ function clusterKey({ cluster }: Member): string {
 async function askHost(
   context: DiscoverContext<RabbitmqOptions>,
   host: Host,
+  seconds: number,
 ): Promise<{ readonly member: Member } | { readonly problem: Problem }> {
+  const timeout = AbortSignal.timeout(seconds * 1000);
+  const signal = AbortSignal.any([context.signal, timeout]);
   try {
-    return { member: await askMember(await context.remote(host), context.optionsFor(host), context.signal) };
+    return { member: await askMember(await context.remote(host), context.optionsFor(host), signal) };
   } catch (error) {
-    return { problem: hostProblem(componentName, host.name, error) };
+    return { problem: hostProblem(componentName, host.name, timeout.aborted ? tooSlow(host, seconds, error) : error) };
   }
+}
+
+function tooSlow(host: Host, seconds: number, cause: unknown): BackupError {
+  return new BackupError('COMMAND_TIMEOUT', `${host.name}: RabbitMQ did not answer within ${String(seconds)} s`, {
+    host: host.name,
+    cause,
+    retryable: true,
+  });
 }
 
 async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: AbortSignal): Promise<Member> {

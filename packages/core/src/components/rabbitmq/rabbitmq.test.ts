@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { fakeBackupContext, fakeDiscoverContext, onlyUnit } from '../../testing/fake-contexts.js';
 import { FakeHost, runHere, type FakeRule } from '../../testing/fake-host.js';
 import { definitionsBaseline } from './definitions.js';
-import { certificatePaths, configurationPaths } from './discover.js';
+import { certificatePaths, configurationPaths, discover as discoverWithin } from './discover.js';
 import { rabbitmq } from './index.js';
 import { exportCommand } from './node.js';
 import { rabbitmqOptions } from './options.js';
@@ -78,6 +78,7 @@ function nodeHost(
         }),
       },
       { argv: /^sh -c help/, answer: {} },
+      { argv: /^sh -c find/, answer: { stdout: '\0' } },
       { argv: /^tar /, answer: () => runHere({ argv: ['tar', '-cf', '-', '-C', '/etc', 'hostname'] }, '') },
     ],
   });
@@ -115,6 +116,18 @@ describe('rabbitmq discover', () => {
   it('makes a unit of each broker that knows only itself', async () => {
     const { units } = await discover([nodeHost('mq1', ['rabbit@mq1']), nodeHost('mq2', ['rabbit@mq2'])]);
     expect(units.map(({ name }) => name)).toEqual(['mq1', 'mq2']);
+  });
+
+  it('makes a problem of a host that hangs and keeps the answers of the others', async () => {
+    const hanging = nodeHost('mq1', ['rabbit@mq1']);
+    hanging.run = (_command, { signal } = {}) =>
+      new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+      });
+    const hosts = [hanging, nodeHost('mq2', ['rabbit@mq2'])];
+    const { units, problems } = await discoverWithin(fakeDiscoverContext({ hosts, options }), 0.2);
+    expect(units.map(({ name }) => name)).toEqual(['mq2']);
+    expect(problems).toMatchObject([{ unit: 'mq1', error: { code: 'COMMAND_TIMEOUT', host: 'mq1' } }]);
   });
 
   it('warns of members that do not run or were not found', async () => {

@@ -1,0 +1,106 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { feedHost, leftovers, onHost, shellOnHost } from '../support/cluster-host.js';
+import { lsbackup, must, startLsbackup, temporaryDirectory } from '../support/lsbackup.js';
+
+jest.setTimeout(180_000);
+
+const build = 'test/cluster/build';
+const snapshots = '/var/lib/prometheus/snapshots';
+
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+let target: string;
+
+beforeEach(async () => {
+  directory = await temporaryDirectory();
+  target = join(directory.path, 'target');
+  await must('mkdir', target);
+});
+
+afterEach(async () => {
+  await directory[Symbol.asyncDispose]();
+});
+
+async function namesOf(host: string): Promise<string[]> {
+  return (await onHost(host, 'ls', '-1', snapshots)).split('\n').filter(Boolean);
+}
+
+/** Waits until Prometheus answers: a busy machine takes its time to start it. */
+async function untilReady(host: string): Promise<void> {
+  await shellOnHost(
+    host,
+    'for i in $(seq 60); do if (exec 3<>/dev/tcp/127.0.0.1/9090; printf "GET /-/ready HTTP/1.0\\r\\n\\r\\n" >&3; grep -q " 200 " <&3) 2>/dev/null; then exit 0; fi; sleep 1; done; exit 1',
+  );
+}
+
+describe('a run that is stopped leaves no snapshot of Prometheus', () => {
+  it.each([1000, 1500, 2000, 2500, 3000])('after %i ms', async (milliseconds) => {
+    const run = startLsbackup(['-b', build, '-t', target, '--only', 'prometheus', '--json']);
+    await sleep(milliseconds);
+    run.child.kill('SIGTERM');
+    await run.finished;
+    expect(await namesOf('mon2')).toEqual([]);
+    expect([...(await leftovers('mon1')), ...(await leftovers('mon2'))]).toEqual([]);
+  });
+
+  it('that it makes only when the run has been stopped', async () => {
+    const run = startLsbackup(['-b', build, '-t', target, '--only', 'prometheus@mon2', '--json']);
+    try {
+      await shellOnHost(
+        'mon2',
+        // The record of what must not outlive the run is opened just before the request.
+        'for i in $(seq 3000); do if grep -qs snapshots /var/lib/lsbackup/*/paths; then pkill -STOP -x prometheus; exit 0; fi; sleep 0.01; done; exit 1',
+      );
+      await sleep(500);
+      run.child.kill('SIGTERM');
+      await sleep(2000);
+    } finally {
+      await onHost('mon2', 'pkill', '-CONT', '-x', 'prometheus');
+    }
+    await run.finished;
+    await sleep(1000);
+    expect(await namesOf('mon2')).toEqual([]);
+    expect(await leftovers('mon2')).toEqual([]);
+  });
+});
+
+it('a Prometheus without the admin API gives its finished blocks', async () => {
+  await shellOnHost('mon1', 'cp -a /etc/default/prometheus /root/prometheus.default');
+  try {
+    await shellOnHost(
+      'mon1',
+      'sed -i "s/--web.enable-admin-api//" /etc/default/prometheus && systemctl restart prometheus',
+    );
+    await untilReady('mon1');
+    const blocks = await shellOnHost('mon1', 'cd /var/lib/prometheus/metrics2 && ls -d 01*');
+    const run = await lsbackup('-b', build, '-t', target, '--only', 'prometheus@mon1', '--json');
+    expect(run.status).toBe(0);
+    expect(run.stdout).toContain('PROM_ADMIN');
+    const [archive = ''] = await readdir(target);
+    const file = join(directory.path, 'out');
+    const extracted = await lsbackup(
+      'extract',
+      '-t',
+      target,
+      archive,
+      '--artifact',
+      'prometheus/mon1/tsdb.tar',
+      '--into',
+      file,
+    );
+    expect(extracted.status).toBe(0);
+    await shellOnHost('mon1', 'rm -rf /root/tsdb && mkdir /root/tsdb');
+    await feedHost('mon1', join(file, 'prometheus/mon1/tsdb.tar'), 'tar', '-xf', '-', '-C', '/root/tsdb');
+    const listed = await onHost('mon1', 'promtool', 'tsdb', 'list', '/root/tsdb');
+    for (const block of blocks.split('\n').filter(Boolean)) expect(listed).toContain(block);
+    expect(await leftovers('mon1')).toEqual([]);
+  } finally {
+    await shellOnHost(
+      'mon1',
+      'rm -rf /root/tsdb; mv /root/prometheus.default /etc/default/prometheus; systemctl restart prometheus',
+    );
+    await untilReady('mon1');
+  }
+});
