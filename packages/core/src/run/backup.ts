@@ -28,7 +28,8 @@ const coreVersion = '0.1.0';
  * Backs up every selected component of a cluster into one archive at the target.
  *
  * Resolves for a complete and for a partial archive, after it was published and its tail read back. Throws a BackupError when nothing was
- * published: usage and configuration errors (no host was touched), NO_HOST_REACHED, NOTHING_SAVED, the store's errors, ABORTED.
+ * published: usage and configuration errors (no host was touched), NO_HOST_REACHED, NOTHING_SAVED, the store's errors, ABORTED; and when
+ * an archive was published that could not be read back (the message says so).
  */
 export async function backup(options: BackupOptions): Promise<BackupResult> {
   const startedAt = new Date();

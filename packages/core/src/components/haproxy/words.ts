@@ -32,8 +32,9 @@ export function readable(word: string): string {
 
 function unquote(text: string, variables: Variables | undefined): string {
   return text.replace(
-    /\\(.)|\$(?:(\w+)|\{(\w+)(?:\[\*\])?(?:-([^}]*))?\})/gs,
-    (match, escaped?: string, plain?: string, braced?: string, otherwise?: string) => {
+    /\\(?<escaped>.)|\$(?:(?<plain>\w+)|\{(?<braced>\w+)(?:\[\*\])?(?:-(?<otherwise>[^}]*))?\})/gs,
+    (match: string, ...groups: unknown[]) => {
+      const { escaped, plain, braced, otherwise } = groups.at(-1) as Readonly<Record<string, string | undefined>>;
       if (escaped !== undefined) return escaped;
       if (variables === undefined) return match;
       return variables.get(plain ?? braced ?? '') ?? otherwise ?? `${unknownVariable}${match.slice(1)}`;

@@ -37,7 +37,7 @@ function database(name: string, more: Partial<Database> = {}): Database {
   return {
     name,
     // Of its own for each name, as long as a test does not say otherwise.
-    oid: [...name].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) % 1_000_003, 16_384),
+    oid: Buffer.from(name).reduce((sum, byte) => (sum * 31 + byte) % 1_000_003, 16_384),
     owner: 'postgres',
     encoding: 'UTF8',
     collate: 'C',

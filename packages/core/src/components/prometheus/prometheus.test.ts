@@ -322,7 +322,10 @@ describe('a snapshot whose answer comes late or never', () => {
     const unit = await discovered(remote);
     const abort = new AbortController();
     const run = fakeBackupContext({ hosts: [remote], options });
-    const record = (): Promise<void> => Promise.resolve(abort.abort());
+    const record = (): Promise<void> => {
+      abort.abort();
+      return Promise.resolve();
+    };
     await expect(prometheus.backup({ ...run.context, signal: abort.signal, record }, unit)).rejects.toThrow();
     await run.cleanUp();
     expect(asked).toBe(false);

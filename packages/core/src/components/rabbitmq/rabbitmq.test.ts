@@ -120,8 +120,9 @@ describe('rabbitmq discover', () => {
 
   it('makes a problem of a host that hangs and keeps the answers of the others', async () => {
     const hanging = nodeHost('mq1', ['rabbit@mq1']);
-    hanging.run = (_command, { signal } = {}) =>
+    hanging.run = (_command, streamOptions) =>
       new Promise((_resolve, reject) => {
+        const signal = streamOptions?.signal;
         signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
       });
     const hosts = [hanging, nodeHost('mq2', ['rabbit@mq2'])];
