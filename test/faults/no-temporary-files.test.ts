@@ -14,7 +14,7 @@ const bigBytes = 96 * 1024 * 1024;
 
 /**
  * Leaves no room on a host: its directories are read-only except where PostgreSQL and logs live, and what lies in memory is full but for
- * what logins and locks need. (`/` itself cannot be made read-only while a log is open for writing, so each directory in it is.)
+ * what logins, locks and PostgreSQL's shared memory need. (`/` itself cannot be made read-only while a log is open for writing, so each directory in it is.)
  */
 const seal = `
 places=/run/sealed-places
@@ -28,7 +28,7 @@ for place in /var/lib/postgresql /var/log; do
   over --bind $place $place
   mount -o remount,bind,rw $place
 done
-for place in /tmp /var/tmp /dev/shm; do
+for place in /tmp /var/tmp; do
   over -t tmpfs -o size=4k,mode=1777 tmpfs $place
   head -c 4096 /dev/zero > $place/full
 done
@@ -73,7 +73,7 @@ it('spools nothing: a backup is complete where neither the hosts nor the control
   for (const host of hosts) {
     for (const place of ['/home/admin', '/var/lib', '/root'])
       await expect(onHost(host, 'touch', `${place}/file`)).rejects.toThrow('Read-only file system');
-    for (const place of ['/tmp', '/var/tmp', '/dev/shm', '/run'])
+    for (const place of ['/tmp', '/var/tmp', '/run'])
       await expect(onHost(host, 'dd', 'if=/dev/zero', `of=${place}/file`, 'bs=64k', 'count=2')).rejects.toThrow(
         'No space left on device',
       );

@@ -344,7 +344,12 @@ describe('a forwarded connection', () => {
 
   it('is refused with the name of the setting when sshd forbids it', async () => {
     const file = '/etc/ssh/sshd_config.d/20-lsbackup-test.conf';
-    const reload = (): Promise<unknown> => root.run({ argv: ['systemctl', 'reload', 'ssh'], become: 'root' });
+    // sshd starts itself anew and refuses connections meanwhile.
+    const untilListening = 'sleep 0.5; until (exec 3<>/dev/tcp/127.0.0.1/22) 2>/dev/null; do sleep 0.1; done';
+    const reload = async (): Promise<void> => {
+      await root.run({ argv: ['systemctl', 'reload', 'ssh'], become: 'root' });
+      await root.run({ argv: ['bash', '-c', untilListening] });
+    };
     await root.run(
       { argv: ['tee', file], become: 'root' },
       { input: Buffer.from('Match User plain\n  AllowTcpForwarding no\n') },
