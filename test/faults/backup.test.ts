@@ -3,7 +3,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { leftovers, shellOnHost } from '../support/cluster-host.js';
+import { shellOnHost, untilNothingIsLeft } from '../support/cluster-host.js';
 import {
   type JsonLine,
   jsonLines,
@@ -68,15 +68,6 @@ async function untilReading(run: Running, part: string, bytes = 1): Promise<void
     if (run.child.exitCode !== null) throw new Error(`the run ended before it read ${part}`);
     await sleep(20);
   }
-}
-
-async function untilNothingIsLeft(): Promise<void> {
-  for (let attempt = 0; attempt < 40; attempt += 1) {
-    const left = (await Promise.all(hosts.map(leftovers))).flat();
-    if (left.length === 0) return;
-    await sleep(500);
-  }
-  expect((await Promise.all(hosts.map(leftovers))).flat()).toEqual([]);
 }
 
 describe('one host of several', () => {
@@ -185,7 +176,7 @@ describe('a component', () => {
       ),
     ).toMatchObject({ status: 10 });
     expect(await lsbackup('verify', '-t', target, archive)).toMatchObject({ status: 0 });
-    await untilNothingIsLeft();
+    await untilNothingIsLeft(hosts);
   });
 });
 
@@ -203,7 +194,7 @@ describe('a run that is stopped', () => {
     expect(lines.filter(({ type }) => type === 'summary')).toHaveLength(1);
     expect(lines.at(-1)).toMatchObject({ type: 'exit', code: status });
     expect(await readdir(target)).toEqual([]);
-    await untilNothingIsLeft();
+    await untilNothingIsLeft(hosts);
   });
 
   it('by kill -9 publishes nothing, the hosts clean up by themselves, and the next run sweeps the target', async () => {
@@ -217,7 +208,7 @@ describe('a run that is stopped', () => {
       status: 0,
       stdout: expect.not.stringContaining('.tar.gz') as unknown,
     });
-    await untilNothingIsLeft();
+    await untilNothingIsLeft(hosts);
     expect(await lsbackup('-b', build, '-t', target, '--only', 'haproxy')).toMatchObject({ status: 0 });
     expect(await readdir(target)).toEqual([expect.stringMatching(/^lsbackup-build-.*\.tar\.gz$/)]);
   });
@@ -233,7 +224,7 @@ describe('a target', () => {
     } finally {
       await must('umount', target);
     }
-    await untilNothingIsLeft();
+    await untilNothingIsLeft(hosts);
   });
 
   it('that is read-only is 13, before any host is touched', async () => {

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { feedHost, leftovers, onHost, shellOnHost } from '../support/cluster-host.js';
+import { feedHost, onHost, shellOnHost, untilNothingIsLeft } from '../support/cluster-host.js';
 import { lsbackup, must, startLsbackup, temporaryDirectory } from '../support/lsbackup.js';
 
 jest.setTimeout(180_000);
@@ -42,7 +42,7 @@ describe('a run that is stopped leaves no snapshot of Prometheus', () => {
     run.child.kill('SIGTERM');
     await run.finished;
     expect(await namesOf('mon2')).toEqual([]);
-    expect([...(await leftovers('mon1')), ...(await leftovers('mon2'))]).toEqual([]);
+    await untilNothingIsLeft(['mon1', 'mon2']);
   });
 
   it('that it makes only when the run has been stopped', async () => {
@@ -62,7 +62,7 @@ describe('a run that is stopped leaves no snapshot of Prometheus', () => {
     await run.finished;
     await sleep(1000);
     expect(await namesOf('mon2')).toEqual([]);
-    expect(await leftovers('mon2')).toEqual([]);
+    await untilNothingIsLeft(['mon2']);
   });
 });
 
@@ -95,7 +95,7 @@ it('a Prometheus without the admin API gives its finished blocks', async () => {
     await feedHost('mon1', join(file, 'prometheus/mon1/tsdb.tar'), 'tar', '-xf', '-', '-C', '/root/tsdb');
     const listed = await onHost('mon1', 'promtool', 'tsdb', 'list', '/root/tsdb');
     for (const block of blocks.split('\n').filter(Boolean)) expect(listed).toContain(block);
-    expect(await leftovers('mon1')).toEqual([]);
+    await untilNothingIsLeft(['mon1']);
   } finally {
     await shellOnHost(
       'mon1',

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { containerOf } from '../cluster/cluster.mjs';
 import { must } from './lsbackup.js';
 
@@ -46,4 +47,15 @@ export async function leftovers(host: string): Promise<string[]> {
   const processes = await onHost(host, 'ps', '-e', '-o', 'args=');
   const ours = processes.split('\n').filter((line) => line.includes('lsbackup'));
   return [...files.split('\n'), ...timers.split('\n'), ...ours].filter(Boolean);
+}
+
+/** Waits for at most 20 seconds: what ends a cancelled command on its host takes 5 itself before it makes sure. Rejects with what is left. */
+export async function untilNothingIsLeft(hosts: readonly string[]): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const left = (await Promise.all(hosts.map(leftovers))).flat();
+    if (left.length === 0) return;
+    if (Date.now() > deadline) throw new Error(`left on hosts: ${left.join('\n')}`);
+    await sleep(500);
+  }
 }
