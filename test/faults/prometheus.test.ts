@@ -23,8 +23,9 @@ afterEach(async () => {
   await directory[Symbol.asyncDispose]();
 });
 
+/** Prometheus makes the directory with its first snapshot. */
 async function namesOf(host: string): Promise<string[]> {
-  return (await onHost(host, 'ls', '-1', snapshots)).split('\n').filter(Boolean);
+  return (await shellOnHost(host, `if [ -d ${snapshots} ]; then ls -1 ${snapshots}; fi`)).split('\n').filter(Boolean);
 }
 
 /** Waits until Prometheus answers: a busy machine takes its time to start it. */
