@@ -72,9 +72,9 @@ function addressOf(host) {
   return new RegExp(`^${host} ansible_host=(\\S+)`, 'm').exec(inventoryText())[1];
 }
 
-/** The command that people have now: everything but the name of the remote command. The cipher is the one that lsbackup negotiates. */
-export function sshCommand(host) {
-  return `ssh -i ${privateKey} -o UserKnownHostsFile=${knownHosts} -o StrictHostKeyChecking=yes -c aes128-gcm@openssh.com admin@${addressOf(host)}`;
+/** The command that people have now: everything but the name of the remote command, and options of ssh before that. */
+export function sshCommand(host, options = '') {
+  return `ssh -i ${privateKey} -o UserKnownHostsFile=${knownHosts} -o StrictHostKeyChecking=yes ${options} admin@${addressOf(host)}`;
 }
 
 /**

@@ -41,12 +41,18 @@ function markdown(rows, conditionsLine) {
     const { name, values, digits = 2 } = row;
     const number = (value) => value.toFixed(digits);
     const spread = `${number(Math.min(...values))} to ${number(Math.max(...values))}`;
-    const target = row.atMost !== undefined ? `at most ${row.atMost}` : `at least ${row.atLeast}`;
-    return `| ${name} | ${number(judged(row))} | ${spread} | ${target} | ${isMet(row) ? 'ok' : '**MISSED**'} |`;
+    // A | ends a cell even between backticks.
+    return `| ${name.replaceAll('|', '\\|')} | ${number(judged(row))} | ${spread} | ${verdict(row)} |`;
   });
   const details = [...new Set(rows.flatMap(({ detail }) => (detail === undefined ? [] : [`- ${detail}`])))];
   const table = ['| what | measured | min to max | target | |', '| --- | --- | --- | --- | --- |', ...lines];
   return [conditionsLine, '', ...table, '', ...details, ''].join('\n');
+}
+
+function verdict(row) {
+  if (!hasTarget(row)) return 'none |';
+  const target = row.atMost !== undefined ? `at most ${row.atMost}` : `at least ${row.atLeast}`;
+  return `${target} | ${isMet(row) ? 'ok' : '**MISSED**'}`;
 }
 
 /** The median of all rounds, unless the benchmark says what counts. */
@@ -54,7 +60,12 @@ function judged({ values, judged: value }) {
   return value ?? median(values);
 }
 
+function hasTarget({ atMost, atLeast }) {
+  return atMost !== undefined || atLeast !== undefined;
+}
+
 function isMet(row) {
+  if (!hasTarget(row)) return true;
   const value = judged(row);
   return row.atMost !== undefined ? value <= row.atMost : value >= row.atLeast;
 }

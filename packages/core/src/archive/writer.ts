@@ -19,7 +19,7 @@ export const defaultMemory = 128 * mebibyte;
 const rawShare = 48 / 128;
 const compressedShare = 32 / 128;
 const defaultChunkBytes = 4 * mebibyte;
-const defaultLevel = 5;
+const defaultLevel = 4;
 /** Enough to keep every core busy while one member is written; each one in flight costs up to twice a chunk. */
 const mostParallel = 4;
 
@@ -31,7 +31,7 @@ export interface ArchiveWriterOptions {
   readonly info: RestoreTextInfo;
   /** Bytes of the run's whole budget; 128 MiB unless set. Raw buffers get three eighths of it, compressed members a quarter. */
   readonly memory?: number;
-  /** gzip level; 5 unless set. */
+  /** gzip level; 4 unless set. */
   readonly level?: number;
   /** Content bytes of a part; 4 MiB unless set, a quarter of it when more than five streams run. At most 64 MiB. */
   readonly chunkBytes?: number;

@@ -111,7 +111,7 @@ export interface BackupContext<Options> {
    * so that the next run can remove it if this one is killed. `path` is removed as root with `rm -rf --one-file-system`.
    */
   record(host: Host, path: string): Promise<void>;
-  /** Streams one artifact into the archive; resolves when its last byte is in. One failure fails the unit. */
+  /** Streams one artifact into the archive; resolves when its last byte is in. One failure cancels the unit, unless the artifact is `alone`. */
   save(artifact: Artifact): Promise<SavedArtifact>;
   /** The same for several whose streams must all be open at once: all get their slots, or none is opened. */
   saveTogether(artifacts: readonly Artifact[]): Promise<readonly SavedArtifact[]>;

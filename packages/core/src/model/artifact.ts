@@ -16,6 +16,11 @@ export interface Artifact {
   readonly quiet?: number;
   /** Seconds for which the host may be held by this stream (a lock, a freeze). It gets credit first and fails at its limit. */
   readonly hold?: number;
+  /**
+   * It is of use without the unit's other artifacts, and they without it (one database of a server): its failure makes the unit partial and
+   * cancels nothing. `save` rejects all the same.
+   */
+  readonly alone?: boolean;
   /** Called once, when the stream has its slot and its buffers. The stream must error unless the command's exit gate has passed. */
   open(context: ArtifactOpen): Promise<Readable>;
 }

@@ -32,7 +32,7 @@ export interface Limits {
   readonly streamsPerHost?: number;
   /** Hosts being dialled at once; 16 unless set. */
   readonly dials?: number;
-  /** gzip level; 5 unless set. */
+  /** gzip level; 4 unless set. */
   readonly level?: number;
   /** Seconds the code of a cancelled unit has to end, and again its clean-ups together; 60 unless set. */
   readonly cleanUp?: number;

@@ -1,7 +1,7 @@
 import { access, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createArchiveWriter } from '../archive/writer.js';
 import type { BackupContext, ExpectedArtifact } from '../components/component.js';
@@ -134,6 +134,28 @@ describe('the scope of a unit', () => {
       });
       expect(outcome).toMatchObject({ status: 'partial', error: { code: 'INTERNAL' } });
       expect(outcome.artifacts).toHaveLength(1);
+    });
+  });
+
+  describe('an artifact that stands alone', () => {
+    const [first, second] = ['small/a/first', 'small/a/second'];
+    const both = [first, second].map((path) => ({ ...expected, path }));
+    const broken = { open: () => Promise.reject(new BackupError('SERVICE_ANSWER', 'this one is locked')) };
+    const content = { open: () => Promise.resolve(Readable.from([Buffer.from('abc')])) };
+
+    it.each([
+      ['takes nothing with it', true, { status: 'partial', saved: [second] }],
+      ['would take the others with it if it did not', false, { status: 'failed', saved: [] }],
+    ])('%s when it fails', async (_title, alone, { status, saved }) => {
+      const outcome = await outcomeOf(async (context) => {
+        await context.save({ ...artifact, ...broken, path: first, alone }).catch(() => undefined);
+        await context.save({ ...artifact, ...content, path: second });
+      }, both);
+      expect(outcome).toMatchObject({ status, error: { code: 'SERVICE_ANSWER' } });
+      expect(outcome.artifacts.map(({ path }) => path)).toEqual(saved);
+      expect(outcome.failed).toMatchObject(
+        both.filter(({ path }) => !saved.includes(path)).map(({ path }) => ({ path, reason: 'this one is locked' })),
+      );
     });
   });
 

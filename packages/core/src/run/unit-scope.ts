@@ -44,8 +44,8 @@ export interface UnitServices {
 }
 
 /**
- * Runs one unit's backup in a scope that the engine owns: the first failure cancels the unit's other streams, all of them are
- * drained, and only then do its clean-ups run, last registered first. Never rejects.
+ * Runs one unit's backup in a scope that the engine owns: the first failure (but of an artifact that stands alone) cancels the unit's other
+ * streams, all of them are drained, and only then do its clean-ups run, last registered first. Never rejects.
  */
 export async function runUnit(services: UnitServices, component: AnyComponent, unit: Unit): Promise<UnitOutcome> {
   const startedAt = new Date().toISOString();
@@ -110,9 +110,14 @@ class UnitScope {
   }
 
   #fail(error: unknown): void {
-    const failure = asBackupError(error, { component: this.#component.name });
-    this.#firstError ??= failure;
+    this.#firstError ??= asBackupError(error, { component: this.#component.name });
     this.#controller.abort(this.#firstError);
+  }
+
+  /** An artifact that stands alone takes nothing with it; the unit is not complete all the same. */
+  #failSave(error: unknown, { alone }: Pick<Artifact, 'alone'>): void {
+    if (alone === true) this.#firstError ??= asBackupError(error, { component: this.#component.name });
+    else this.#fail(error);
   }
 
   #context(): BackupContext<unknown> {
@@ -126,9 +131,9 @@ class UnitScope {
       remote: (host) => this.#services.remote(host),
       workspace: async (host) => (await this.#holding(host)).workspace(),
       record: async (host, path) => (await this.#holding(host)).record(path),
-      save: (artifact) => this.#track(this.#saveSingle(artifact)),
+      save: (artifact) => this.#track(this.#saveSingle(artifact), artifact),
       saveTogether: (artifacts) => this.#track(this.#saveAll(artifacts)),
-      saveBytes: (artifact, content) => this.#track(this.#saveBytes(artifact, content)),
+      saveBytes: (artifact, content) => this.#track(this.#saveBytes(artifact, content), artifact),
       gone: (path, evidence) => this.#markGone(path, evidence),
       defer: (cleanUp) => {
         this.#cleanUps.push(cleanUp);
@@ -146,8 +151,10 @@ class UnitScope {
    * Remembers a save until it has settled and makes its failure the unit's, whether or not anybody looks at the promise. What it returns
    * must go to the component as it is: a promise derived from it would be an unhandled rejection where nobody awaits it.
    */
-  #track<T>(work: Promise<T>): Promise<T> {
-    const watched = work.catch((error: unknown) => this.#fail(error)).finally(() => this.#pending.delete(watched));
+  #track<T>(work: Promise<T>, artifact: Pick<Artifact, 'alone'> = {}): Promise<T> {
+    const watched = work
+      .catch((error: unknown) => this.#failSave(error, artifact))
+      .finally(() => this.#pending.delete(watched));
     this.#pending.add(watched);
     return work;
   }
@@ -204,7 +211,7 @@ class UnitScope {
     }
   }
 
-  /** Writes one artifact and keeps what became of it. A failure cancels the unit's other streams at once. */
+  /** Writes one artifact and keeps what became of it. A failure cancels the unit's other streams at once, unless the artifact stands alone. */
   async #record(
     artifact: Omit<Artifact, 'open'>,
     write: (signal: AbortSignal, warn: (warning: Warning) => void) => Promise<WrittenArtifact>,
@@ -232,7 +239,7 @@ class UnitScope {
       const failure = asBackupError(error, { host: artifact.host, component: this.#component.name });
       this.#services.log.debug({ path: artifact.path, error: failure }, 'not saved');
       this.#recordFailure(artifact, failure);
-      this.#fail(failure);
+      this.#failSave(failure, artifact);
       throw failure;
     } finally {
       limit.clear();

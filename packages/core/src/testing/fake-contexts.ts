@@ -2,7 +2,7 @@ import { buffer } from 'node:stream/consumers';
 import type { Host } from '../cluster/cluster.js';
 import type { BackupContext, DiscoverContext, Unit } from '../components/component.js';
 import type { Artifact, SavedArtifact, Warning } from '../model/artifact.js';
-import { BackupError } from '../model/errors.js';
+import { asBackupError, BackupError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
 import { silentLogger } from '../model/logger.js';
 import type { RemoteHost } from '../remote/remote-host.js';
@@ -36,6 +36,8 @@ export interface FakeRun<Options> {
   readonly context: BackupContext<Options>;
   /** Content by path, each checked by its own format. */
   readonly saved: Map<string, Buffer>;
+  /** By path, why a save failed. */
+  readonly failed: Map<string, BackupError>;
   readonly gone: Map<string, string>;
   readonly warnings: Warning[];
   readonly recorded: string[];
@@ -47,17 +49,31 @@ export interface FakeRun<Options> {
 /** A backup context that keeps everything in memory. */
 export function fakeBackupContext<Options>({ hosts, options, signal }: FakeContextOptions<Options>): FakeRun<Options> {
   const saved = new Map<string, Buffer>();
+  const failed = new Map<string, BackupError>();
+  const stop = new AbortController();
   const gone = new Map<string, string>();
   const warnings: Warning[] = [];
   const recorded: string[] = [];
   const cleanUps: ((signal: AbortSignal) => Promise<void>)[] = [];
   let baseline: Json | undefined;
-  const ownSignal = signal ?? new AbortController().signal;
+  const ownSignal = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
   const warn = (warning: Warning): void => {
     warnings.push(warning);
   };
 
+  /** As the engine does, a failure cancels everything unless the artifact stands alone. */
   async function save(artifact: Artifact): Promise<SavedArtifact> {
+    try {
+      return await keep(artifact);
+    } catch (error) {
+      const failure = asBackupError(error);
+      failed.set(artifact.path, failure);
+      if (artifact.alone !== true) stop.abort(failure);
+      throw failure;
+    }
+  }
+
+  async function keep(artifact: Artifact): Promise<SavedArtifact> {
     const content = await buffer(await artifact.open({ signal: ownSignal, warn }));
     const check = artifact.format.check();
     check.write(content);
@@ -103,6 +119,7 @@ export function fakeBackupContext<Options>({ hosts, options, signal }: FakeConte
   return {
     context,
     saved,
+    failed,
     gone,
     warnings,
     recorded,

@@ -7,7 +7,10 @@ import { all, saveAllDatabases, type Work } from './databases.js';
 import type { PostgresqlOptions } from './options.js';
 import { globalsCommand } from './server.js';
 
-/** Saves roles, every database, and the configuration of every member. Databases that were created meanwhile are saved too. */
+/**
+ * Saves roles, every database, and the configuration of every member. Databases that were created meanwhile are saved too. Each is of use
+ * alone: a table that somebody keeps locked costs its own database only.
+ */
 export async function backup(context: BackupContext<PostgresqlOptions>, unit: Unit<PostgresqlFound>): Promise<void> {
   const { found } = unit;
   const host = context.host(found.server.host);
@@ -25,6 +28,7 @@ async function saveGlobals({ context, remote, found }: Work): Promise<void> {
     path: artifactPath(componentName, found.server.host, `${found.prefix}globals.sql`),
     format: sqlFormat,
     host: found.server.host,
+    alone: true,
     open: ({ signal }) => remote.read(command, { signal }),
   });
 }
@@ -34,12 +38,11 @@ async function saveConfiguration(
   { prefix, files }: PostgresqlFound['configurations'][number],
 ): Promise<void> {
   const remote = await context.remote(context.host(files.host));
-  await context.save(
-    tarArtifact({
-      path: configurationPath(files.host, prefix),
-      remote,
-      command: configurationCommand(remote, files),
-      size: files.bytes,
-    }),
-  );
+  const artifact = tarArtifact({
+    path: configurationPath(files.host, prefix),
+    remote,
+    command: configurationCommand(remote, files),
+    size: files.bytes,
+  });
+  await context.save({ ...artifact, alone: true });
 }

@@ -1,5 +1,6 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import { asBackupError, BackupError } from '../../model/errors.js';
+import type { Artifact } from '../../model/artifact.js';
 import type { Json } from '../../model/json.js';
 import { artifactPath, escapePiece } from '../../model/names.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
@@ -30,9 +31,10 @@ export interface Work {
   readonly options: PostgresqlOptions;
 }
 
-/** The databases that were dumped: where each is, and what a path holds. */
+/** The databases that were dumped: where each is, and what a path holds; and those that could not be, which the engine tells. */
 interface Dumped {
   readonly work: Work;
+  readonly failed: Set<number>;
   readonly byOid: Map<number, { readonly name: string; readonly path: string }>;
   readonly paths: Set<string>;
   readonly baselines: Map<string, Json>;
@@ -44,13 +46,14 @@ interface Dumped {
  * there could not be dumped, beside those of the dumps.
  */
 export async function saveAllDatabases(work: Work): Promise<Json> {
-  const dumped: Dumped = { work, byOid: new Map(), paths: new Set(), baselines: new Map() };
+  const dumped: Dumped = { work, failed: new Set(), byOid: new Map(), paths: new Set(), baselines: new Map() };
   const known = new Set(work.found.databases.map(({ oid }) => oid));
   await saveDatabases(dumped, work.found.databases);
   for (let round = 2; ; round += 1) {
     const listing = await listDatabases(work.remote, work.found.server, work.context.signal);
     const missing = listing.filter(
-      (database) => !dumped.byOid.has(database.oid) && skipReason(work, database) === undefined,
+      (database) =>
+        !dumped.byOid.has(database.oid) && !dumped.failed.has(database.oid) && skipReason(work, database) === undefined,
     );
     if (missing.length === 0 || round > maximumRounds) {
       refuseLoss(work, missing, known);
@@ -80,13 +83,13 @@ function refuseLoss({ context, found }: Work, missing: readonly Database[], know
 }
 
 /** Says of each planned database that is not at its planned path where it is. Nothing is called gone whose oid is still listed. */
-function settleExpected({ work, byOid, paths }: Dumped, listing: readonly Database[]): void {
+function settleExpected({ work, failed, byOid, paths }: Dumped, listing: readonly Database[]): void {
   const { context, found } = work;
   const { host } = found.server;
   for (const { name, oid } of found.databases) {
     const path = artifactPath(componentName, host, dumpName(found.prefix, name));
     const saved = byOid.get(oid);
-    if (saved?.path === path) continue;
+    if (saved?.path === path || failed.has(oid)) continue;
     const now = listing.find((database) => database.oid === oid);
     if (saved === undefined && now !== undefined)
       throw new BackupError(
@@ -139,7 +142,10 @@ async function saveDatabase(dumped: Dumped, database: FoundDatabase): Promise<vo
     session = await openSession(dumped.work, database.name);
   } catch (error) {
     const listing = await listDatabases(remote, found.server, context.signal);
-    if (listing.some(({ name, oid }) => name === database.name && oid === database.oid)) throw error;
+    if (listing.some(({ name, oid }) => name === database.name && oid === database.oid))
+      await saveAlone(dumped, database, {
+        open: () => Promise.reject(error instanceof Error ? error : new Error(String(error))),
+      });
     return;
   }
   await using held = session;
@@ -158,19 +164,14 @@ function openSession({ context, remote, found }: Work, database: string): Promis
 
 async function dump(dumped: Dumped, database: FoundDatabase, session: Session): Promise<void> {
   const { context, remote, found, options } = dumped.work;
-  const { host } = found.server;
   let summary: DumpSummary | undefined;
   let counted: Promise<Json> | undefined;
-  const { title, name, path } = freeName(dumped, database);
   const quiet = options.lock_wait_timeout + streamQuiet;
-  await context.save({
-    path,
-    ...(escapePiece(name) === name ? {} : { original: name }),
-    format: pgCustomFormat((seen) => {
-      summary = seen;
-    }),
-    host,
+  const saved = await saveAlone(dumped, database, {
     quiet,
+    seen: (seen) => {
+      summary = seen;
+    },
     open: async ({ signal }) => {
       const snapshot = await session.exportSnapshot();
       const request = { database: database.name, snapshot, lockWaitTimeout: options.lock_wait_timeout };
@@ -180,19 +181,46 @@ async function dump(dumped: Dumped, database: FoundDatabase, session: Session): 
       return stream;
     },
   });
-  dumped.byOid.set(database.oid, { name: database.name, path });
+  if (saved === undefined) return;
+  dumped.byOid.set(database.oid, { name: database.name, path: saved.path });
   const counts = await counted?.catch((error: unknown) => {
     context.warn({
       code: 'BASELINE_INCOMPLETE',
-      message: `${host}: database ${database.name} is saved, but counting it failed: ${asBackupError(error).message}`,
+      message: `${found.server.host}: database ${database.name} is saved, but counting it failed: ${asBackupError(error).message}`,
     });
     return {};
   });
-  dumped.baselines.set(title, {
+  dumped.baselines.set(saved.title, {
     ...(counts as Record<string, Json> | undefined),
     entries: summary?.entries ?? 0,
     dataEntries: summary?.dataEntries ?? 0,
   });
+}
+
+/** Saves one database's dump, or answers undefined: then the engine has its failure, and the other databases go on. */
+async function saveAlone(
+  dumped: Dumped,
+  database: FoundDatabase,
+  how: Pick<Artifact, 'open' | 'quiet'> & { readonly seen?: (summary: DumpSummary) => void },
+): Promise<{ readonly title: string; readonly path: string } | undefined> {
+  const { context, found } = dumped.work;
+  const { seen, ...stream } = how;
+  const { title, name, path } = freeName(dumped, database);
+  try {
+    await context.save({
+      path,
+      ...(escapePiece(name) === name ? {} : { original: name }),
+      format: pgCustomFormat(seen),
+      host: found.server.host,
+      alone: true,
+      ...stream,
+    });
+    return { title, path };
+  } catch {
+    context.signal.throwIfAborted();
+    dumped.failed.add(database.oid);
+    return undefined;
+  }
 }
 
 /** Takes the path of the database's name, or, where another database that had this name before is saved there, one with its oid. */

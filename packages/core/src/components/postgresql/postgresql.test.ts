@@ -520,33 +520,47 @@ describe('postgresql backup', () => {
     ).rejects.toMatchObject({ code: 'COMMAND_TIMEOUT', message: expect.stringContaining('database app') });
   });
 
-  it('fails when a database that is still listed cannot be connected to', async () => {
-    const remote = databaseHost({ databases: [database('postgres'), database('app')] });
-    const unit = onlyUnit(await postgresql.discover(fakeDiscoverContext({ hosts: [remote], options })));
-    remote.answer(/\/psql .*'app'$/, { status: 2, stderr: 'FATAL: sorry, too many clients already' });
-    const run = fakeBackupContext({ hosts: [remote], options });
-    await expect(postgresql.backup(run.context, unit)).rejects.toMatchObject({
-      code: 'COMMAND_FAILED',
-      message: expect.stringContaining('too many clients'),
-    });
-    expect(run.gone.size).toBe(0);
-    expect(run.saved.has('postgresql/db1/database-postgres.dump')).toBe(true);
-  });
+  describe('where one database fails', () => {
+    const app = 'postgresql/db1/database-app.dump';
+    const others = ['postgresql/db1/database-postgres.dump', 'postgresql/db1/globals.sql'];
 
-  it.each([
-    ['is cut', { stdout: dump.subarray(0, dump.length - 40) }, 'FORMAT_INVALID'],
-    [
-      'ends with an error',
-      { stdout: dump, status: 1, stderr: 'pg_dump: error: canceling statement due to lock timeout' },
-      'COMMAND_FAILED',
-    ],
-  ])('fails when a dump %s', async (_title, answer, code) => {
-    const remote = databaseHost({ databases: [database('postgres')] });
-    const unit = onlyUnit(await postgresql.discover(fakeDiscoverContext({ hosts: [remote], options })));
-    remote.answer(/\/pg_dump /, answer);
-    await expect(
-      postgresql.backup(fakeBackupContext({ hosts: [remote], options }).context, unit),
-    ).rejects.toMatchObject({ code });
+    it.each([
+      [
+        'cannot be connected to',
+        /\/psql .*'app'$/,
+        { status: 2, stderr: 'FATAL: sorry, too many clients already' },
+        { code: 'COMMAND_FAILED', message: expect.stringContaining('too many clients') },
+      ],
+      ['is cut', /\/pg_dump .*'app'$/, { stdout: dump.subarray(0, dump.length - 40) }, { code: 'FORMAT_INVALID' }],
+      [
+        'has a table that is locked for too long',
+        /\/pg_dump .*'app'$/,
+        { stdout: dump, status: 1, stderr: 'pg_dump: error: canceling statement due to lock timeout' },
+        { code: 'COMMAND_FAILED', message: expect.stringContaining('lock timeout') },
+      ],
+    ])('saves the others: it %s', async (_title, command, answer, error) => {
+      const remote = databaseHost({ databases: [database('app'), database('postgres')] });
+      const unit = onlyUnit(await postgresql.discover(fakeDiscoverContext({ hosts: [remote], options })));
+      remote.answer(command, answer);
+      const run = fakeBackupContext({ hosts: [remote], options });
+      await postgresql.backup(run.context, unit);
+      expect([...run.failed.keys()]).toEqual([app]);
+      expect(run.failed.get(app)).toMatchObject(error);
+      expect([...run.saved.keys()]).toEqual(expect.arrayContaining(others));
+      expect(run.gone.size).toBe(0);
+      expect(run.context.signal.aborted).toBe(false);
+      expect(run.baseline()).toMatchObject({ databases: { postgres: {} } });
+    });
+
+    it('saves them too when the roles cannot be dumped', async () => {
+      const remote = databaseHost({ databases: [database('app')] });
+      const unit = onlyUnit(await postgresql.discover(fakeDiscoverContext({ hosts: [remote], options })));
+      remote.answer(/\/pg_dumpall /, { status: 1, stderr: 'permission denied for table pg_authid' });
+      const run = fakeBackupContext({ hosts: [remote], options });
+      await expect(postgresql.backup(run.context, unit)).rejects.toMatchObject({ code: 'COMMAND_FAILED' });
+      expect([...run.failed.keys()]).toEqual(['postgresql/db1/globals.sql']);
+      expect([...run.saved.keys()]).toContain(app);
+    });
   });
 });
 
