@@ -138,6 +138,33 @@ describe('a component', () => {
     }
   });
 
+  it('PostgreSQL with a table that somebody keeps locked loses that database only, and says which', async () => {
+    const sql = (database: string, text: string): string =>
+      `runuser -u postgres -- psql -q -d ${database} -c '${text}'`;
+    await shellOnHost('db1', `${sql('postgres', 'CREATE DATABASE locked')} && ${sql('locked', 'CREATE TABLE t ()')}`);
+    const hold = sql('locked', 'BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(120)');
+    await shellOnHost('db1', `systemd-run --quiet --unit=lsbackup-test-lock ${hold}`);
+    const isLocked = `SELECT 1 / count(*) FROM pg_locks WHERE locktype = $$relation$$ AND mode = $$AccessExclusiveLock$$ AND granted`;
+    try {
+      await shellOnHost('db1', `for try in $(seq 50); do ${sql('locked', isLocked)} && exit; sleep 0.1; done; exit 1`);
+      const options = ['--only', 'postgresql', '--set', 'postgresql.lock_wait_timeout=2', '--json'];
+      const run = await lsbackup('-b', build, '-t', target, ...options);
+      expect(run.status).toBe(3);
+      const [archive = ''] = await readdir(target);
+      const shown = await lsbackup('show', '-t', target, archive, '--json');
+      const { failed, artifacts } = (JSON.parse(shown.stdout) as { metadata: Record<string, { path: string }[]> })
+        .metadata;
+      expect(failed).toMatchObject([
+        { path: 'postgresql/db1/database-locked.dump', reason: expect.stringContaining('LOCK TABLE public.t') as unknown },
+      ]);
+      expect(artifacts?.map(({ path }) => path)).toEqual(
+        expect.arrayContaining(['database-shop.dump', 'globals.sql'].map((name) => `postgresql/db1/${name}`)),
+      );
+    } finally {
+      await shellOnHost('db1', `systemctl stop lsbackup-test-lock; ${sql('postgres', 'DROP DATABASE locked (FORCE)')}`);
+    }
+  });
+
   it('whose connection is cut in the middle of a dump is partial, and nobody can take the pieces for a dump', async () => {
     const run = startLsbackup(['-b', build, '-t', target, '--only', 'postgresql,haproxy', '--json']);
     // Three chunks of 4 MiB and the buffers behind them: some parts are in the archive by then.

@@ -1,9 +1,10 @@
+import type { TarSummary } from '../formats/tar.js';
+import type { Artifact, Warning } from '../model/artifact.js';
 import { BackupError } from '../model/errors.js';
 import type { Command, RemoteHost, TarPolicy } from '../remote/remote-host.js';
-import type { Warning } from '../model/artifact.js';
 import { followLinks } from './links.js';
 import { lookAt, tarNames } from './paths.js';
-import { tarCommand, tarSupport, type TarOption } from './tar.js';
+import { tarArtifact, tarCommand, tarSupport, type TarOption } from './tar.js';
 
 /** Files of one host that go into one tar, as discover found them. Plain data for a unit's `found`. */
 export type FoundFiles = Readonly<{
@@ -78,30 +79,38 @@ export async function findFiles(
   return { files, missing, warnings: followed.warnings };
 }
 
-/** The command that streams them as a tar, all names in its arguments. */
-export function filesCommand(remote: RemoteHost, files: FoundFiles, policy: TarPolicy): Command {
-  const { support, names, excluded } = files;
-  return tarCommand({ flavour: remote.facts.tar, support, directory: '/', names, excluded }, policy);
-}
-
-/** A command with what it has to be given on standard input. */
-export interface FilesStream {
-  readonly command: Command;
-  readonly input: Uint8Array | undefined;
-}
-
 /** More names than this go by standard input: they may not fit into a command line. */
 const maximumNameBytes = 32 * 1024;
 
-/**
- * As filesCommand, for any number of names: GNU tar reads a long list from standard input. Such a command has no lifeline; it ends
- * when it can no longer write its output.
- */
-export function filesStream(remote: RemoteHost, files: FoundFiles, policy: TarPolicy): FilesStream {
-  const list = Buffer.from(files.names.map((name) => `${name}\0`).join(''));
-  if (remote.facts.tar !== 'gnu' || list.length <= maximumNameBytes)
-    return { command: filesCommand(remote, files, policy), input: undefined };
+/** GNU tar reads a long list of names from standard input; such a command has no lifeline, it ends when it can no longer write its output. */
+function namesInput(remote: RemoteHost, { names }: FoundFiles): Uint8Array | undefined {
+  const list = Buffer.from(names.map((name) => `${name}\0`).join(''));
+  return remote.facts.tar !== 'gnu' || list.length <= maximumNameBytes ? undefined : list;
+}
+
+/** The command that streams them as a tar, as a plan shows it: where the names come from standard input it does not have them. */
+export function filesCommand(remote: RemoteHost, files: FoundFiles, policy: TarPolicy): Command {
   const { support, names, excluded } = files;
-  const request = { flavour: remote.facts.tar, support, directory: '/', names, excluded, namesFromInput: true };
-  return { command: tarCommand(request, policy), input: list };
+  const namesFromInput = namesInput(remote, files) !== undefined;
+  return tarCommand({ flavour: remote.facts.tar, support, directory: '/', names, excluded, namesFromInput }, policy);
+}
+
+export interface FilesArtifact {
+  readonly path: string;
+  readonly remote: RemoteHost;
+  readonly files: FoundFiles;
+  readonly policy: TarPolicy;
+  readonly onEnd?: (summary: Readonly<TarSummary>) => void;
+}
+
+/** The files as one tar artifact. */
+export function filesArtifact({ path, remote, files, policy, onEnd }: FilesArtifact): Artifact {
+  return tarArtifact({
+    path,
+    remote,
+    command: filesCommand(remote, files, policy),
+    input: namesInput(remote, files),
+    size: files.bytes,
+    ...(onEnd === undefined ? {} : { onEnd }),
+  });
 }

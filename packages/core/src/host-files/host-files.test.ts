@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FakeHost, runHere } from '../testing/fake-host.js';
 import type { Command, StreamOptions } from '../remote/remote-host.js';
-import { filesStream, findFiles } from './found-files.js';
+import { filesArtifact, findFiles } from './found-files.js';
 import { absolutePath, batches, lookAt, pathList, tarNames } from './paths.js';
 import { tarArguments, tarArtifact, tarCommand, tarSupport } from './tar.js';
 
@@ -82,8 +82,8 @@ class ListeningHost extends FakeHost {
 async function archived(paths: readonly string[]): Promise<{ names: readonly string[]; warnings: readonly string[] }> {
   const remote = new ListeningHost({ rules: [{ argv: /./, answer: runHere }] });
   const { files, warnings } = await findFiles(remote, { service: 'x', paths, signal });
-  const stream = filesStream(remote, files, { mayChange: false, mayVanish: false });
-  const artifact = tarArtifact({ path: 'x/host1/x.tar', remote, ...stream });
+  const policy = { mayChange: false, mayVanish: false };
+  const artifact = filesArtifact({ path: 'x/host1/x.tar', remote, files, policy });
   const content = await buffer(await artifact.open({ signal, warn: () => undefined }));
   const listing = execFileSync('tar', ['-tf', '-'], { input: content, maxBuffer: 1 << 26 }).toString();
   return {

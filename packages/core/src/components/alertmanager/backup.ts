@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { jsonFormat } from '../../formats/json.js';
-import { tarArtifact } from '../../host-files/tar.js';
+import { filesArtifact } from '../../host-files/found-files.js';
 import { askBody, parseBody } from '../../host-services/http-service.js';
 import type { BackupContext, Unit } from '../component.js';
-import { filesPath, readStatus, silencesFile, silencesPath, stateCommand, type AlertmanagerFound } from './discover.js';
+import { filesPath, filesPolicy, readStatus, silencesFile, silencesPath, type AlertmanagerFound } from './discover.js';
 import type { AlertmanagerOptions } from './options.js';
 
 const maximumSilences = 64 * 1024 * 1024;
@@ -20,11 +20,11 @@ export async function backup(
   const remote = await context.remote(host);
   let entries = 0;
   await context.save(
-    tarArtifact({
+    filesArtifact({
       path: filesPath(host.name),
       remote,
-      command: stateCommand(remote, found.files),
-      size: found.files.bytes,
+      files: found.files,
+      policy: filesPolicy,
       onEnd: (summary) => {
         entries = summary.entries;
       },

@@ -7,7 +7,7 @@ import { filesCommand, findFiles, type FoundFiles } from '../../host-files/found
 import type { Warning } from '../../model/artifact.js';
 import { asBackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
-import type { Command, RemoteHost } from '../../remote/remote-host.js';
+import type { RemoteHost, TarPolicy } from '../../remote/remote-host.js';
 import type { DiscoverContext, Discovery, ExpectedArtifact, Unit } from '../component.js';
 import { readServiceConfiguration } from '../monitoring-configuration.js';
 import { discoverEachHost, type HostAnswer } from '../each-host.js';
@@ -31,8 +31,8 @@ export type AlertmanagerFound = Readonly<{
 
 /** One unit per host that has one; a host without is absent, with what was looked for. */
 export function discover(context: DiscoverContext<AlertmanagerOptions>): Promise<Discovery<AlertmanagerFound>> {
-  return discoverEachHost(componentName, context, (remote, host) =>
-    discoverHost(remote, context.optionsFor(host), context.signal),
+  return discoverEachHost(componentName, context, (remote, host, signal) =>
+    discoverHost(remote, context.optionsFor(host), signal),
   );
 }
 
@@ -48,7 +48,7 @@ async function discoverHost(
   const configuration = await readServiceConfiguration(remote, { service, flags, signal });
   const storage = pathFlag(flags, 'storage.path', service) ?? `${service.workingDirectory}/data`;
   const paths = [...configuration.paths, ...stateFiles.map((name) => `${storage}/${name}`)];
-  const { files } = await findFiles(remote, { service: 'Alertmanager', paths, signal });
+  const { files, warnings } = await findFiles(remote, { service: 'Alertmanager', paths, signal });
   const endpoint = endpointOf(flags, options, { port: defaultPort, tls: configuration.tls });
   const status = await askStatus(remote, { endpoint, options, signal });
   // One that runs and does not answer has silences in memory, so they stay expected and the unit cannot end complete without them.
@@ -56,7 +56,8 @@ async function discoverHost(
   const found: AlertmanagerFound = { silences, endpoint, files };
   const version = typeof status === 'string' ? undefined : status.versionInfo.version;
   const identity = { configFile: configuration.configFile ?? null, storage };
-  return { unit: unitOf(remote, { service, found, version, identity, warnings: warningsOf(remote, service, status) }) };
+  const unit = { service, found, version, identity, warnings: [...warnings, ...warningsOf(remote, service, status)] };
+  return { unit: unitOf(remote, unit) };
 }
 
 const statusSchema = z.object({
@@ -143,9 +144,7 @@ export function silencesFile(host: string): string {
 }
 
 /** State files are replaced by rename, which tar reports as a change of the old file; what it read is whole. */
-export function stateCommand(remote: RemoteHost, files: FoundFiles): Command {
-  return filesCommand(remote, files, { mayChange: true, mayVanish: false });
-}
+export const filesPolicy: TarPolicy = { mayChange: true, mayVanish: false };
 
 function expectedArtifacts(remote: RemoteHost, found: AlertmanagerFound): readonly ExpectedArtifact[] {
   const host = remote.host.name;
@@ -154,7 +153,7 @@ function expectedArtifacts(remote: RemoteHost, found: AlertmanagerFound): readon
     path: filesPath(host),
     host,
     size: found.files.bytes,
-    commands: [describeCommand(remote, stateCommand(remote, found.files))],
+    commands: [describeCommand(remote, filesCommand(remote, found.files, filesPolicy))],
   };
   if (!found.silences) return [files];
   const url = `${endpoint.tls ? 'https' : 'http'}://${endpoint.host}:${String(endpoint.port)}${endpoint.prefix}${silencesPath}`;

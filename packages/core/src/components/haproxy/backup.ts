@@ -1,6 +1,6 @@
-import { tarArtifact } from '../../host-files/tar.js';
+import { filesArtifact } from '../../host-files/found-files.js';
 import type { BackupContext, Unit } from '../component.js';
-import { archiveStream, archivePath, type HaproxyFound } from './discover.js';
+import { archivePath, filesPolicy, type HaproxyFound } from './discover.js';
 import type { HaproxyOptions } from './options.js';
 
 /** Saves one tar per host with everything discover found. */
@@ -9,11 +9,11 @@ export async function backup(context: BackupContext<HaproxyOptions>, unit: Unit<
   const remote = await context.remote(context.host(unit.hosts[0] ?? ''));
   let entries = 0;
   await context.save(
-    tarArtifact({
+    filesArtifact({
       path: archivePath(remote),
       remote,
-      ...archiveStream(remote, found.files),
-      size: found.files.bytes,
+      files: found.files,
+      policy: filesPolicy,
       onEnd: (summary) => {
         entries = summary.entries;
       },

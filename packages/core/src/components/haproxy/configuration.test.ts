@@ -100,6 +100,7 @@ listen l
     ['filter spoe engine e config /x', '/x'],
     ['http-request return lf-file /x', '/x'],
     ['http-request set-var(txn.a) src,map_ip(/x,none)', '/x'],
+    ['use_backend %[src,map("/x y.map")]', '/x y.map'],
     ['tcp-request connection reject if { src -f /x }', '/x'],
     ['server-state-file /x', '/x'],
   ])('knows %s', (line, path) => {

@@ -93,8 +93,8 @@ const onlyOn: readonly { readonly first: RegExp; readonly words: ReadonlyMap<str
   { first: /^filter$/, words: new Map([['config', 'working']]) },
 ];
 const functions = [
-  /\bmap(?:_\w+)?\(\s*([^,)\s]+)/g,
-  /\bjwt_verify\w*\([^,()]*,\s*(?!(?:proc|sess|txn|req|res|check)\.)([^,)\s]+)/g,
+  /\bmap(?:_\w+)?\(\s*([^,)]*[^,)\s])/g,
+  /\bjwt_verify\w*\([^,()]*,\s*(?!(?:proc|sess|txn|req|res|check)\.)([^,)]*[^,)\s])/g,
 ];
 const sectionKeyword = /^(?:frontend|backend|listen)$/;
 

@@ -1,9 +1,9 @@
 import { describeCommand } from '../../host-services/describe-command.js';
 import { findServices, type Service } from '../../host-services/systemd.js';
-import { filesStream, findFiles, type FilesStream, type FoundFiles } from '../../host-files/found-files.js';
+import { filesCommand, findFiles, type FoundFiles } from '../../host-files/found-files.js';
 import type { Warning } from '../../model/artifact.js';
 import { artifactPath } from '../../model/names.js';
-import type { Command, RemoteHost } from '../../remote/remote-host.js';
+import type { Command, RemoteHost, TarPolicy } from '../../remote/remote-host.js';
 import type { DiscoverContext, Discovery, Unit } from '../component.js';
 import { discoverEachHost } from '../each-host.js';
 import type { Sections } from './configuration.js';
@@ -30,8 +30,8 @@ const usualPaths = [
 
 /** One unit per host: each load balancer has its own configuration. */
 export function discover(context: DiscoverContext<HaproxyOptions>): Promise<Discovery<HaproxyFound>> {
-  return discoverEachHost(componentName, context, async (remote, host) => ({
-    unit: await discoverHost(remote, context.optionsFor(host), context.signal),
+  return discoverEachHost(componentName, context, async (remote, host, signal) => ({
+    unit: await discoverHost(remote, context.optionsFor(host), signal),
   }));
 }
 
@@ -73,7 +73,7 @@ async function discoverHost(
         path: archivePath(remote),
         host: remote.host.name,
         size: files.bytes,
-        commands: [describeCommand(remote, archiveStream(remote, files).command)],
+        commands: [describeCommand(remote, filesCommand(remote, files, filesPolicy))],
       },
     ],
     warnings: [
@@ -91,9 +91,7 @@ export function archivePath(remote: RemoteHost): string {
 }
 
 /** Configuration files do not change by themselves: one that does while it is read is torn, and fails the artifact. */
-export function archiveStream(remote: RemoteHost, files: FoundFiles): FilesStream {
-  return filesStream(remote, files, { mayChange: false, mayVanish: false });
-}
+export const filesPolicy: TarPolicy = { mayChange: false, mayVanish: false };
 
 type CommandLine = Pick<Service, 'arguments' | 'workingDirectory'>;
 

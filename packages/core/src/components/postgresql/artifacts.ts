@@ -1,6 +1,6 @@
-import { filesCommand, type FoundFiles } from '../../host-files/found-files.js';
+import type { FoundFiles } from '../../host-files/found-files.js';
 import { artifactPath } from '../../model/names.js';
-import type { Command, RemoteHost } from '../../remote/remote-host.js';
+import type { TarPolicy } from '../../remote/remote-host.js';
 import type { ServerFacts } from './facts.js';
 import type { Server } from './server.js';
 
@@ -29,9 +29,7 @@ export function configurationPath(host: string, prefix: string): string {
 }
 
 /** A configuration file that changes while it is read is torn, and fails the artifact. */
-export function configurationCommand(remote: RemoteHost, configuration: FoundFiles): Command {
-  return filesCommand(remote, configuration, { mayChange: false, mayVanish: false });
-}
+export const configurationPolicy: TarPolicy = { mayChange: false, mayVanish: false };
 
 /** Beside the files the server itself names: what it always has in the data directory, and what stands around it. */
 export function configurationPaths(

@@ -1,8 +1,8 @@
 import { sqlFormat } from '../../formats/sql.js';
-import { tarArtifact } from '../../host-files/tar.js';
+import { filesArtifact } from '../../host-files/found-files.js';
 import { artifactPath } from '../../model/names.js';
 import type { BackupContext, Unit } from '../component.js';
-import { componentName, configurationCommand, configurationPath, type PostgresqlFound } from './artifacts.js';
+import { componentName, configurationPath, configurationPolicy, type PostgresqlFound } from './artifacts.js';
 import { all, saveAllDatabases, type Work } from './databases.js';
 import type { PostgresqlOptions } from './options.js';
 import { globalsCommand } from './server.js';
@@ -38,11 +38,6 @@ async function saveConfiguration(
   { prefix, files }: PostgresqlFound['configurations'][number],
 ): Promise<void> {
   const remote = await context.remote(context.host(files.host));
-  const artifact = tarArtifact({
-    path: configurationPath(files.host, prefix),
-    remote,
-    command: configurationCommand(remote, files),
-    size: files.bytes,
-  });
-  await context.save({ ...artifact, alone: true });
+  const path = configurationPath(files.host, prefix);
+  await context.save({ ...filesArtifact({ path, remote, files, policy: configurationPolicy }), alone: true });
 }

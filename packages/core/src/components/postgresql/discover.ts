@@ -1,5 +1,5 @@
 import { describeCommand } from '../../host-services/describe-command.js';
-import { findFiles, type FoundFiles } from '../../host-files/found-files.js';
+import { filesCommand, findFiles, type FoundFiles } from '../../host-files/found-files.js';
 import type { Host } from '../../cluster/cluster.js';
 import type { Warning } from '../../model/artifact.js';
 import { abortError, BackupError } from '../../model/errors.js';
@@ -9,7 +9,7 @@ import type { DiscoverContext, Discovery, ExpectedArtifact, Problem, Unit } from
 import { hostProblem } from '../each-host.js';
 import {
   componentName,
-  configurationCommand,
+  configurationPolicy,
   configurationPath,
   configurationPaths,
   dumpName,
@@ -25,6 +25,7 @@ interface Member {
   readonly server: Server;
   readonly facts: ServerFacts;
   readonly configuration: FoundFiles;
+  readonly warnings: readonly Warning[];
   readonly options: PostgresqlOptions;
   readonly prefix: string;
 }
@@ -105,12 +106,13 @@ async function askServer(
   signal: AbortSignal,
 ): Promise<Member> {
   const facts = await readFacts(remote, server, signal);
-  const { files } = await findFiles(remote, {
+  const { files, warnings } = await findFiles(remote, {
     service: 'PostgreSQL',
     paths: configurationPaths(server, facts),
     signal,
   });
-  return { remote, server, facts, configuration: files, options, prefix: several ? `${String(server.port)}-` : '' };
+  const prefix = several ? `${String(server.port)}-` : '';
+  return { remote, server, facts, configuration: files, warnings, options, prefix };
 }
 
 function toUnit(members: readonly Member[]): { readonly unit: Unit<PostgresqlFound> } | { readonly problem: Problem } {
@@ -183,7 +185,7 @@ function unitOf(name: string, primary: Member, members: readonly Member[]): Unit
       ...dumped.map((database) => expectedDump(primary, database)),
       ...members.map((member) => expectedConfiguration(member)),
     ],
-    warnings: warningsOf(primary),
+    warnings: [...members.flatMap(({ warnings }) => warnings), ...warningsOf(primary)],
     found,
   };
 }
@@ -208,7 +210,7 @@ function expectedConfiguration({ remote, configuration, prefix }: Member): Expec
     path: configurationPath(configuration.host, prefix),
     host: configuration.host,
     size: configuration.bytes,
-    commands: [describeCommand(remote, configurationCommand(remote, configuration))],
+    commands: [describeCommand(remote, filesCommand(remote, configuration, configurationPolicy))],
   };
 }
 

@@ -3,7 +3,7 @@ import type { Endpoint } from '../../host-services/http-service.js';
 import { filesCommand, type FoundFiles } from '../../host-files/found-files.js';
 import { tarCommand } from '../../host-files/tar.js';
 import { artifactPath } from '../../model/names.js';
-import type { Command, RemoteHost } from '../../remote/remote-host.js';
+import type { Command, RemoteHost, TarPolicy } from '../../remote/remote-host.js';
 import type { ExpectedArtifact } from '../component.js';
 import { snapshotPath, targetsPath } from './api.js';
 import { linkBlocksCommand } from './blocks.js';
@@ -37,9 +37,7 @@ export function targetsFile(host: string): string {
 }
 
 /** Files that service discovery reads may be rewritten at any time. */
-export function configurationCommand(remote: RemoteHost, files: FoundFiles): Command {
-  return filesCommand(remote, files, { mayChange: true, mayVanish: false });
-}
+export const configurationPolicy: TarPolicy = { mayChange: true, mayVanish: false };
 
 /** Blocks never change, but tar takes a change of their link count for one. Nothing may vanish from a tree of our own. */
 export function storeCommand(remote: RemoteHost, { support }: Pick<FoundFiles, 'support'>, directory: string): Command {
@@ -68,7 +66,7 @@ export function expectedArtifacts(
       path: configurationPath(host),
       host,
       size: found.files.bytes,
-      commands: [describeCommand(remote, configurationCommand(remote, found.files))],
+      commands: [describeCommand(remote, filesCommand(remote, found.files, configurationPolicy))],
     },
     { path: targetsFile(host), host, commands: [`GET ${base}${targetsPath}`] },
     {

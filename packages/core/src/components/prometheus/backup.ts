@@ -1,4 +1,5 @@
 import { jsonFormat } from '../../formats/json.js';
+import { filesArtifact } from '../../host-files/found-files.js';
 import { tarArtifact } from '../../host-files/tar.js';
 import { askBody, parseBody } from '../../host-services/http-service.js';
 import { BackupError } from '../../model/errors.js';
@@ -6,8 +7,8 @@ import type { BackupContext, Unit } from '../component.js';
 import { readHeadSeries, targetsAnswer, targetsPath } from './api.js';
 import { blocksBaseline, linkBlocksCommand, listBlocks, removeCommand } from './blocks.js';
 import {
-  configurationCommand,
   configurationPath,
+  configurationPolicy,
   storeCommand,
   storePath,
   targetsFile,
@@ -53,11 +54,11 @@ export async function backup(context: Context, unit: Unit<PrometheusFound>): Pro
 
 async function saveConfiguration({ context, host, remote, found }: Work): Promise<void> {
   await context.save(
-    tarArtifact({
+    filesArtifact({
       path: configurationPath(host.name),
       remote,
-      command: configurationCommand(remote, found.files),
-      size: found.files.bytes,
+      files: found.files,
+      policy: configurationPolicy,
     }),
   );
 }

@@ -17,8 +17,8 @@ const defaultPort = 9090;
 
 /** One unit per host: servers of a pair scrape for themselves, so their stores differ. */
 export function discover(context: DiscoverContext<PrometheusOptions>): Promise<Discovery<PrometheusFound>> {
-  return discoverEachHost(componentName, context, async (remote, host) => ({
-    unit: await discoverHost(remote, context.optionsFor(host), context.signal),
+  return discoverEachHost(componentName, context, async (remote, host, signal) => ({
+    unit: await discoverHost(remote, context.optionsFor(host), signal),
   }));
 }
 
@@ -46,7 +46,7 @@ async function discoverHost(
   const dataDirectory = pathFlag(running.flags, 'storage.tsdb.path', service) ?? `${service.workingDirectory}/data`;
   const store = await lookStore(remote, dataDirectory, signal);
   const paths = configuration.paths.filter((path) => !isInside(dataDirectory, path));
-  const { files } = await findFiles(remote, { service: 'Prometheus', paths, signal });
+  const { files, warnings } = await findFiles(remote, { service: 'Prometheus', paths, signal });
   const method =
     running.down !== ''
       ? 'none'
@@ -61,7 +61,8 @@ async function discoverHost(
     files,
     down: running.down,
   };
-  return unitOf(remote, { service, found, store, configFile: configuration.configFile });
+  const unit = unitOf(remote, { service, found, store, configFile: configuration.configFile });
+  return { ...unit, warnings: [...unit.warnings, ...warnings] };
 }
 
 async function askRunning(

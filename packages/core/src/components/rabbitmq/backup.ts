@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { jsonFormat } from '../../formats/json.js';
-import { tarArtifact } from '../../host-files/tar.js';
+import { filesArtifact } from '../../host-files/found-files.js';
 import { asBackupError } from '../../model/errors.js';
 import type { BackupContext, Unit } from '../component.js';
 import { definitionsBaseline } from './definitions.js';
-import { configurationCommand, configurationPath, definitionsPath, type RabbitmqFound } from './discover.js';
+import { configurationPath, configurationPolicy, definitionsPath, type RabbitmqFound } from './discover.js';
 import { exportCommand } from './node.js';
 import type { RabbitmqOptions } from './options.js';
 
@@ -54,11 +54,11 @@ async function saveConfiguration(
 ): Promise<void> {
   const remote = await context.remote(context.host(configuration.host));
   await context.save(
-    tarArtifact({
+    filesArtifact({
       path: configurationPath(configuration.host),
       remote,
-      command: configurationCommand(remote, configuration),
-      size: configuration.bytes,
+      files: configuration,
+      policy: configurationPolicy,
     }),
   );
 }

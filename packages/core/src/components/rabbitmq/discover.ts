@@ -5,7 +5,7 @@ import { filesCommand, findFiles, type FoundFiles } from '../../host-files/found
 import type { Warning } from '../../model/artifact.js';
 import { abortError, BackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
-import type { Command, RemoteHost } from '../../remote/remote-host.js';
+import type { RemoteHost, TarPolicy } from '../../remote/remote-host.js';
 import type { DiscoverContext, Discovery, Problem, Unit } from '../component.js';
 import { hostProblem } from '../each-host.js';
 import { exportCommand, readCluster, readStatus, type ClusterStatus, type NodeStatus } from './node.js';
@@ -29,6 +29,7 @@ interface Member {
   readonly status: NodeStatus;
   readonly node: string;
   readonly configuration: FoundFiles;
+  readonly warnings: readonly Warning[];
 }
 
 /** Seconds for all questions to one host. Less than all hosts together may take, so that a host which hangs does not cost the answers of the others. */
@@ -88,7 +89,7 @@ async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: A
   ]);
   requireExport(remote, status);
   const certificates = await readCertificatePaths(remote, status.config_files, signal);
-  const { files } = await findFiles(remote, {
+  const { files, warnings } = await findFiles(remote, {
     service: 'RabbitMQ',
     paths: [...configurationPaths(status), ...certificates, ...(services[0]?.files ?? [])],
     required: { paths: options.paths, option: 'rabbitmq.paths' },
@@ -101,6 +102,7 @@ async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: A
     status,
     node: status.data_directory.replace(/^.*\//, ''),
     configuration: files,
+    warnings,
   };
 }
 
@@ -186,7 +188,7 @@ function unitOf(members: readonly Member[]): Unit<RabbitmqFound> {
         path: configurationPath(member.remote.host.name),
         host: member.remote.host.name,
         size: member.configuration.bytes,
-        commands: [describeCommand(member.remote, configurationCommand(member.remote, member.configuration))],
+        commands: [describeCommand(member.remote, filesCommand(member.remote, member.configuration, configurationPolicy))],
       })),
     ],
     warnings: warningsOf(members, cluster),
@@ -202,9 +204,7 @@ export function configurationPath(host: string): string {
   return artifactPath(componentName, host, 'config.tar');
 }
 
-export function configurationCommand(remote: RemoteHost, configuration: FoundFiles): Command {
-  return filesCommand(remote, configuration, { mayChange: false, mayVanish: false });
-}
+export const configurationPolicy: TarPolicy = { mayChange: false, mayVanish: false };
 
 function warningsOf(members: readonly Member[], cluster: ClusterStatus): readonly Warning[] {
   const known = new Set(members.map(({ node }) => node));
@@ -213,6 +213,7 @@ function warningsOf(members: readonly Member[], cluster: ClusterStatus): readonl
   const stopped = all.filter((node) => !cluster.running_nodes.includes(node));
   const partitioned = Object.keys(cluster.partitions).length > 0;
   return [
+    ...members.flatMap(({ warnings }) => warnings),
     {
       code: 'MESSAGES_NOT_SAVED',
       message: `${cluster.cluster_name}: definitions are saved, messages in queues are not`,
