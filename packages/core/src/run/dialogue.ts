@@ -1,5 +1,8 @@
-import type { RemoteProcess } from '../remote/remote-host.js';
-import { abortError, BackupError } from '../model/errors.js';
+import type { Command, RemoteHost, RemoteProcess } from '../remote/remote-host.js';
+import { abortError, asBackupError, BackupError } from '../model/errors.js';
+
+/** For a session to become free on the connection, and for the command to start. */
+const startSeconds = 120;
 
 /** Questions and one-line answers with a remote command that stays alive. */
 export interface Dialogue {
@@ -11,7 +14,26 @@ export interface Dialogue {
   end(seconds: number): Promise<void>;
 }
 
-export function createDialogue(process: RemoteProcess, what: string): Dialogue {
+/**
+ * Starts the command. The signal ends the wait for that and never the command itself, which may be what cleans up after a cancellation.
+ * Errors: those of `start`, COMMAND_TIMEOUT after 120 s, or the abort reason.
+ */
+export async function openDialogue(
+  remote: RemoteHost,
+  command: Command,
+  { what, signal }: { readonly what: string; readonly signal: AbortSignal },
+): Promise<Dialogue> {
+  const starting = remote.start(command);
+  try {
+    return dialogueWith(await within(starting, what, { signal, seconds: startSeconds }), what);
+  } catch (error) {
+    // One that starts too late is ended as any other; where that fails, the connection's end does it.
+    starting.then((process) => dialogueWith(process, what).end(startSeconds)).catch(() => undefined);
+    throw asBackupError(error);
+  }
+}
+
+function dialogueWith(process: RemoteProcess, what: string): Dialogue {
   const lines = readLines(process)[Symbol.asyncIterator]();
 
   async function next(options: { readonly signal: AbortSignal; readonly seconds: number }): Promise<string> {

@@ -49,8 +49,8 @@ arm() {
 sweeper='${removeRecorded.replaceAll("'", `'\\''`)}
 remove_recorded "$1"'
 mkdir -p -- "$state"
-mkdir -- "$directory"
 trap 'disarm; remove_recorded "$directory"; exit 1' HUP INT TERM
+mkdir -- "$directory"
 : > "$directory/paths"
 arm
 printf '%s\\n' "$directory"

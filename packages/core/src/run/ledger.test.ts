@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Controller, thisController } from '../controller/controller.js';
 import { silentLogger } from '../model/logger.js';
@@ -31,7 +32,7 @@ describe('ledger', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  function ledger(runId: string, controller: Controller): Ledger {
+  function ledger(runId: string, controller: Controller, signal = new AbortController().signal): Ledger {
     return createLedger({
       runId,
       controller,
@@ -39,7 +40,7 @@ describe('ledger', () => {
       stateDirectory: state,
       lockDirectory: lock,
       remote: () => Promise.resolve(machine),
-      signal: new AbortController().signal,
+      signal,
       log: silentLogger,
       warn: (_host, code) => warnings.push(code),
     });
@@ -69,6 +70,25 @@ describe('ledger', () => {
     child!.stdin!.destroy();
     await exited;
     expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('waits for no free session when the run is cancelled, and ends what starts all the same', async () => {
+    const stop = new AbortController();
+    const start = machine.start.bind(machine);
+    let free!: () => void;
+    const full = new Promise<void>((resolve) => (free = resolve));
+    machine.start = (command) => full.then(() => start(command));
+    const ours = ledger('run-a', await thisController(), stop.signal);
+    const waiting = [ours.hold(host), ours.lock(host)].map((work) => expect(work).rejects.toThrow('cancelled'));
+    setImmediate(() => stop.abort(new Error('cancelled')));
+    await Promise.all(waiting);
+    free();
+    while (
+      machine.processes.length < 2 ||
+      machine.processes.some(({ exitCode, signalCode }) => (exitCode ?? signalCode) === null)
+    )
+      await sleep(10);
+    expect(await readdir(directory)).toEqual(['lock']);
   });
 
   it('sweeps what a dead process of this machine left, and leaves the living and the strangers alone', async () => {

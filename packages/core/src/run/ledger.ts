@@ -4,7 +4,7 @@ import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { Command, RemoteHost } from '../remote/remote-host.js';
 import { type Controller, controllerSchema, controllerState } from '../controller/controller.js';
-import { createDialogue, type Dialogue } from './dialogue.js';
+import { openDialogue, type Dialogue } from './dialogue.js';
 import { holdScript, listScript, lockScript, sweepScript } from './ledger-scripts.js';
 
 /** After so long without a heartbeat what a run left on a host is removed by anybody. */
@@ -29,7 +29,7 @@ export interface Ledger {
   close(): Promise<void>;
 }
 
-/** A record of remote state. It listens to no cancellation: what was recorded must be removed also then. */
+/** A record of remote state. Once open it listens to no cancellation: what was recorded must be removed also then. */
 export interface Holding {
   /** Makes a private directory and returns it. */
   workspace(): Promise<string>;
@@ -62,8 +62,12 @@ export function createLedger(options: LedgerOptions): Ledger {
     const remote = await options.remote(host);
     let answer: string;
     try {
-      const dialogue = createDialogue(await remote.start(script(lockScript, [lockDirectory])), `lock on ${host.name}`);
-      answer = await dialogue.next({ signal: options.signal, seconds: answerSeconds });
+      const { signal } = options;
+      const dialogue = await openDialogue(remote, script(lockScript, [lockDirectory]), {
+        what: `lock on ${host.name}`,
+        signal,
+      });
+      answer = await dialogue.next({ signal, seconds: answerSeconds });
       locks.push(dialogue);
     } catch (error) {
       if (options.signal.aborted) throw abortError(options.signal);
@@ -104,10 +108,10 @@ export function createLedger(options: LedgerOptions): Ledger {
     const remote = await options.remote(host);
     records += 1;
     const name = `${options.runId}-${records}`;
-    const dialogue = createDialogue(
-      await remote.start(script(holdScript, [state, name, String(timeToLiveSeconds)])),
-      `ledger on ${host.name}`,
-    );
+    const dialogue = await openDialogue(remote, script(holdScript, [state, name, String(timeToLiveSeconds)]), {
+      what: `ledger on ${host.name}`,
+      signal: options.signal,
+    });
     const directory = await dialogue.next(untilAnswered());
     const ask = (line: string): Promise<string> => dialogue.ask(line, untilAnswered());
     await ask(
