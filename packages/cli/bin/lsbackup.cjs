@@ -26,7 +26,7 @@ if (first === '--version') {
   }
   // A stream's bytes count as growth of V8's heap though they are freed as soon as they are written. Left alone, V8 marks its small heap
   // for every 12 MiB that pass, in threads that compression could use: an eighth of the time of a backup on two cores.
-  require('node:v8').setFlagsFromString('--heap-growing-percent=300');
+  require('node:v8').setFlagsFromString('--heap-growing-percent=200');
   // Without HOME the home directory is the one in the passwd file, where the user of a container need not be; / is what its runtime
   // would have set.
   if (!process.env.HOME) {

@@ -90,7 +90,7 @@ export class RecycledBuffers implements BufferPool {
 
   /** For chunk buffers and reservations only: something was given back. */
   givenBack(reservation: BufferReservation, memory?: Buffer): void {
-    if (memory !== undefined) this.#freeOf(memory.length).push(memory);
+    if (memory !== undefined) this.#freeOf(memory.length - allocationFor(0)).push(memory);
     if (reservation.closed && reservation.held === 0) this.#open.delete(reservation);
     for (const listener of this.#listeners) listener();
     this.#serve();
@@ -118,7 +118,10 @@ export class RecycledBuffers implements BufferPool {
 
   /** The largest buffer the stream may have now. */
   #sizeFor(reservation: BufferReservation): number | undefined {
-    const sizes = this.#open.size > streamsWithLargeBuffers ? [this.#small] : [this.#large, this.#small];
+    const sizes =
+      this.#open.size > streamsWithLargeBuffers || !this.#hasMemory(this.#large)
+        ? [this.#small]
+        : [this.#large, this.#small];
     const buffersHeld = sum([...this.#open], (each) => each.buffers);
     return sizes.find((size) => {
       if (reservation.held + size <= this.#sure) return true;
@@ -128,20 +131,25 @@ export class RecycledBuffers implements BufferPool {
     });
   }
 
-  #memory(size: number): Buffer {
-    const bytes = allocationFor(size);
-    const recycled = this.#freeOf(bytes).pop();
-    if (recycled !== undefined) return recycled;
-    for (const unused of this.#free.values()) {
-      while (unused.length > 0 && this.#allocated + bytes > this.#bytes) this.#allocated -= unused.pop()?.length ?? 0;
-    }
-    this.#allocated += bytes;
-    return Buffer.allocUnsafeSlow(bytes);
+  /** Without giving up memory that has another size: what is given up stays resident until V8 looks for it, beside its successor. */
+  #hasMemory(size: number): boolean {
+    return this.#freeOf(size).length > 0 || this.#allocated + size <= this.#bytes;
   }
 
-  #freeOf(bytes: number): Buffer[] {
-    const list = this.#free.get(bytes) ?? [];
-    this.#free.set(bytes, list);
+  #memory(size: number): Buffer {
+    const recycled = this.#freeOf(size).pop();
+    if (recycled !== undefined) return recycled;
+    for (const [unusedSize, unused] of this.#free) {
+      while (this.#allocated + size > this.#bytes && unused.pop() !== undefined) this.#allocated -= unusedSize;
+    }
+    this.#allocated += size;
+    return Buffer.allocUnsafeSlow(allocationFor(size));
+  }
+
+  /** By the bytes of content they have room for. */
+  #freeOf(size: number): Buffer[] {
+    const list = this.#free.get(size) ?? [];
+    this.#free.set(size, list);
     return list;
   }
 }

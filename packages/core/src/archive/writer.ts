@@ -15,7 +15,7 @@ import { restoreText, type RestoreTextInfo } from './restore-text.js';
 
 const mebibyte = 1024 * 1024;
 /** What the whole run may use for data; the rest of it is for SSH windows and the store's parts. */
-export const defaultMemory = 128 * mebibyte;
+export const defaultMemory = 80 * mebibyte;
 const rawShare = 48 / 128;
 const compressedShare = 32 / 128;
 const defaultChunkBytes = 4 * mebibyte;
@@ -29,7 +29,7 @@ export interface ArchiveWriterOptions {
   readonly signal: AbortSignal;
   /** For RESTORE.txt; `startedAt`, in whole seconds, is every entry's modification time and must be what metadata says. */
   readonly info: RestoreTextInfo;
-  /** Bytes of the run's whole budget; 128 MiB unless set. Raw buffers get three eighths of it, compressed members a quarter. */
+  /** Bytes of the run's whole budget; 80 MiB unless set. Raw buffers get three eighths of it, compressed members a quarter. */
   readonly memory?: number;
   /** gzip level; 4 unless set. */
   readonly level?: number;

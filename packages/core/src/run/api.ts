@@ -26,7 +26,7 @@ export interface OptionLayer {
 }
 
 export interface Limits {
-  /** Bytes for buffers, compressed members, SSH windows and store parts together; 128 MiB unless set. */
+  /** Bytes for buffers, compressed members, SSH windows and store parts together; 80 MiB unless set. */
   readonly memory?: number;
   /** Streams open at once on one host; 2 unless set. */
   readonly streamsPerHost?: number;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { builtInComponents } from '../components/index.js';
+import { defaultMemory } from '../archive/writer.js';
 import type { Host } from '../cluster/cluster.js';
 import type { AnyComponent } from '../components/component.js';
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
@@ -162,7 +163,7 @@ export async function makePlan(
 
 /** Bytes for everything that is buffered. */
 export function memoryLimit(options: PlanOptions): number {
-  return options.limits?.memory ?? 128 * 1024 * 1024;
+  return options.limits?.memory ?? defaultMemory;
 }
 
 function uncoveredGroups(options: PlanOptions, components: readonly AnyComponent[]): string[] {
