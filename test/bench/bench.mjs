@@ -13,7 +13,7 @@ import { cacheDirectory, interrupt, run, step } from '../setup/process.mjs';
 import { fairness } from './fairness.mjs';
 import { putShards, removeShards, startHosts } from './hosts.mjs';
 import { memory } from './memory.mjs';
-import { conditions, printTable, writeResults } from './report.mjs';
+import { conditions, document, printTable, writeResults } from './report.mjs';
 import { start } from './start.mjs';
 import { programs, throughput } from './throughput.mjs';
 
@@ -45,7 +45,9 @@ async function main({ values, positionals }) {
       const before = conditions();
       const rows = await step(`benchmark ${name}`, () => benchmarks[name]({ data, workDirectory, rounds }));
       missed += printTable(rows, before);
-      if (values.write) writeResults(name, rows, before);
+      if (!values.write) continue;
+      writeResults(name, rows, before);
+      await run('npx', ['prettier', '--write', document]);
     }
   } finally {
     rmSync(workDirectory, { recursive: true, force: true });

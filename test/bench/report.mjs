@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { root } from '../setup/process.mjs';
 import { median } from './measure.mjs';
 
-const document = join(root, 'docs/benchmarks.md');
+export const document = join(root, 'docs/benchmarks.md');
 
 /** What the figures depend on, in one line. */
 export function conditions() {

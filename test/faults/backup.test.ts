@@ -155,7 +155,10 @@ describe('a component', () => {
       const { failed, artifacts } = (JSON.parse(shown.stdout) as { metadata: Record<string, { path: string }[]> })
         .metadata;
       expect(failed).toMatchObject([
-        { path: 'postgresql/db1/database-locked.dump', reason: expect.stringContaining('LOCK TABLE public.t') as unknown },
+        {
+          path: 'postgresql/db1/database-locked.dump',
+          reason: expect.stringContaining('LOCK TABLE public.t') as unknown,
+        },
       ]);
       expect(artifacts?.map(({ path }) => path)).toEqual(
         expect.arrayContaining(['database-shop.dump', 'globals.sql'].map((name) => `postgresql/db1/${name}`)),

@@ -188,7 +188,9 @@ function unitOf(members: readonly Member[]): Unit<RabbitmqFound> {
         path: configurationPath(member.remote.host.name),
         host: member.remote.host.name,
         size: member.configuration.bytes,
-        commands: [describeCommand(member.remote, filesCommand(member.remote, member.configuration, configurationPolicy))],
+        commands: [
+          describeCommand(member.remote, filesCommand(member.remote, member.configuration, configurationPolicy)),
+        ],
       })),
     ],
     warnings: warningsOf(members, cluster),
