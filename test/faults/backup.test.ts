@@ -161,7 +161,7 @@ describe('a component', () => {
         },
       ]);
       expect(artifacts?.map(({ path }) => path)).toEqual(
-        expect.arrayContaining(['database-shop.dump', 'globals.sql'].map((name) => `postgresql/db1/${name}`)),
+        expect.arrayContaining(['database-app.dump', 'globals.sql'].map((name) => `postgresql/db1/${name}`)),
       );
     } finally {
       await shellOnHost('db1', `systemctl stop lsbackup-test-lock; ${sql('postgres', 'DROP DATABASE locked (FORCE)')}`);
