@@ -27,7 +27,7 @@ export async function compressMember(raw: Uint8Array, level: number): Promise<Bu
   const store = await hardlyCompresses(raw);
   // zlib's default output pieces of 16 KiB cost up to half of the speed; two pieces of half the input's size hold even incompressible bytes.
   const chunkSize = Math.ceil(store ? raw.length : raw.length / 2) + (raw.length >> 10) + 64;
-  // With memLevel 9 in place of 8, deflate is a little faster and its output smaller, for 192 KiB more while it runs.
+  // With memLevel 9 in place of 8, deflate is a little faster and its output a little smaller.
   const member = await gzipAsync(raw, { level: store ? 0 : level, memLevel: 9, chunkSize });
   gzipHeader.copy(member);
   return member;
