@@ -1,12 +1,12 @@
 import { abortError, BackupError } from '../model/errors.js';
 import type { BufferPool, Reservation } from './archive.js';
+import { BufferSlots, slotsOfLarge, type Slot } from './buffer-slots.js';
 import { maximumHeaderBytes, paddingAfter, tarHeader, type TarEntry } from './tar-header.js';
 
 /** Buffers every reservation is sure of: one that is held until its stream goes on, one to fill meanwhile. */
 const sureBuffers = 2;
 /** With more streams than this the next buffers are small ones. */
 const streamsWithLargeBuffers = 5;
-const smallPart = 4;
 /** Buffers beyond one for each stream that compression can make use of; more would only wait in front of it. */
 const usefulSpares = 5;
 const tarBlock = 512;
@@ -26,16 +26,16 @@ export class RecycledBuffers implements BufferPool {
   readonly #small: number;
   readonly #open = new Set<BufferReservation>();
   readonly #waiting = new Set<Waiter>();
-  readonly #free = new Map<number, Buffer[]>();
+  readonly #slots: BufferSlots;
   readonly #listeners: (() => void)[] = [];
-  #allocated = 0;
   /** What the last refused `tryReserve` needs: kept from those that would take more than they are sure of. */
   #heldBack = 0;
 
   constructor(options: PoolOptions) {
     this.#bytes = options.bytes;
     this.#large = options.chunkBytes;
-    this.#small = Math.ceil(options.chunkBytes / smallPart);
+    this.#small = Math.ceil(options.chunkBytes / slotsOfLarge);
+    this.#slots = new BufferSlots(Math.ceil(this.#bytes / this.#large), allocationFor(this.#small));
     this.maximumStreams = Math.floor(this.#bytes / this.#sure);
     if (this.maximumStreams < 1)
       throw new BackupError('PLAN_MEMORY', `${String(this.#bytes)} bytes are too few for the buffers of one stream`);
@@ -89,8 +89,7 @@ export class RecycledBuffers implements BufferPool {
   }
 
   /** For chunk buffers and reservations only: something was given back. */
-  givenBack(reservation: BufferReservation, memory?: Buffer): void {
-    if (memory !== undefined) this.#freeOf(memory.length - allocationFor(0)).push(memory);
+  givenBack(reservation: BufferReservation): void {
     if (reservation.closed && reservation.held === 0) this.#open.delete(reservation);
     for (const listener of this.#listeners) listener();
     this.#serve();
@@ -112,16 +111,17 @@ export class RecycledBuffers implements BufferPool {
       const size = this.#sizeFor(waiter.reservation);
       if (size === undefined) continue;
       this.#waiting.delete(waiter);
-      waiter.grant(waiter.reservation.take(this.#memory(size), size));
+      const slot = size === this.#large ? this.#slots.takeLarge() : this.#slots.takeSmall();
+      waiter.grant(waiter.reservation.take(slot, size));
     }
   }
 
   /** The largest buffer the stream may have now. */
   #sizeFor(reservation: BufferReservation): number | undefined {
     const sizes =
-      this.#open.size > streamsWithLargeBuffers || !this.#hasMemory(this.#large)
-        ? [this.#small]
-        : [this.#large, this.#small];
+      this.#open.size <= streamsWithLargeBuffers && this.#slots.roomForLarge
+        ? [this.#large, this.#small]
+        : [this.#small];
     const buffersHeld = sum([...this.#open], (each) => each.buffers);
     return sizes.find((size) => {
       if (reservation.held + size <= this.#sure) return true;
@@ -129,28 +129,6 @@ export class RecycledBuffers implements BufferPool {
       const more = this.#committed(reservation, size) - this.#committed(reservation, 0);
       return more <= this.#uncommitted - this.#heldBack;
     });
-  }
-
-  /** Without giving up memory that has another size: what is given up stays resident until V8 looks for it, beside its successor. */
-  #hasMemory(size: number): boolean {
-    return this.#freeOf(size).length > 0 || this.#allocated + size <= this.#bytes;
-  }
-
-  #memory(size: number): Buffer {
-    const recycled = this.#freeOf(size).pop();
-    if (recycled !== undefined) return recycled;
-    for (const [unusedSize, unused] of this.#free) {
-      while (this.#allocated + size > this.#bytes && unused.pop() !== undefined) this.#allocated -= unusedSize;
-    }
-    this.#allocated += size;
-    return Buffer.allocUnsafeSlow(allocationFor(size));
-  }
-
-  /** By the bytes of content they have room for. */
-  #freeOf(size: number): Buffer[] {
-    const list = this.#free.get(size) ?? [];
-    this.#free.set(size, list);
-    return list;
   }
 }
 
@@ -184,13 +162,14 @@ export class BufferReservation implements Reservation {
   }
 
   /** For the pool only. */
-  take(memory: Buffer, size: number): ChunkBuffer {
+  take(slot: Slot, size: number): ChunkBuffer {
     this.held += size;
     this.buffers += 1;
-    return new ChunkBuffer(memory, size, () => {
+    return new ChunkBuffer(slot.memory, size, () => {
       this.held -= size;
       this.buffers -= 1;
-      this.#pool.givenBack(this, memory);
+      slot.giveBack();
+      this.#pool.givenBack(this);
     });
   }
 }

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
+import { finished } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { gzip, gunzip, type InputType, type ZlibOptions } from 'node:zlib';
+import { createGzip, gunzip, gzip, type InputType, type ZlibOptions } from 'node:zlib';
 
 import { formatName } from '../model/metadata.js';
+
+const mebibyte = 1024 * 1024;
 
 /** Magic, deflate, no flags, no time, XFL 0, operating system unknown: the same for every member that holds a tar entry. */
 export const gzipHeader = Buffer.from('1f8b08000000000000ff', 'hex');
@@ -19,32 +22,39 @@ const gunzipAsync = promisify(gunzip) as unknown as (
   options: ZlibOptions & { info: true },
 ) => Promise<{ buffer: Buffer; engine: { bytesWritten: number } }>;
 
+/** Memory of what compression yields at a time: always the same amount, so that each piece gets what another has given back. */
+const pieceBytes = mebibyte + 8 * 1024;
+
 /**
- * One gzip member with the canonical header. What hardly compresses (media, data compressed or encrypted before) is stored as it is:
- * deflate would spend more time on it than on anything else. Runs in the libuv pool.
+ * One gzip member with the canonical header, in pieces of at most about 1 MiB. Their memory is the caller's alone; neighbours may share it.
+ * What hardly compresses (media, data compressed or encrypted before) is stored as it is: deflate would spend more time on it than on
+ * anything else. Runs in the libuv pool.
  */
-export async function compressMember(raw: Uint8Array, level: number): Promise<Buffer> {
+export async function compressMember(raw: Uint8Array, level: number): Promise<readonly Buffer[]> {
   const store = await hardlyCompresses(raw);
-  // zlib's default output pieces of 16 KiB cost up to half of the speed; two pieces of half the input's size hold even incompressible bytes.
-  const chunkSize = Math.ceil(store ? raw.length : raw.length / 2) + (raw.length >> 10) + 64;
+  const chunkSize = Math.min(pieceBytes, raw.length + (raw.length >> 10) + 64);
   // With memLevel 9 in place of 8, deflate is a little faster and its output a little smaller.
-  const member = await gzipAsync(raw, { level: store ? 0 : level, memLevel: 9, chunkSize });
-  gzipHeader.copy(member);
-  return member;
+  const compressor = createGzip({ level: store ? 0 : level, memLevel: 9, chunkSize });
+  const pieces: Buffer[] = [];
+  compressor.on('data', (piece: Buffer) => pieces.push(piece));
+  compressor.end(raw);
+  await finished(compressor);
+  if (pieces[0] !== undefined) gzipHeader.copy(pieces[0]);
+  return pieces;
 }
 
-/** Judged by eight pieces from all over, none of them at the very beginning, where a tar header is. Always false for what is quick to compress anyway. */
+/** Judged by eight samples from all over, none of them at the very beginning, where a tar header is. Always false for what is quick to compress anyway. */
 async function hardlyCompresses(raw: Uint8Array): Promise<boolean> {
-  const pieces = 8;
-  const pieceBytes = 8 * 1024;
-  const worthwhile = 16 * pieces * pieceBytes;
+  const samples = 8;
+  const sampleBytes = 8 * 1024;
+  const worthwhile = 16 * samples * sampleBytes;
   const mostSaved = 0.03;
   if (raw.length < worthwhile) return false;
-  const distance = Math.floor(raw.length / pieces);
+  const distance = Math.floor(raw.length / samples);
   const sample = Buffer.concat(
-    Array.from({ length: pieces }, (_, index) => {
+    Array.from({ length: samples }, (_, index) => {
       const start = index * distance + (distance >> 1);
-      return raw.subarray(start, start + pieceBytes);
+      return raw.subarray(start, start + sampleBytes);
     }),
   );
   const compressed = await gzipAsync(sample, { level: 1, chunkSize: 2 * sample.length });

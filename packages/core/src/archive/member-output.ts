@@ -4,6 +4,7 @@ import { finished } from 'node:stream/promises';
 
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import type { Member } from '../model/metadata.js';
+import { freeMemory } from './free-memory.js';
 import { compressMember } from './gzip.js';
 import { textMember, type TextEntry } from './text-member.js';
 
@@ -85,7 +86,7 @@ export class MemberOutput {
   /** Resolves when the entry's member has been taken by the output. */
   submitEntry(entry: RawEntry): Promise<Member> {
     const cost = entry.raw.length;
-    const compressed = deferred<Buffer>();
+    const compressed = deferred<readonly Buffer[]>();
     let started = false;
     const start = (): void => {
       started = true;
@@ -102,10 +103,12 @@ export class MemberOutput {
       if (!started) entry.done();
     };
     return this.#submit({ start, cost, abandoned }, async () => {
-      const bytes = await compressed.promise;
-      this.#charge(bytes.length - cost);
-      const member = await this.#store(entry.name, bytes);
-      this.#charge(cost - bytes.length);
+      const pieces = await compressed.promise;
+      const length = pieces.reduce((total, piece) => total + piece.length, 0);
+      this.#charge(length - cost);
+      const member = await this.#store(entry.name, pieces);
+      this.#charge(cost - length);
+      if (member.length !== length) throw new BackupError('INTERNAL', `${entry.name} was not written whole`);
       return member;
     });
   }
@@ -203,11 +206,16 @@ export class MemberOutput {
     return asBackupError(this.failure.reason);
   }
 
-  async #store(name: string, bytes: Buffer): Promise<Member> {
+  async #store(name: string, pieces: readonly Buffer[]): Promise<Member> {
     const offset = this.#position;
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    await this.#write(bytes);
-    return { name, offset, length: bytes.length, sha256 };
+    const hash = createHash('sha256');
+    for (const piece of pieces) {
+      hash.update(piece);
+      await this.#write(piece);
+    }
+    // Not one by one: neighbours may be views of the same memory.
+    for (const piece of pieces) freeMemory(piece);
+    return { name, offset, length: this.#position - offset, sha256: hash.digest('hex') };
   }
 
   async #storeText(entry: TextEntry): Promise<StoredText> {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { Readable, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setImmediate as tick, setTimeout as delay } from 'node:timers/promises';
@@ -37,9 +37,27 @@ async function textOf(bytes: Buffer, name: string): Promise<string> {
   return (await archive.file.inflateText(stored, name, 1e6)).toString('utf8');
 }
 
+const mebibyte = 1024 * 1024;
 const source = (...pieces: readonly Buffer[]): Readable => Readable.from(pieces, { objectMode: false });
 
 describe('createArchiveWriter', () => {
+  it.each([
+    ['text', Buffer.from(Array.from({ length: 500_000 }, (_, line) => `line ${(line * 7919) % 1_000_003}\n`).join(''))],
+    ['what hardly compresses', randomBytes(9 * mebibyte)],
+    ['what compresses well', Buffer.alloc(9 * mebibyte, 'x')],
+  ])('keeps chunks of the usual size: %s', async (_what, content) => {
+    const { output, bytes } = collector();
+    const writer = testWriter(output, { chunkBytes: 4 * mebibyte, memory: 80 * mebibyte });
+    const written = [
+      await addStream(writer, 'c/h/streamed', source(content)),
+      await addContent(writer, 'c/h/given', content),
+    ];
+    await finish(writer, written);
+    expect((await contentOf(bytes(), 'c/h/streamed')).equals(content)).toBe(true);
+    expect((await contentOf(bytes(), 'c/h/given')).equals(content)).toBe(true);
+    expect(await problemsOf(bytes())).toEqual([]);
+  });
+
   it.each([0, 1, 511, 512, 513, 999, 1000, 1001, 1999, 2000, 2001, 12345])(
     'keeps %d bytes, streamed or given',
     async (length) => {

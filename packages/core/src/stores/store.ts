@@ -39,7 +39,7 @@ export interface Store extends AsyncDisposable {
 export interface Upload {
   /** The settled final name. */
   readonly name: string;
-  /** Ending it publishes nothing. */
+  /** Ending it publishes nothing. A chunk's memory may be gone once its write has been called back: what a body keeps longer, it copies. */
   readonly body: Writable;
   /** After `body` has finished: makes the object visible under `name`, durably. `stillOwner` is asked last; false gives up. Never overwrites. */
   commit(options: { stillOwner(): Promise<boolean> }): Promise<void>;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { BackupError, type ErrorCode } from '../model/errors.js';
 import type { Store, Upload } from '../stores/store.js';
 
@@ -69,6 +69,23 @@ export function describeStore({ describe, it }: Runner, name: string, make: () =
       await pipeline(Readable.from([chunk, chunk, chunk, chunk, chunk]), upload.body);
       await commit(upload);
       assert.equal((await store.stat('big.tar.gz'))?.bytes, 5 * chunk.length);
+    });
+
+    test('a chunk whose memory is used for something else once its write has been called back', async (store) => {
+      const upload = await begin(store, 'a.tar.gz');
+      const memory = Buffer.alloc(300_000);
+      for (const text of ['one', 'two', 'three']) {
+        memory.fill(text);
+        await new Promise<void>((resolve, reject) => {
+          upload.body.write(memory, (error) => (error ? reject(error) : resolve()));
+        });
+        memory.fill('-');
+      }
+      upload.body.end();
+      await finished(upload.body, { readable: false });
+      await commit(upload);
+      const expected = ['one', 'two', 'three'].map((text) => memory.fill(text).toString());
+      assert.ok((await content(store, 'a.tar.gz')) === expected.join(''));
     });
 
     test('a second commit changes nothing', async (store) => {
