@@ -136,6 +136,21 @@ describe('a stalled backup', () => {
   });
 });
 
+it('a query with a defect in the program tells it in one line', async () => {
+  const defect = join(place.directory, 'defect.mjs');
+  await writeFile(
+    defect,
+    `process.on('newListener', (event) => {
+      if (event === 'uncaughtException') setImmediate(() => { throw new TypeError('a defect'); });
+    });`,
+  );
+  const child = spawn(process.execPath, ['--import', defect, program, 'list', '-t', place.target, '--json']);
+  child.stdin.end();
+  const ended = await collect(child);
+  expect(ended).toMatchObject({ status: 1, stderr: 'Error: a defect [INTERNAL]\n' });
+  expect(JSON.parse(ended.stdout)).toMatchObject({ error: { code: 'INTERNAL' } });
+});
+
 describe('a user who is not in the passwd file', () => {
   const run = (environment: NodeJS.ProcessEnv, script: string): Promise<Ended> =>
     runShell(`unshare --user --map-user=54321 '${process.execPath}' '${program}' ${script}`, environment);

@@ -1,4 +1,5 @@
 import { Command } from '@oclif/core/command';
+import type { BackupError } from '@lsbackup/core/store';
 import { standardError, standardOutput } from '../output/standard-streams.js';
 import { asFailure, errorFields, errorText, wantsJson } from './failure.js';
 import { listenForSignals, type Interrupt } from './interrupt.js';
@@ -39,15 +40,25 @@ export abstract class QueryCommand extends BaseCommand {
       first: () => undefined,
       second: (status) => process.exit(status),
     });
+    const onDefect = (error: unknown): never => {
+      this.reportFailure(asFailure(error));
+      process.exit(1);
+    };
+    process.on('uncaughtException', onDefect);
     try {
       process.exitCode = await this.answer(interrupt.signal);
     } catch (error) {
       const failure = asFailure(error);
-      this.notice(errorText(failure, this.debugging));
-      if (this.json) this.printDocument({ error: errorFields(failure) });
+      this.reportFailure(failure);
       process.exitCode = interrupt.exitStatus ?? failure.exitStatus;
     } finally {
+      process.off('uncaughtException', onDefect);
       interrupt.stop();
     }
+  }
+
+  private reportFailure(failure: BackupError): void {
+    this.notice(errorText(failure, this.debugging));
+    if (this.json) this.printDocument({ error: errorFields(failure) });
   }
 }

@@ -46,7 +46,7 @@ hosts:
   it.each([
     ['an unknown key', 'target: /x\ntagret: /y\n', 'lsbackup.yml:2: unknown key "tagret"'],
     ['an unknown key further down', 'limits:\n  level: 5\n  levle: 6\n', 'lsbackup.yml:3: unknown key "limits.levle"'],
-    ['a wrong type', 'name: a\nonly: haproxy\n', 'lsbackup.yml:2: only: '],
+    ['a wrong type', 'name: a\nonly: haproxy\n', 'lsbackup.yml:2: only: must be a list'],
     ['a wrong value in a list', 'only:\n  - haproxy\n  - 7\n', 'lsbackup.yml:3: only.1: '],
     ['a value out of range', '\nlimits:\n  level: 12\n', 'lsbackup.yml:3: limits.level: '],
     ['no YAML', 'target: [\n', 'lsbackup.yml:2: '],

@@ -30,5 +30,17 @@ export function issueText(issue: z.core.$ZodIssue): { readonly path: readonly Pr
     return { path: [...issue.path, key], text: `unknown key "${[...issue.path, key].map(String).join('.')}"` };
   }
   const name = issue.path.map(String).join('.');
-  return { path: issue.path, text: name === '' ? issue.message : `${name}: ${issue.message}` };
+  const problem = issue.code === 'invalid_type' ? `must be ${kinds[issue.expected] ?? issue.expected}` : issue.message;
+  return { path: issue.path, text: name === '' ? problem : `${name}: ${problem}` };
 }
+
+/** What YAML calls it, for the validator's names of types. */
+const kinds: Readonly<Record<string, string>> = {
+  array: 'a list',
+  record: 'a mapping of keys to values',
+  object: 'a mapping of keys to values',
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+};

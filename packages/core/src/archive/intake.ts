@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 
@@ -120,7 +121,10 @@ export class Intake {
   }
 }
 
-/** Feeds a whole source. The signal destroys the source with its reason, and the first error wins. */
+/** For a source that was destroyed to end what it runs on a host: somewhat more than that may take (remote/exit-gate.ts). */
+const closeSeconds = 20;
+
+/** Feeds a whole source. The signal destroys the source with its reason, and the first error wins. After a failure the source has been closed. */
 export async function takeSource(
   intake: Intake,
   source: Readable,
@@ -133,13 +137,15 @@ export async function takeSource(
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });
   try {
-    await takeChunks(source, async (chunk) => {
+    const take = async (chunk: unknown): Promise<void> => {
       if (!(chunk instanceof Uint8Array)) throw new BackupError('INTERNAL', 'an artifact source must yield bytes');
       await intake.take(chunk, acquire);
-    });
+    };
+    await takeChunks(source, take, signal);
     if (signal.aborted) throw abortError(signal);
   } catch (error) {
     source.destroy();
+    await closed(source);
     throw signal.aborted ? abortError(signal) : sourceError(error);
   } finally {
     signal.removeEventListener('abort', abort);
@@ -150,7 +156,11 @@ export async function takeSource(
  * Calls `take` for one chunk after another until the source's end, as they came: `for await` would copy those that wait into one.
  * Returns, or throws, when no `take` is under way any more.
  */
-async function takeChunks(source: Readable, take: (chunk: unknown) => Promise<void>): Promise<void> {
+async function takeChunks(
+  source: Readable,
+  take: (chunk: unknown) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
   let underWay = Promise.resolve();
   const failed = new Promise<never>((_resolve, reject) => {
     source.on('data', (chunk: unknown) => {
@@ -159,10 +169,16 @@ async function takeChunks(source: Readable, take: (chunk: unknown) => Promise<vo
     });
   });
   try {
-    await Promise.race([finished(source, { writable: false }), failed]);
+    await Promise.race([finished(source, { writable: false, signal }), failed]);
   } finally {
     await underWay;
   }
+}
+
+async function closed(source: Readable): Promise<void> {
+  if (source.closed) return;
+  const deadline = AbortSignal.timeout(closeSeconds * 1000);
+  await once(source, 'close', { signal: deadline }).catch(() => undefined);
 }
 
 function sourceError(error: unknown): BackupError {

@@ -38,7 +38,10 @@ export async function openArchive(
   options: OpenOptions = {},
 ): Promise<OpenArchive> {
   const entry = await store.stat(name);
-  if (entry === undefined) throw new BackupError('ARCHIVE_MISSING', `there is no archive ${name}`);
+  if (entry === undefined)
+    throw new BackupError('ARCHIVE_MISSING', `there is no archive ${name}`, {
+      hint: 'list the archives of the target to see which there are',
+    });
   const file = new ArchiveFile(store, name, entry.bytes);
   const tailStart = Math.max(0, entry.bytes - tailBytes);
   const tail = await file.read(tailStart, entry.bytes - tailStart, options.signal);

@@ -62,7 +62,7 @@ const lookScript = `for path do
   done
   size=0
   case $at in /*/*) measure=yes;; *) measure=;; esac
-  if [ -n "$measure" ] || [ -z "$links" ]; then size=$(du -skH -- "$path" 2>/dev/null | cut -f1); fi
+  if [ -n "$measure" ] || [ -z "$links" ]; then size=$(du -skH -- "$path" 2>/dev/null); size=\${size%%[!0-9]*}; fi
   printf '%s\\t%s%s\\t%s\\n' "$kind" "\${size:-0}" "$links" "\${at:-/}"
 done`;
 

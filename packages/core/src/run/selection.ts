@@ -61,11 +61,17 @@ function limitedHosts(cluster: Cluster, limit: readonly string[] | undefined): R
     const found = cluster.groups.get(pattern) ?? names.filter((name) => matchesHostPattern(name, pattern));
     if (found.length === 0)
       throw new BackupError('USAGE', `--limit ${pattern} matches no host and no group of ${cluster.inventoryFile}`, {
-        hint: `Hosts: ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', ...' : ''}`,
+        hint: hostsHint(cluster),
       });
     for (const name of found) limited.add(name);
   }
   return limited;
+}
+
+function hostsHint({ hosts }: Cluster): string {
+  const shown = 20;
+  const names = hosts.slice(0, shown).map((host) => host.name);
+  return `Hosts: ${names.join(', ')}${hosts.length > shown ? ', ...' : ''}`;
 }
 
 /** `component` (also with `*`), area or group (in this order of meaning), `area:x`, `group:x`, each with an optional `@host`. */
@@ -77,7 +83,9 @@ function parsePattern(text: string, cluster: Cluster, components: readonly AnyCo
   if (at === -1) return matchesSubject;
   const matchesHost = (name: string): boolean => matchesHostPattern(name, text.slice(at + 1));
   if (!cluster.hosts.some((host) => matchesHost(host.name)))
-    throw new BackupError('COMPONENT_UNKNOWN', `${text}: no host of the inventory is named ${text.slice(at + 1)}`);
+    throw new BackupError('COMPONENT_UNKNOWN', `${text}: no host of the inventory is named ${text.slice(at + 1)}`, {
+      hint: hostsHint(cluster),
+    });
   return (component, host) => matchesSubject(component, host) && matchesHost(host);
 }
 

@@ -27,7 +27,7 @@ export async function openStore(
 /** `scheme://` is a URL, and `scheme:` where a driver has that scheme; anything else is a path, also one with a colon in it. */
 function targetUrl(target: string | URL, drivers: readonly StoreDriver[]): URL {
   if (target instanceof URL) return target;
-  if (target === '') throw new BackupError('USAGE', 'the target is empty');
+  if (target === '') throw new BackupError('USAGE', 'the target is empty', { hint: 'give an existing directory' });
   const scheme = /^([a-z][a-z0-9+.-]*):(\/\/)?/i.exec(target);
   const isUrl = scheme !== null && (scheme[2] !== undefined || drivers.some((each) => each.scheme === scheme[1]));
   if (!isUrl) return pathToFileURL(resolve(target));
