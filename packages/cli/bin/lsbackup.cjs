@@ -2,8 +2,7 @@
 'use strict';
 /*
  * Answers `--version` by itself, because a script that asks for it should not wait for anything to load, and sets what must be set before
- * the first module loads: the size of the thread pool that compresses (libuv reads UV_THREADPOOL_SIZE once), how often memory is cleaned
- * up, and a home directory.
+ * the first module loads: the size of the thread pool that compresses (libuv reads UV_THREADPOOL_SIZE once) and a home directory.
  */
 const arguments_ = process.argv.slice(2);
 const first = arguments_[0];
@@ -24,9 +23,6 @@ if (first === '--version') {
     const cores = require('node:os').availableParallelism();
     process.env.UV_THREADPOOL_SIZE = String(Math.max(4, cores + 2));
   }
-  // A stream's bytes count as growth of V8's heap though they are freed as soon as they are written. Left alone, V8 marks its small heap
-  // for every 12 MiB that pass, in threads that compression could use: an eighth of the time of a backup on two cores.
-  require('node:v8').setFlagsFromString('--heap-growing-percent=200');
   // Without HOME the home directory is the one in the passwd file, where the user of a container need not be; / is what its runtime
   // would have set.
   if (!process.env.HOME) {

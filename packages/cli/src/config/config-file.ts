@@ -5,6 +5,9 @@ import { type Document, type ErrorCode, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod';
 import { issueText, positionOf } from './positions.js';
 
+/** More find no place beside what the components themselves hold on a connection (Limits in @lsbackup/core). */
+const mostStreamsPerHost = 3;
+
 const names = z.array(z.string().min(1));
 const componentOptions = z.record(z.string(), z.record(z.string(), z.unknown()));
 
@@ -19,10 +22,10 @@ export const configSchema = z.strictObject({
   limits: z
     .strictObject({
       memory_mib: z.int().min(32).optional(),
-      streams_per_host: z.int().min(1).optional(),
+      streams_per_host: z.int().min(1).max(mostStreamsPerHost).optional(),
       dials: z.int().min(1).optional(),
       level: z.int().min(1).max(9).optional(),
-      clean_up_seconds: z.int().min(1).optional(),
+      clean_up_seconds: z.int().min(1).max(86_400).optional(),
     })
     .optional(),
   /** Options of components, everywhere. */

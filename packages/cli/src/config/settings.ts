@@ -70,7 +70,7 @@ function limitsOf({ limits }: Config): Limits {
 
 /** Errors: USAGE when neither flag nor configuration gives it. */
 export function requireBuildDir(settings: Settings): string {
-  if (settings.buildDir !== undefined) return settings.buildDir;
+  if (settings.buildDir !== undefined && settings.buildDir !== '') return settings.buildDir;
   throw new BackupError('USAGE', 'no build directory given', {
     hint: 'give -b DIR (a build directory or an inventory file), or build_dir in the configuration file',
   });

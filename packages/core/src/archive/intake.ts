@@ -39,6 +39,7 @@ export class Intake {
   #bytes = 0;
   #submitted = 0;
   #lastPart: Promise<void> = Promise.resolve();
+  #failure: { readonly error: unknown } | undefined;
   /** The parts that are stored. */
   readonly parts = new PartTable();
 
@@ -52,6 +53,15 @@ export class Intake {
    * Errors: FORMAT_INVALID of the check, those of `acquire`.
    */
   async take(chunk: Uint8Array, acquire: () => Promise<ChunkBuffer>): Promise<void> {
+    try {
+      await this.#take(chunk, acquire);
+    } catch (error) {
+      this.#failure ??= { error };
+      throw error;
+    }
+  }
+
+  async #take(chunk: Uint8Array, acquire: () => Promise<ChunkBuffer>): Promise<void> {
     this.#check.write(chunk);
     this.#options.onBytes?.(chunk.length);
     let rest = chunk;
@@ -66,8 +76,12 @@ export class Intake {
     }
   }
 
-  /** After the source's end: checks the format's end mark and only then lets the last chunk go. Resolves when everything is stored. */
+  /**
+   * After the source's end: checks the format's end mark and only then lets the last chunk go. Resolves when everything is stored.
+   * Errors: that of a `take` which failed, again, so that no caller can complete what is not whole; FORMAT_INVALID.
+   */
   async complete(acquire: () => Promise<ChunkBuffer>): Promise<TakenIn> {
+    if (this.#failure !== undefined) throw this.#failure.error;
     this.#check.end();
     this.#buffer ??= await acquire();
     if (this.#submitted === 0) return this.#storeSingle(this.#buffer);
@@ -162,10 +176,17 @@ async function takeChunks(
   signal: AbortSignal,
 ): Promise<void> {
   let underWay = Promise.resolve();
-  const failed = new Promise<never>((_resolve, reject) => {
+  let failure: { readonly error: unknown } | undefined;
+  const failed = new Promise<void>((resolve) => {
     source.on('data', (chunk: unknown) => {
       source.pause();
-      underWay = take(chunk).then(() => void source.resume(), reject);
+      underWay = take(chunk).then(
+        () => void source.resume(),
+        (error: unknown) => {
+          failure ??= { error };
+          resolve();
+        },
+      );
     });
   });
   try {
@@ -173,6 +194,8 @@ async function takeChunks(
   } finally {
     await underWay;
   }
+  // A stream may have ended before the failure of its last chunk was known.
+  if (failure !== undefined) throw failure.error;
 }
 
 async function closed(source: Readable): Promise<void> {

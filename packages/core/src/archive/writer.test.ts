@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { Readable, Writable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setImmediate as tick, setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import { bytesFormat } from '../formats/bytes.js';
+import { jsonFormat } from '../formats/json.js';
 import { BackupError } from '../model/errors.js';
 import type { Format } from '../model/format.js';
 import type { ArchiveWriter, WrittenArtifact } from './archive.js';
@@ -150,6 +151,36 @@ describe('createArchiveWriter', () => {
     await expect(added).rejects.toMatchObject({ code: 'HOLD_EXPIRED' });
     expect(hanging.destroyed).toBe(true);
     expect(writer.memoryInUse).toBe(0);
+  });
+
+  describe.each<[string, () => Readable]>([
+    [
+      'a PassThrough',
+      () => {
+        const source = new PassThrough();
+        source.end('{"users":[]}GARBAGE');
+        return source;
+      },
+    ],
+    [
+      'a Readable that was pushed to',
+      () => {
+        const source = new Readable({ read: () => undefined });
+        source.push('{"users":[]}GARBAGE');
+        source.push(null);
+        return source;
+      },
+    ],
+    ['an iterator', () => Readable.from([Buffer.from('{"users":[]}GARBAGE')], { objectMode: false })],
+  ])('what is wrong with the last chunk of %s', (_what, make) => {
+    it('is not lost in the end of the stream', async () => {
+      const { output } = collector();
+      const writer = testWriter(output);
+      const [reservation] = writer.buffers.tryReserve(1) ?? [];
+      if (reservation === undefined) throw new Error('no buffers');
+      const added = writer.add({ path: 'c/h/a', format: jsonFormat, source: make(), reservation, signal: never });
+      await expect(added).rejects.toMatchObject({ code: 'FORMAT_INVALID' });
+    });
   });
 
   it.each(['format check', 'signal'])('after a failure by the %s the source has been closed', async (cause) => {

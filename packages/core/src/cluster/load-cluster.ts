@@ -13,7 +13,7 @@ export interface LoadClusterOptions {
   /** A build directory with a file `inventory` in it, or an inventory file. */
   readonly source: string;
   readonly user: LocalUser;
-  /** Name of the cluster; that of the build directory unless set. */
+  /** Name of the cluster; that of the build directory unless set, `cluster` where that is the root directory. */
   readonly name?: string;
   /** Gets the inventory's warnings. */
   readonly logger?: Logger;
@@ -32,7 +32,7 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
   }
   const hosts = [...inventory.hosts.values()].map((host) => clusterHost(host, inventory.file, options.user));
   return {
-    name: options.name ?? basename(inventory.directory),
+    name: options.name ?? (basename(inventory.directory) || 'cluster'),
     inventoryFile: inventory.file,
     inventorySha256: inventory.sha256,
     hosts,

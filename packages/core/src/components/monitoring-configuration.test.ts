@@ -84,26 +84,20 @@ describe('readServiceConfiguration', () => {
     expect(await readServiceConfiguration(remote, { service, flags, signal })).toEqual({
       configFile: '/etc/p/p.yml',
       tls: true,
-      paths: [
-        '/etc/p/p.yml',
-        '/etc/p',
-        '/etc/p/web.yml',
-        '/consoles',
-        '/etc/p/rules/one.yml',
-        '/etc/ssl/p.pem',
-        '/etc/systemd/system/p.service',
-      ],
+      required: { paths: ['/etc/p/p.yml', '/etc/p/web.yml'], hint: expect.stringContaining('p.service') },
+      paths: ['/etc/p', '/consoles', '/etc/p/rules/one.yml', '/etc/ssl/p.pem', '/etc/systemd/system/p.service'],
     });
   });
 
   it('takes no directory elsewhere, which may hold data', async () => {
     const remote = new FakeHost({ rules: [{ argv: /^cat/, answer: { status: 1 } }] });
-    const { paths, tls } = await readServiceConfiguration(remote, {
+    const { paths, required, tls } = await readServiceConfiguration(remote, {
       service,
       flags: new Map([['config.file', '/opt/p/p.yml']]),
       signal,
     });
-    expect(paths).toEqual(['/opt/p/p.yml', '/etc/systemd/system/p.service']);
+    expect(paths).toEqual(['/etc/systemd/system/p.service']);
+    expect(required.paths).toEqual(['/opt/p/p.yml']);
     expect(tls).toBe(false);
   });
 });

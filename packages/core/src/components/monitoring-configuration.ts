@@ -6,8 +6,10 @@ import type { Service } from '../host-services/systemd.js';
 
 /** The files behind a program with Prometheus' flags and configuration grammar. */
 export interface ServiceConfiguration {
-  /** The configuration file, its directory where that is of its own, and every file both name. They need not exist. */
+  /** The configuration file's directory where that is of its own, and every file both configurations name. They need not exist. */
   readonly paths: readonly string[];
+  /** What the flags name: without it the files are no backup. */
+  readonly required: { readonly paths: readonly string[]; readonly hint: string };
   readonly configFile: string | undefined;
   readonly tls: boolean;
 }
@@ -29,9 +31,11 @@ export async function readServiceConfiguration(
   return {
     configFile,
     tls: servesTls(texts[1] ?? ''),
-    paths: [configFile, ownDirectory(configFile), webFile, ...consoles, ...named, ...service.files].filter(
-      (path) => path !== undefined,
-    ),
+    paths: [ownDirectory(configFile), ...consoles, ...named, ...service.files].filter((path) => path !== undefined),
+    required: {
+      paths: [configFile, webFile].filter((path) => path !== undefined),
+      hint: `Put the file back, or start ${service.unit} with the one that it has: what only exists in a container cannot be saved.`,
+    },
   };
 }
 

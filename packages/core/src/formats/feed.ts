@@ -116,16 +116,26 @@ export function walkedFormat(name: string, walk: (feed: Feed) => Walk): Format {
 function walkedCheck(name: string, walk: (feed: Feed) => Walk): FormatCheck {
   const feed = new Feed(name);
   const steps = walk(feed);
+  let failure: { readonly error: unknown } | undefined;
+  // A generator that has thrown is done: asked again, it must not seem to have ended well.
+  const isDone = (): boolean => {
+    if (failure !== undefined) throw failure.error;
+    try {
+      return steps.next().done === true;
+    } catch (error) {
+      failure = { error };
+      throw error;
+    }
+  };
   return {
     write(chunk) {
       if (chunk.length === 0) return;
       feed.push(chunk);
-      if (steps.next().done === true) throw feed.invalid('bytes follow its end');
+      if (isDone()) throw feed.invalid('bytes follow its end');
     },
     end() {
       feed.end();
-      if (steps.next().done !== true)
-        throw new BackupError('INTERNAL', `the ${name} check did not finish at the end of the stream`);
+      if (!isDone()) throw new BackupError('INTERNAL', `the ${name} check did not finish at the end of the stream`);
     },
   };
 }

@@ -23,8 +23,8 @@ export interface FilesRequest {
   readonly service: string;
   /** Paths that are taken where they exist. */
   readonly paths: readonly string[];
-  /** Paths that must exist because an option names them; `option` is its name. */
-  readonly required?: { readonly paths: readonly string[]; readonly option: string };
+  /** Paths that must exist because an option or the service itself names them; `hint` is for when one does not. */
+  readonly required?: { readonly paths: readonly string[]; readonly hint: string };
   readonly signal: AbortSignal;
 }
 
@@ -43,7 +43,7 @@ export interface FilesAnswer {
  */
 export async function findFiles(
   remote: RemoteHost,
-  { service, paths, required = { paths: [], option: '' }, signal }: FilesRequest,
+  { service, paths, required = { paths: [], hint: '' }, signal }: FilesRequest,
 ): Promise<FilesAnswer> {
   const host = remote.host.name;
   const [support, { found, missing }] = await Promise.all([
@@ -54,7 +54,7 @@ export async function findFiles(
   if (lost.length > 0)
     throw new BackupError('SERVICE_MISSING', `${host}: configured for ${service} but not there: ${lost.join(', ')}`, {
       host,
-      hint: `Correct the option ${required.option} of this host.`,
+      hint: required.hint,
     });
   if (found.length === 0)
     throw new BackupError(

@@ -136,6 +136,13 @@ describe('findFiles', () => {
     ]);
   });
 
+  it('takes a file whose name looks like an escape sequence, not the one that it would stand for', async () => {
+    mkdirSync(join(root, 'escape'));
+    writeFileSync(join(root, 'escape/odd\\101.pem'), 'right');
+    writeFileSync(join(root, 'escape/oddA.pem'), 'wrong');
+    expect((await archived([join(root, 'escape/odd\\101.pem')])).names).toEqual(['/escape/odd\\\\101.pem']);
+  });
+
   it('refuses FIFOs where tar cannot leave them out', async () => {
     mkdirSync(join(root, 'busy'));
     execFileSync('mkfifo', [join(root, 'busy/fifo')]);
@@ -183,6 +190,7 @@ describe('tar', () => {
       '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime',
       '--numeric-owner',
       '--blocking-factor=128',
+      '--no-unquote',
       '--sort=name',
       '--warning=no-file-ignored',
       '--xattrs',

@@ -58,6 +58,8 @@ export function tarArguments(request: TarRequest): readonly string[] {
     '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime',
     '--numeric-owner',
     '--blocking-factor=128',
+    // Otherwise a backslash in a name given here begins an escape sequence, and another file may be meant.
+    '--no-unquote',
     ...support.map((option) =>
       option === '--sort' ? '--sort=name' : option === '--warning' ? '--warning=no-file-ignored' : option,
     ),

@@ -1,6 +1,5 @@
 import path from 'node:path';
 import pRetry, { AbortError } from 'p-retry';
-import ssh2 from 'ssh2';
 import type { AuthHandlerMiddleware, Client, ServerHostKeyAlgorithm } from 'ssh2';
 import type { Host, LocalUser } from '../cluster/cluster.js';
 import type { Warning } from '../model/artifact.js';
@@ -80,7 +79,9 @@ export async function dial(options: DialOptions): Promise<Dialled> {
   }
 }
 
-function connectOnce(options: DialOptions, attempt: Attempt): Promise<Dialled> {
+async function connectOnce(options: DialOptions, attempt: Attempt): Promise<Dialled> {
+  // Loaded when the first host is called: reading an archive needs none of it.
+  const { default: ssh2 } = await import('ssh2');
   const { host, signal } = options;
   const { address, port, keepAliveSeconds } = host.connection;
   const keepAlive = keepAliveSeconds !== undefined && keepAliveSeconds > 0 ? keepAliveSeconds : defaultKeepAlive;

@@ -1,6 +1,5 @@
 import { access, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import ssh2 from 'ssh2';
 import type { AnyAuthMethod, ParsedKey } from 'ssh2';
 import type { Host, LocalUser } from '../cluster/cluster.js';
 import { BackupError } from '../model/errors.js';
@@ -57,6 +56,7 @@ async function loadKey(file: string, host: string): Promise<ParsedKey | 'encrypt
   const content = await readFile(file).catch((error: unknown) => {
     throw new BackupError('HOST_KEY_FILE', `${host}: cannot read the key ${file}`, { host, cause: error });
   });
+  const { default: ssh2 } = await import('ssh2');
   // ssh2 returns its errors; the texts are in its keyParser.js.
   const parsed = ssh2.utils.parseKey(content);
   const key = Array.isArray(parsed) ? (parsed as ParsedKey[])[0] : parsed;

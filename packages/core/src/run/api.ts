@@ -28,13 +28,13 @@ export interface OptionLayer {
 export interface Limits {
   /** Bytes for buffers, compressed members, SSH windows and store parts together; 80 MiB unless set. */
   readonly memory?: number;
-  /** Streams open at once on one host; 2 unless set. */
+  /** Streams open at once on one host; 2 unless set, 3 at most: more find no place beside what components hold on a connection. */
   readonly streamsPerHost?: number;
   /** Hosts being dialled at once; 16 unless set. */
   readonly dials?: number;
   /** gzip level; 4 unless set. */
   readonly level?: number;
-  /** Seconds the code of a cancelled unit has to end, and again its clean-ups together; 60 unless set. */
+  /** Seconds the code of a cancelled unit has to end, and again its clean-ups together; 60 unless set, a day at most. */
   readonly cleanUp?: number;
 }
 

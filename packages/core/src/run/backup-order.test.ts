@@ -38,6 +38,15 @@ function statuses(result: BackupResult): Record<string, string> {
   return Object.fromEntries(result.metadata.components.map(({ name, status }) => [name, status]));
 }
 
+it('a host that a component says nothing about is a failure', async () => {
+  const forgetful = smallComponent('forgetful', {
+    discover: () => Promise.resolve({ units: [], problems: [], absent: [] }),
+  });
+  const result = await run([smallComponent('small'), forgetful]);
+  expect(result.status).toBe('partial');
+  expect(statuses(result)).toEqual({ small: 'complete', forgetful: 'failed' });
+});
+
 describe('the order of components', () => {
   it('starts a component when those it comes after have ended, however they are listed', async () => {
     const journal: string[] = [];

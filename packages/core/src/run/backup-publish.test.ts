@@ -1,5 +1,6 @@
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from '@jest/globals';
+import { BackupError } from '../model/errors.js';
 import type { BackupEvent } from '../model/event.js';
 import { createMemoryStore } from '../stores/memory.js';
 import type { Store, Upload } from '../stores/store.js';
@@ -42,6 +43,19 @@ async function namesIn(store: Store): Promise<string[]> {
   for await (const entry of store.list('')) names.push(entry.name);
   return names;
 }
+
+it('a leftover that cannot be removed is told and stops nothing', async () => {
+  const store: Store = {
+    ...createMemoryStore(),
+    sweep: () => Promise.resolve([{ name: 'a.partial', bytes: 1, error: new BackupError('TARGET_IO', 'not yours') }]),
+  };
+  const events: BackupEvent[] = [];
+  const result = await run(store, { onEvent: (event) => events.push(event) });
+  expect(result.status).toBe('complete');
+  expect(events).toContainEqual(
+    expect.objectContaining({ code: 'TARGET_LEFTOVER', message: expect.stringContaining('a.partial') }),
+  );
+});
 
 describe('publishing', () => {
   it.each<[string, (own: Buffer, other: Buffer) => Buffer]>([

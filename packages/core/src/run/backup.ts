@@ -5,7 +5,7 @@ import type { Host } from '../cluster/cluster.js';
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import { escapePiece } from '../model/names.js';
 import type { HostRecord, Metadata } from '../model/metadata.js';
-import type { Upload } from '../stores/store.js';
+import type { Store, Upload } from '../stores/store.js';
 import type { BackupOptions, BackupResult, Plan } from './api.js';
 import { describeRun, type FinishedUnit } from './describe.js';
 import { createLedger, type Ledger } from './ledger.js';
@@ -36,11 +36,11 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   if (signal.aborted) throw abortError(signal);
+  const name = options.name ?? options.cluster.name;
+  if (name === '') throw new BackupError('USAGE', 'the name of the cluster is empty');
   const session = createSession({ ...options, runId: createRunId(startedAt), signal });
   try {
-    const leftovers = await options.target.sweep(startedAt);
-    if (leftovers.length > 0) session.log.info({ leftovers }, 'removed what interrupted runs left at the target');
-    const name = options.name ?? options.cluster.name;
+    await sweepTarget(session, options.target, startedAt);
     const fileName = `lsbackup-${escapePiece(name)}-${compactTimestamp(startedAt)}.tar.gz`;
     const upload = await options.target.begin(fileName, { signal, runId: session.runId });
     // The target failing (a full disk) ends the run: nothing that is read from now on could be kept.
@@ -53,6 +53,19 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
     }
   } finally {
     await session.pool[Symbol.asyncDispose]();
+  }
+}
+
+/** Removes what interrupted runs left. What cannot be removed is told, and takes nothing from this run. */
+async function sweepTarget(session: Session, target: Store, startedAt: Date): Promise<void> {
+  for (const { name, bytes, error } of await target.sweep(startedAt)) {
+    if (error === undefined) session.log.info({ name, bytes }, 'removed what an interrupted run left at the target');
+    else
+      session.emit({
+        type: 'warning',
+        code: 'TARGET_LEFTOVER',
+        message: `${name}, which an interrupted run left, could not be removed: ${error.message}`,
+      });
   }
 }
 

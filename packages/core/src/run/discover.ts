@@ -62,7 +62,22 @@ async function discoverOne(services: DiscoverServices, selection: SelectedCompon
     units.push(without(component, unit, of, { status: 'failed', reason: error.message, code: error.code }));
   for (const { host, evidence } of discovery.absent)
     units.push(without(component, host, [host], { status: 'absent', reason: evidence }));
+  for (const host of forgotten(hosts, discovery))
+    units.push(
+      without(component, host, [host], {
+        status: 'failed',
+        reason: `${component.name} says nothing about ${host}`,
+        code: 'INTERNAL',
+      }),
+    );
   return units;
+}
+
+/** Hosts that a component was asked about and left out, which would otherwise be a backup without them that says complete. */
+function forgotten(hosts: readonly string[], { units, problems, absent }: Discovery): readonly string[] {
+  const known = new Set([...units, ...problems].flatMap((each) => each.hosts));
+  for (const { host } of absent) known.add(host);
+  return hosts.filter((host) => !known.has(host));
 }
 
 function planned(component: AnyComponent, unit: Unit): PlannedUnit {

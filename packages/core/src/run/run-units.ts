@@ -17,7 +17,10 @@ const channelsPerHost = 4;
 const bytesPerChannel = 4 * 1024 * 1024;
 /** Of the budget; the archive's buffers and compressed members have the rest. */
 const channelShare = 3 / 8;
+const mostStreamsPerHost = 3;
 const defaultCleanUpSeconds = 60;
+/** Node's timers end at 24 days, and fire at once beyond. */
+const mostCleanUpSeconds = 86_400;
 
 /** All units, in parallel where `after` allows: a component starts when those it names have settled, however they ended. */
 export async function runUnits(
@@ -34,14 +37,14 @@ export async function runUnits(
     scheduler: createScheduler({
       buffers: writer.buffers,
       streams: Math.max(2, Math.floor((memoryLimit(options) * channelShare) / bytesPerChannel)),
-      streamsPerHost: options.limits?.streamsPerHost ?? defaultStreamsPerHost,
+      streamsPerHost: Math.min(options.limits?.streamsPerHost ?? defaultStreamsPerHost, mostStreamsPerHost),
       channelsPerHost,
     }),
     remote: session.remote,
     options: session.options,
     signal: session.signal,
     log: session.log,
-    cleanUpSeconds: options.limits?.cleanUp ?? defaultCleanUpSeconds,
+    cleanUpSeconds: Math.min(options.limits?.cleanUp ?? defaultCleanUpSeconds, mostCleanUpSeconds),
   };
   const settled = new Map<string, Promise<FinishedUnit[]>>();
   for (const component of inOrder(session.components))

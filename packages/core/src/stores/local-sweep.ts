@@ -19,19 +19,28 @@ interface Unfinished {
 
 /** See `Store.sweep`. Only names this store makes are looked at; other dot-files in the directory are none of ours. */
 export async function sweepDirectory(directory: string, olderThan: Date): Promise<readonly Leftover[]> {
-  const removed: Leftover[] = [];
+  const leftovers: Leftover[] = [];
   try {
     const here = await thisController();
     for (const file of await unfinishedFiles(directory)) {
       if (file.touched >= olderThan.getTime()) continue;
       if (!(await isAbandoned(file, here))) continue;
-      await unlinkIfThere(join(directory, file.name));
-      removed.push({ name: file.name, bytes: file.bytes });
+      leftovers.push({ name: file.name, bytes: file.bytes, ...(await removed(directory, file.name)) });
     }
   } catch (error) {
     throw localError(error, directory);
   }
-  return removed;
+  return leftovers;
+}
+
+/** Another user's file in a directory like /tmp cannot be removed. */
+async function removed(directory: string, name: string): Promise<Pick<Leftover, 'error'>> {
+  try {
+    await unlinkIfThere(join(directory, name));
+    return {};
+  } catch (error) {
+    return { error: localError(error, directory) };
+  }
 }
 
 async function isAbandoned(file: Unfinished, here: Controller): Promise<boolean> {

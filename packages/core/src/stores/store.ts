@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { BackupError } from '../model/errors.js';
 
 /**
  * A place for archives. Visible whole or not at all, never overwritten, readable by range, nothing left behind.
@@ -31,7 +32,8 @@ export interface Store extends AsyncDisposable {
   remove(name: string): Promise<void>;
   /**
    * Removes unfinished uploads and claims last touched before `olderThan` whose owner is known to be gone, or cannot be asked and has
-   * been silent for a day; returns what it removed. An upload whose process lives is never touched.
+   * been silent for a day; returns them, with an error where one could not be removed: that is no reason not to write beside it. An upload
+   * whose process lives is never touched.
    */
   sweep(olderThan: Date): Promise<readonly Leftover[]>;
 }
@@ -56,6 +58,8 @@ export interface Entry {
 export interface Leftover {
   readonly name: string;
   readonly bytes: number;
+  /** Why it is still there. */
+  readonly error?: BackupError;
 }
 
 /** Opens stores of one kind. There is no global registry: `openStore` gets the drivers it may use. */

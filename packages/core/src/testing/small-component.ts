@@ -25,7 +25,11 @@ export function smallCluster(names: readonly string[]): Cluster {
 /** One unit with one artifact on every host that can be had, for tests of what the engine does around a component. */
 export function smallComponent(
   name: string,
-  changes: { readonly after?: readonly string[]; readonly backup?: Component['backup'] } = {},
+  changes: {
+    readonly after?: readonly string[];
+    readonly discover?: Component['discover'];
+    readonly backup?: Component['backup'];
+  } = {},
 ): Component {
   return {
     name,

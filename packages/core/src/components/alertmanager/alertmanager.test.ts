@@ -123,6 +123,17 @@ describe('alertmanager', () => {
     expect([...run.saved.keys()]).toEqual(['alertmanager/mon1/files.tar']);
   });
 
+  it('is a problem without the configuration file that its flags name, and warns without its storage', async () => {
+    const started = (flags: string): FakeHost =>
+      host('active', true, { argv: ['cat', '/proc/55/cmdline'], answer: { stdout: `/x/am\0${flags}\0` } });
+    const discover = (remote: FakeHost) => alertmanager.discover(fakeDiscoverContext({ hosts: [remote], options }));
+    const { units, problems } = await discover(started(`--config.file=${root}/none.yml`));
+    expect(units).toEqual([]);
+    expect(problems[0]?.error).toMatchObject({ code: 'SERVICE_MISSING', message: expect.stringContaining('none.yml') });
+    const unit = onlyUnit(await discover(started(`--config.file=${root}/am.yml\0--storage.path=${root}/none`)));
+    expect(unit.warnings.map(({ code }) => code)).toEqual(['FILE_MISSING']);
+  });
+
   it('is absent where there is no unit, and a problem where the host does not answer', async () => {
     const without = new FakeHost({
       name: 'mon2',

@@ -4,6 +4,7 @@ import { pathFlag, readFlags } from '../../host-services/flags.js';
 import { askJson, endpointOf, type Endpoint } from '../../host-services/http-service.js';
 import { findServices, type Service } from '../../host-services/systemd.js';
 import { filesCommand, findFiles, type FoundFiles } from '../../host-files/found-files.js';
+import { lookAt } from '../../host-files/paths.js';
 import type { Warning } from '../../model/artifact.js';
 import { asBackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
@@ -48,7 +49,12 @@ async function discoverHost(
   const configuration = await readServiceConfiguration(remote, { service, flags, signal });
   const storage = pathFlag(flags, 'storage.path', service) ?? `${service.workingDirectory}/data`;
   const paths = [...configuration.paths, ...stateFiles.map((name) => `${storage}/${name}`)];
-  const { files, warnings } = await findFiles(remote, { service: 'Alertmanager', paths, signal });
+  const { required } = configuration;
+  const { files, warnings } = await findFiles(remote, { service: 'Alertmanager', paths, required, signal });
+  const noStorage = (await lookAt(remote, [storage], signal)).missing.map((path) => ({
+    code: 'FILE_MISSING',
+    message: `${remote.host.name}: Alertmanager's storage path ${path} is not there, so its log of notifications is not saved`,
+  }));
   const endpoint = endpointOf(flags, options, { port: defaultPort, tls: configuration.tls });
   const status = await askStatus(remote, { endpoint, options, signal });
   // One that runs and does not answer has silences in memory, so they stay expected and the unit cannot end complete without them.
@@ -56,7 +62,13 @@ async function discoverHost(
   const found: AlertmanagerFound = { silences, endpoint, files };
   const version = typeof status === 'string' ? undefined : status.versionInfo.version;
   const identity = { configFile: configuration.configFile ?? null, storage };
-  const unit = { service, found, version, identity, warnings: [...warnings, ...warningsOf(remote, service, status)] };
+  const unit = {
+    service,
+    found,
+    version,
+    identity,
+    warnings: [...warnings, ...noStorage, ...warningsOf(remote, service, status)],
+  };
   return { unit: unitOf(remote, unit) };
 }
 

@@ -51,7 +51,7 @@ async function discoverHost(
   });
   const usual =
     options.config_file === undefined ? [...usualPaths, ...(service?.files ?? []), ...bundleOf(service)] : [];
-  const required = { paths: options.paths, option: 'haproxy.paths' };
+  const required = { paths: options.paths, hint: 'Correct the option haproxy.paths of this host.' };
   const beside = configuration.certificates.flatMap(besideCertificates);
   const paths = [...configurationFiles, ...configuration.files, ...beside, ...usual];
   const [{ files, missing, warnings }, version] = await Promise.all([

@@ -34,8 +34,9 @@ const factsSchema = z.object({
 });
 export type ServerFacts = z.infer<typeof factsSchema>;
 
+/** A database whose directory is gone, as an interrupted DROP DATABASE leaves it, has the size NULL (dbsize.c, pg_database_size_oid). */
 const databasesSql = `(SELECT json_agg(json_build_object('name', datname, 'oid', oid::bigint, 'owner', pg_get_userbyid(datdba), 'encoding', pg_encoding_to_char(encoding),
-    'collate', datcollate, 'ctype', datctype, 'size', pg_database_size(oid), 'template', datistemplate, 'connectable', datallowconn, 'valid', datconnlimit <> -2)
+    'collate', datcollate, 'ctype', datctype, 'size', coalesce(pg_database_size(oid), 0), 'template', datistemplate, 'connectable', datallowconn, 'valid', datconnlimit <> -2)
     ORDER BY oid) FROM pg_database)`;
 
 /** Relative file settings are relative to the data directory. */

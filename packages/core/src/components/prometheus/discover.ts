@@ -46,7 +46,12 @@ async function discoverHost(
   const dataDirectory = pathFlag(running.flags, 'storage.tsdb.path', service) ?? `${service.workingDirectory}/data`;
   const store = await lookStore(remote, dataDirectory, signal);
   const paths = configuration.paths.filter((path) => !isInside(dataDirectory, path));
-  const { files, warnings } = await findFiles(remote, { service: 'Prometheus', paths, signal });
+  const { files, warnings } = await findFiles(remote, {
+    service: 'Prometheus',
+    paths,
+    required: configuration.required,
+    signal,
+  });
   const method =
     running.down !== ''
       ? 'none'

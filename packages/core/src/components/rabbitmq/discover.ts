@@ -43,9 +43,8 @@ export async function discover(
   const answers = await Promise.all(context.hosts.map((host) => askHost(context, host, seconds)));
   if (context.signal.aborted) throw abortError(context.signal);
   const members = answers.flatMap((answer) => ('member' in answer ? [answer.member] : []));
-  const clusters = [...new Set(members.map(clusterKey))];
   return {
-    units: clusters.map((key) => unitOf(members.filter((member) => clusterKey(member) === key))),
+    units: clustersOf(members).map(unitOf),
     problems: answers.flatMap((answer) => ('problem' in answer ? [answer.problem] : [])),
     absent: [],
   };
@@ -53,6 +52,19 @@ export async function discover(
 
 function allNodes(cluster: ClusterStatus): readonly string[] {
   return [...new Set([...cluster.disk_nodes, ...cluster.ram_nodes])].sort();
+}
+
+/**
+ * Members by cluster. Names are no proof: a cluster's name travels with its definitions, and a node may be called rabbit@localhost. Two hosts
+ * whose nodes have the same name cannot be in one cluster, so each is taken for itself.
+ */
+function clustersOf(members: readonly Member[]): readonly (readonly Member[])[] {
+  const keys = [...new Set(members.map(clusterKey))];
+  return keys.flatMap((key) => {
+    const together = members.filter((member) => clusterKey(member) === key);
+    const nodes = new Set(together.map(({ node }) => node));
+    return nodes.size === together.length ? [together] : together.map((member) => [member]);
+  });
 }
 
 function clusterKey({ cluster }: Member): string {
@@ -92,7 +104,7 @@ async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: A
   const { files, warnings } = await findFiles(remote, {
     service: 'RabbitMQ',
     paths: [...configurationPaths(status), ...certificates, ...(services[0]?.files ?? [])],
-    required: { paths: options.paths, option: 'rabbitmq.paths' },
+    required: { paths: options.paths, hint: 'Correct the option rabbitmq.paths of this host.' },
     signal,
   });
   return {

@@ -33,7 +33,13 @@ const definitions = {
 function nodeHost(
   name: string,
   nodes: readonly string[],
-  more: { running?: readonly string[]; version?: string; rules?: readonly FakeRule[]; clusterName?: string } = {},
+  more: {
+    running?: readonly string[];
+    version?: string;
+    rules?: readonly FakeRule[];
+    clusterName?: string;
+    nodeName?: string;
+  } = {},
 ): FakeHost {
   const cluster = {
     alarms: [],
@@ -49,7 +55,7 @@ function nodeHost(
   const status = {
     active_plugins: ['rabbitmq_shovel'],
     config_files: ['/etc/rabbitmq/rabbitmq.conf'],
-    data_directory: `/var/lib/rabbitmq/mnesia/rabbit@${name}`,
+    data_directory: `/var/lib/rabbitmq/mnesia/${more.nodeName ?? `rabbit@${name}`}`,
     enabled_plugin_file: '/etc/rabbitmq/enabled_plugins',
     erlang_version: 'Erlang/OTP 25 [erts-13.1.5]',
     rabbitmq_version: more.version ?? '3.10.8',
@@ -116,6 +122,16 @@ describe('rabbitmq discover', () => {
   it('makes a unit of each broker that knows only itself', async () => {
     const { units } = await discover([nodeHost('mq1', ['rabbit@mq1']), nodeHost('mq2', ['rabbit@mq2'])]);
     expect(units.map(({ name }) => name)).toEqual(['mq1', 'mq2']);
+  });
+
+  it('takes brokers of the same name, whose nodes have the same name too, for brokers of their own', async () => {
+    const twin = (name: string): FakeHost =>
+      nodeHost(name, ['rabbit@localhost'], { clusterName: 'prod', nodeName: 'rabbit@localhost' });
+    const { units } = await discover([twin('mq1'), twin('mq2')]);
+    expect(units.map(({ name, artifacts }) => [name, artifacts[0]?.path])).toEqual([
+      ['mq1', 'rabbitmq/mq1/definitions.json'],
+      ['mq2', 'rabbitmq/mq2/definitions.json'],
+    ]);
   });
 
   it('makes a problem of a host that hangs and keeps the answers of the others', async () => {
