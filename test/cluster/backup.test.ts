@@ -228,16 +228,14 @@ describe('a backup of the real cluster under live writers', () => {
 
   it('gives two backups at once two archives', async () => {
     const both = await temporaryDirectory();
-    const runs = await Promise.all(
-      [1, 2].map(() => lsbackup('-b', buildDirectory, '-t', both.path, '--only', 'haproxy')),
-    );
+    const runs = await Promise.all([1, 2].map(() => lsbackup('-b', buildDirectory, '-t', both.path)));
     expect(runs.map(({ status }) => status)).toEqual([0, 0]);
     const archives = await readdir(both.path);
     expect(archives).toHaveLength(2);
     for (const archive of archives)
       expect(await lsbackup('verify', '-t', both.path, archive)).toMatchObject({ status: 0 });
     await both[Symbol.asyncDispose]();
-  }, 60_000);
+  }, 180_000);
 });
 
 function sorted(list: unknown): string[] {

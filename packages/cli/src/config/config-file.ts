@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { issueText, positionOf } from './positions.js';
 
 /** More find no place beside what the components themselves hold on a connection (Limits in @lsbackup/core). */
-const mostStreamsPerHost = 3;
+const mostStreamsPerHost = 2;
 
 const names = z.array(z.string().min(1));
 const componentOptions = z.record(z.string(), z.record(z.string(), z.unknown()));

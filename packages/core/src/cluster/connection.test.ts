@@ -130,6 +130,23 @@ describe('connectionOf', () => {
     expect(connect('ansible_become=no', 'ansible_become_method=su', 'ansible_become_user=bob').become).toBe(false);
   });
 
+  it('never shows the command of an option, which may hold a password', () => {
+    const command = 'sshpass -p hunter2 ssh bastion';
+    const caught = (variable: string): string => {
+      try {
+        return connect(variable).ignoredOptions.join(' ');
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    for (const name of ['ProxyCommand', 'LocalCommand', 'SetEnv']) {
+      const text = caught(`ansible_ssh_common_args='-o ${name}="${command}"'`);
+      expect(text).toContain(`-o ${name}=...`);
+      expect(text).not.toContain('hunter2');
+    }
+    expect(caught("ansible_ssh_common_args='-p hunter2'")).not.toContain('hunter2');
+  });
+
   it('names secrets it has no use for, without their values', () => {
     const { ignoredOptions } = connect('ansible_password=hunter2', 'ansible_become_pass=hunter2');
     expect(ignoredOptions).toEqual(['ansible_password', 'ansible_become_pass']);
@@ -164,9 +181,9 @@ describe('connectionOf', () => {
   });
 
   it.each([
-    ['ansible_port=ssh', '"ssh" is no port'],
-    ['ansible_port=0', '"0" is no port'],
-    ['ansible_port=65536', '"65536" is no port'],
+    ['ansible_port=ssh', 'the port is no number from 1 to 65535'],
+    ['ansible_port=0', 'the port is no number from 1 to 65535'],
+    ['ansible_port=65536', 'the port is no number from 1 to 65535'],
     ['ansible_port=[22]', 'ansible_port is neither text nor a number'],
     ['ansible_host=', 'ansible_host is empty'],
     ['ansible_host=True', 'ansible_host is neither text nor a number'],
@@ -188,8 +205,8 @@ describe('connectionOf', () => {
 
   it('a word that is no option is told as ignored', () => {
     expect(parseSshArguments('other.host -')).toEqual([
-      { name: 'other.host', value: '', written: 'other.host' },
-      { name: '-', value: '', written: '-' },
+      { name: 'other.host', value: '', written: 'a word that is no option' },
+      { name: '-', value: '', written: 'a word that is no option' },
     ]);
   });
 });

@@ -146,7 +146,7 @@ function portOf(option: PlacedOption | undefined, settings: HostSettings): numbe
   if (option === undefined) return 22;
   const port = parseInteger(option.value);
   if (port !== undefined && port >= 1n && port <= 65_535n) return Number(port);
-  throw settings.fault(option.setting, `"${option.value}" is no port`);
+  throw settings.fault(option.setting, 'the port is no number from 1 to 65535');
 }
 
 function keyFileOf(

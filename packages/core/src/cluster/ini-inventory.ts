@@ -114,7 +114,8 @@ class IniReader {
 
   private readChild(text: string, line: number): void {
     const child = groupLine.exec(text)?.[1];
-    if (child === undefined) throw this.graph.fault(line, `expected the name of a group, found "${text}"`);
+    if (child === undefined)
+      throw this.graph.fault(line, `expected the name of a group and nothing else in [${this.section.group}:children]`);
     const parent = this.section.group;
     const known = this.undeclared.get(child);
     if (this.graph.hasGroup(child)) this.graph.addChild(parent, child, line);

@@ -4,9 +4,12 @@ import { splitShellWords } from './shell-words.js';
 export interface SshOption {
   readonly name: string;
   readonly value: string;
-  /** For messages: `-o ProxyJump=bastion`. */
+  /** For messages: `-o ProxyJump=bastion`; without a value that may hold a password (`-o ProxyCommand=...`). */
   readonly written: string;
 }
+
+/** Keywords whose value is a command line or variables: `sshpass -p ...` is common there. */
+const mayBeSecret = /command$|^setenv$/i;
 
 /** Flags of OpenSSH's ssh that take a value, and the ssh_config keyword of those that have one. */
 const flagsWithValue = /[BbcDEeFIiJLlmOoPpQRSWw]/;
@@ -32,7 +35,7 @@ export function parseSshArguments(text: string): SshOption[] {
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index] ?? '';
     if (!word.startsWith('-') || word === '-') {
-      options.push({ name: word, value: '', written: word });
+      options.push({ name: word, value: '', written: 'a word that is no option' });
       continue;
     }
     const place = word.slice(1).search(flagsWithValue) + 1;
@@ -57,7 +60,11 @@ function flagOption(flag: string, value: string): SshOption {
 function keywordOption(text: string): SshOption {
   const [, name = '', value = ''] = /^\s*([^\s=]*)(?:\s*=\s*|\s+|$)(.*)$/s.exec(text) ?? [];
   const bare = value.trimEnd();
-  return { name: name.toLowerCase(), value: bare, written: `-o ${name}=${bare}` };
+  return {
+    name: name.toLowerCase(),
+    value: bare,
+    written: `-o ${name}=${mayBeSecret.test(name) && bare !== 'none' ? '...' : bare}`,
+  };
 }
 
 /** The words of a value that may list several, such as file names; double quotes hold one with spaces together. */

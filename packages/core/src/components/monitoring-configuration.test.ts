@@ -8,7 +8,6 @@ global:
 rule_files:
   - /etc/prometheus/rules/*.rules   # all of them
   - "more/*.yml"
-- not/inside.yml
 scrape_config_files: [ 'a b.yml', c.yml ]
 scrape_configs:
   - job_name: files
@@ -19,7 +18,7 @@ scrape_configs:
     tls_config:
       ca_file: /etc/ssl/ca.pem
       insecure_skip_verify: false
-    basic_auth: { username: x }
+    basic_auth: { username: x, password_file: secrets/pw }
     bearer_token_file: <secret>
     static_configs:
       - targets: ['localhost:9090']
@@ -33,16 +32,21 @@ describe('namedPatterns', () => {
     expect(namedPatterns(yaml, '/etc/p')).toEqual([
       '/etc/prometheus/rules/*.rules',
       '/etc/p/more/*.yml',
-      '/etc/p/not/inside.yml',
       '/etc/p/a b.yml',
       '/etc/p/c.yml',
       '/etc/prometheus/file_sd/*.json',
       '/etc/p/targets.yml',
       '/etc/p/sd/*.json',
       '/etc/ssl/ca.pem',
+      '/etc/p/secrets/pw',
       '/etc/alertmanager/*.tmpl',
     ]);
   });
+});
+
+it('reads what it can of a text that is no YAML', () => {
+  expect(namedPatterns('rule_files: [ /a.yml ]\n  - : {', '/etc/p')).toEqual(expect.any(Array));
+  expect(namedPatterns('', '/etc/p')).toEqual([]);
 });
 
 describe('readServiceConfiguration', () => {
@@ -85,7 +89,8 @@ describe('readServiceConfiguration', () => {
       configFile: '/etc/p/p.yml',
       tls: true,
       required: { paths: ['/etc/p/p.yml', '/etc/p/web.yml'], hint: expect.stringContaining('p.service') },
-      paths: ['/etc/p', '/consoles', '/etc/p/rules/one.yml', '/etc/ssl/p.pem', '/etc/systemd/system/p.service'],
+      named: ['/etc/ssl/p.pem'],
+      paths: ['/etc/p', '/consoles', '/etc/ssl/p.pem', '/etc/p/rules/one.yml', '/etc/systemd/system/p.service'],
     });
   });
 

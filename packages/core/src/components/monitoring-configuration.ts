@@ -1,3 +1,5 @@
+import { parseDocument } from 'yaml';
+import type { Warning } from '../model/artifact.js';
 import { expandPatterns } from '../host-files/paths.js';
 import type { RemoteHost } from '../remote/remote-host.js';
 import { pathFlag, type Flags } from '../host-services/flags.js';
@@ -8,6 +10,8 @@ import type { Service } from '../host-services/systemd.js';
 export interface ServiceConfiguration {
   /** The configuration file's directory where that is of its own, and every file both configurations name. They need not exist. */
   readonly paths: readonly string[];
+  /** Files, no patterns, that the configurations name; among `paths` too. */
+  readonly named: readonly string[];
   /** What the flags name: without it the files are no backup. */
   readonly required: { readonly paths: readonly string[]; readonly hint: string };
   readonly configFile: string | undefined;
@@ -27,11 +31,18 @@ export async function readServiceConfiguration(
     file === undefined ? [] : namedPatterns(texts[index] ?? '', directoryOf(file)),
   );
   const consoles = ['web.console.templates', 'web.console.libraries'].map((name) => pathFlag(flags, name, service));
-  const named = await expandPatterns(remote, patterns, signal);
+  const [named, wild] = [
+    patterns.filter((path) => !isPattern.test(path)),
+    patterns.filter((path) => isPattern.test(path)),
+  ];
+  const expanded = await expandPatterns(remote, wild, signal);
   return {
     configFile,
     tls: servesTls(texts[1] ?? ''),
-    paths: [ownDirectory(configFile), ...consoles, ...named, ...service.files].filter((path) => path !== undefined),
+    named,
+    paths: [ownDirectory(configFile), ...consoles, ...named, ...expanded, ...service.files].filter(
+      (path) => path !== undefined,
+    ),
     required: {
       paths: [configFile, webFile].filter((path) => path !== undefined),
       hint: `Put the file back, or start ${service.unit} with the one that it has: what only exists in a container cannot be saved.`,
@@ -58,33 +69,37 @@ function ownDirectory(file: string | undefined): string | undefined {
   return /^\/etc\/.+/.test(directory) ? directory : undefined;
 }
 
+/** FILE_MISSING for what a configuration names and the host has not. */
+export function missingNamed(
+  remote: RemoteHost,
+  { named }: Pick<ServiceConfiguration, 'named'>,
+  missing: readonly string[],
+): readonly Warning[] {
+  const lost = named.filter((path) => missing.includes(path));
+  if (lost.length === 0) return [];
+  const message = `${remote.host.name}: named by the configuration and not there: ${lost.join(', ')}`;
+  return [{ code: 'FILE_MISSING', message }];
+}
+
+const isPattern = /[*?[]/;
 const fileKey = /^(?:rule_files|files|scrape_config_files|templates|\w+_file)$/;
 
 /**
- * The values of the keys that name files or patterns of them, in block and in flow style. Not a YAML parser: it only has to find paths, and
- * what it finds too much is left out because it does not exist.
+ * The values, absolute, of the keys that name files or patterns of them, wherever they stand. Of a text that is no YAML what can be read of it: its
+ * program would not load it either.
  */
 export function namedPatterns(yaml: string, directory: string): readonly string[] {
   const found: string[] = [];
-  let key = '';
-  for (const line of yaml.split(/\r?\n/)) {
-    const [, indented = '', dashes = '', rest = ''] =
-      /^(\s*)((?:-\s+)*)(.*)$/.exec(line.replace(/(?:^|\s)#.*$/, '')) ?? [];
-    const [, name, value] = /^["']?([\w-]+)["']?:(?:\s+(.*))?$/.exec(rest) ?? [];
-    if (name !== undefined) key = name;
-    else if (dashes === '' && indented === '') key = '';
-    if (fileKey.test(key)) found.push(...scalars(value ?? (name === undefined ? rest : '')));
-  }
-  return [
-    ...new Set(
-      found.filter((path) => path !== '<secret>').map((path) => (path.startsWith('/') ? path : `${directory}/${path}`)),
-    ),
-  ];
+  collect(parseDocument(yaml, { logLevel: 'silent', uniqueKeys: false }).toJS(), found);
+  const paths = found.filter((path) => path !== '' && path !== '<secret>');
+  return [...new Set(paths.map((path) => (path.startsWith('/') ? path : `${directory}/${path}`)))];
 }
 
-function scalars(text: string): readonly string[] {
-  const items = /^\[(.*)\]\s*$/.exec(text.trim())?.[1] ?? text;
-  return [...items.matchAll(/"([^"]*)"|'([^']*)'|([^\s,"'][^,"']*)/g)]
-    .map(([, double, single, plain]) => (double ?? single ?? plain ?? '').trim())
-    .filter((item) => item !== '');
+function collect(value: unknown, found: string[]): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, inside] of Object.entries(value)) {
+    if (!Array.isArray(value) && fileKey.test(key))
+      found.push(...[inside].flat().filter((item) => typeof item === 'string'));
+    collect(inside, found);
+  }
 }

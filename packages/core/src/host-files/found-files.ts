@@ -46,7 +46,7 @@ export async function findFiles(
   { service, paths, required = { paths: [], hint: '' }, signal }: FilesRequest,
 ): Promise<FilesAnswer> {
   const host = remote.host.name;
-  const [support, { found, missing }] = await Promise.all([
+  const [support, { found, missing, unreachable }] = await Promise.all([
     tarSupport(remote, signal),
     lookAt(remote, [...required.paths, ...paths], signal),
   ]);
@@ -76,7 +76,14 @@ export async function findFiles(
     support,
     bytes: followed.found.reduce((sum, { bytes }) => sum + bytes, 0),
   };
-  return { files, missing, warnings: followed.warnings };
+  const warnings = [...followed.warnings, ...unreachableWarning(host, unreachable)];
+  return { files, missing, warnings };
+}
+
+function unreachableWarning(host: string, paths: readonly string[]): readonly Warning[] {
+  if (paths.length === 0) return [];
+  const message = `${host}: cannot be looked for without root (ansible_become is false), so not saved if they are there: ${paths.join(', ')}`;
+  return [{ code: 'FILE_SKIPPED', message }];
 }
 
 /** More names than this go by standard input: they may not fit into a command line. */

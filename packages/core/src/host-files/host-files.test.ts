@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,9 +63,27 @@ describe('lookAt', () => {
     ]);
   });
 
+  it('tells what is missing from what the user who looks cannot reach', async () => {
+    const open = mkdtempSync(join(tmpdir(), 'host-files-open-'));
+    mkdirSync(join(open, 'closed/inner'), { recursive: true });
+    chmodSync(open, 0o755);
+    chmodSync(join(open, 'closed'), 0o000);
+    const asNobody = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
+    const remote = new FakeHost({
+      rules: [{ argv: /^sh/, answer: (command, input) => runHere({ argv: [...asNobody, ...command.argv] }, input) }],
+    });
+    const paths = ['closed', 'closed/inner/key.pem', 'gone/key.pem'].map((name) => join(open, name));
+    const { found, missing, unreachable } = await lookAt(remote, paths, signal);
+    chmodSync(join(open, 'closed'), 0o700);
+    rmSync(open, { recursive: true });
+    expect(found.map(({ path }) => path)).toEqual([paths[0]]);
+    expect(missing).toEqual([paths[1], paths[2]]);
+    expect(unreachable).toEqual([paths[1]]);
+  });
+
   it('runs nothing for no paths, and refuses an answer it does not understand', async () => {
     const remote = new FakeHost({ rules: [{ argv: /^sh/, answer: { stdout: 'a banner\n' } }] });
-    expect(await lookAt(remote, [], signal)).toEqual({ found: [], missing: [] });
+    expect(await lookAt(remote, [], signal)).toEqual({ found: [], missing: [], unreachable: [] });
     expect(remote.commands).toHaveLength(0);
     await expect(lookAt(remote, ['/etc'], signal)).rejects.toMatchObject({ code: 'SERVICE_ANSWER', host: 'host1' });
   });

@@ -32,18 +32,25 @@ export interface HostPath {
 
 export interface LookResult {
   readonly found: readonly HostPath[];
-  /** Also broken links. */
+  /** Also broken links and what cannot be reached. */
   readonly missing: readonly string[];
+  /** Of the missing: those in a directory that the user who looks may not search, so that nobody knows whether they exist. */
+  readonly unreachable: readonly string[];
 }
 
 /**
  * For each argument one line: kind, KiB, the links on the way, target. Plain sh, so it runs on any host; the walk ends because a path
  * that exists has at most 40 links (path_resolution(7)). What a link to `/` or a
- * directory in it holds is not measured: that would take minutes. A path that cannot be reached with the rights of the user that asks counts as missing.
+ * directory in it holds is not measured: that would take minutes.
  */
 const lookScript = `for path do
   if [ -d "$path" ]; then kind=directory; elif [ -f "$path" ]; then kind=file; elif [ -e "$path" ]; then kind=other; else kind=missing; fi
-  if [ $kind = missing ]; then echo missing; continue; fi
+  if [ $kind = missing ]; then
+    up=\${path%/*}
+    while [ -n "$up" ] && [ ! -e "$up" ]; do up=\${up%/*}; done
+    if [ -n "$up" ] && [ -d "$up" ] && [ ! -x "$up" ]; then echo unreachable; else echo missing; fi
+    continue
+  fi
   at=
   links=
   rest=$path
@@ -95,6 +102,7 @@ function lookCommand(paths: readonly string[]): Command {
 export async function lookAt(remote: RemoteHost, paths: readonly string[], signal: AbortSignal): Promise<LookResult> {
   const found: HostPath[] = [];
   const missing: string[] = [];
+  const unreachable: string[] = [];
   for (const batch of batches([...new Set(paths)])) {
     const { stdout } = await remote.run(lookCommand(batch), { signal });
     const lines = stdout.toString('utf8').split('\n').slice(0, -1);
@@ -102,11 +110,12 @@ export async function lookAt(remote: RemoteHost, paths: readonly string[], signa
       throw unreadable(remote, `${String(lines.length)} lines for ${String(batch.length)} paths`);
     for (const [index, path] of batch.entries()) {
       const line = lines[index] ?? '';
-      if (line === 'missing') missing.push(path);
+      if (line === 'unreachable') unreachable.push(path);
+      if (line === 'missing' || line === 'unreachable') missing.push(path);
       else found.push(parseLine(remote, path, line));
     }
   }
-  return { found, missing };
+  return { found, missing, unreachable };
 }
 
 function parseLine(remote: RemoteHost, path: string, line: string): HostPath {

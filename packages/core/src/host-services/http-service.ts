@@ -19,8 +19,9 @@ export const httpOptions = {
   /** Base address as the host itself reaches it; from the service's flags unless set. */
   url: z.url({ protocol: /^https?$/ }).optional(),
   user: z.string().min(1).optional(),
+  /** YAML and inventories make a number of digits. */
   password: z
-    .string()
+    .union([z.string(), z.number().transform(String)])
     .transform((password) => new Secret(password))
     .optional(),
 };

@@ -91,6 +91,20 @@ describe('findServices', () => {
     expect(await findServices(notBooted, ['haproxy.service'], signal)).toEqual([]);
   });
 
+  it.each([
+    ['no systemctl', { status: 127, stderr: 'sh: 1: systemctl: not found' }],
+    ['a container', { status: 1, stderr: 'System has not been booted with systemd as init system (PID 1).' }],
+  ])('finds nothing on a host without systemd: %s', async (_what, answer) => {
+    const remote = new FakeHost({ rules: [{ argv: /^systemctl/, answer }] });
+    expect(await findServices(remote, ['a'], signal)).toEqual([]);
+  });
+
+  it('does not take a systemd that does not answer for a service that is not there', async () => {
+    const answer = { status: 1, stderr: 'Failed to get properties: Connection timed out' };
+    const remote = new FakeHost({ rules: [{ argv: /^systemctl/, answer }] });
+    await expect(findServices(remote, ['a'], signal)).rejects.toMatchObject({ code: 'SERVICE_ANSWER', host: 'host1' });
+  });
+
   it('puts a running unit first and names one unit once', async () => {
     const twice = `${debianHaproxy.replace('ActiveState=active', 'ActiveState=inactive')}\n${debianHaproxy.replace('Id=haproxy', 'Id=haproxy2').replace('MainPID=214', 'MainPID=0')}\n${debianHaproxy.replace('ActiveState=active', 'ActiveState=inactive')}`;
     const remote = new FakeHost({

@@ -1,3 +1,4 @@
+import { BackupError } from '../model/errors.js';
 import type { Command, RemoteHost } from '../remote/remote-host.js';
 
 /** A systemd service as the host knows it. */
@@ -29,24 +30,33 @@ const properties = [
   'User',
 ] as const;
 
-/** 1, 3 and 4 are answers about units; 127: no systemctl, so no systemd. */
-const answers = [0, 1, 3, 4, 127];
+const noProgram = 127;
+/** As in a container. A unit that is not there is no failure of `systemctl show`: its LoadState is `not-found`. */
+const noSystemd = 'not been booted with systemd';
 
 export function showCommand(units: readonly string[]): Command {
   return {
     argv: ['systemctl', 'show', '--no-pager', `--property=${properties.join(',')}`, '--', ...units],
-    accept: answers,
+    accept: [0, 1, noProgram],
   };
 }
 
-/** Those of `units` (names with their suffix) that the host has, running ones first, otherwise in the order asked. No systemd: none. */
+/**
+ * Those of `units` (names with their suffix) that the host has, running ones first, otherwise in the order asked. No systemd: none.
+ * Errors: SERVICE_ANSWER when systemd does not answer, which must not look like a service that is not there.
+ */
 export async function findServices(
   remote: RemoteHost,
   units: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly Service[]> {
-  const { stdout, status } = await remote.run(showCommand(units), { signal });
-  if (status !== 0) return [];
+  const { stdout, stderr, status } = await remote.run(showCommand(units), { signal });
+  if (status === noProgram || stderr.includes(noSystemd)) return [];
+  if (status !== 0)
+    throw new BackupError('SERVICE_ANSWER', `${remote.host.name}: systemctl does not answer: ${stderr.trim()}`, {
+      host: remote.host.name,
+      retryable: true,
+    });
   const blocks = parseShow(stdout.toString('utf8')).filter((block) => one(block, 'LoadState') === 'loaded');
   const distinct = [...new Map(blocks.map((block) => [one(block, 'Id'), block])).values()];
   const services = await Promise.all(distinct.map((block) => readService(remote, block, signal)));

@@ -28,7 +28,7 @@ export interface OptionLayer {
 export interface Limits {
   /** Bytes for buffers, compressed members, SSH windows and store parts together; 80 MiB unless set. */
   readonly memory?: number;
-  /** Streams open at once on one host; 2 unless set, 3 at most: more find no place beside what components hold on a connection. */
+  /** Streams open at once on one host; 2 unless set, which is the most: more find no place beside what components hold on a connection. */
   readonly streamsPerHost?: number;
   /** Hosts being dialled at once; 16 unless set. */
   readonly dials?: number;

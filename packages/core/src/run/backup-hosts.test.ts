@@ -9,7 +9,8 @@ import { listScript, lockScript, sweepScript } from './ledger-scripts.js';
 
 const lockArgv = ['sh', '-c', lockScript, 'lsbackup', ''];
 const listArgv = ['sh', '-c', listScript, 'lsbackup', ''];
-const sweepArgv = ['sh', '-c', sweepScript, 'lsbackup', '', 'run-dead'];
+const deadRecord = '20240506T070809Z-11111111-1';
+const sweepArgv = ['sh', '-c', sweepScript, 'lsbackup', '', deadRecord];
 const busy: FakeRule = { argv: lockArgv, answer: { stdout: 'busy\n' } };
 const nothingLeft: FakeRule = { argv: listArgv, answer: {} };
 
@@ -64,7 +65,12 @@ describe('backup of hosts that a restore has for itself', () => {
 
 describe('backup of hosts where dead runs left something', () => {
   it('removes it before anything else is looked at, and says so', async () => {
-    const left: FakeRule = { argv: listArgv, answer: { stdout: 'run-dead\t1801\t{}\nrun-alive\t1799\t{}\n' } };
+    const left: FakeRule = {
+      argv: listArgv,
+      answer: {
+        stdout: `${deadRecord}\t1801\t{}\n20240506T070809Z-22222222-1\t1799\t{}\narchives\t99999\t{}\n`,
+      },
+    };
     const { result, events, hosts } = await run({ a: [left, { argv: sweepArgv, answer: {} }] });
     expect(result?.status).toBe('complete');
     expect(hosts[0]?.commands.map(({ argv }) => argv)).toEqual([lockArgv, listArgv, sweepArgv]);

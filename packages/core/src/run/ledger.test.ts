@@ -94,21 +94,29 @@ describe('ledger', () => {
   it('sweeps what a dead process of this machine left, and leaves the living and the strangers alone', async () => {
     const here = await thisController();
     const outside = join(directory, 'outside', 'snapshot');
-    for (const [runId, controller] of [
-      ['dead', { ...here, processStart: '1' }],
-      ['living', here],
-      ['stranger', { ...here, hostname: 'elsewhere' }],
-      ['old-stranger', { ...here, hostname: 'elsewhere' }],
+    const record = (digit: string): string => `20240506T070809Z-${digit.repeat(8)}-1`;
+    const [dead, living, stranger, oldStranger] = ['1', '2', '3', '4'].map(record);
+    for (const [name, controller] of [
+      [dead, { ...here, processStart: '1' }],
+      [living, here],
+      [stranger, { ...here, hostname: 'elsewhere' }],
+      [oldStranger, { ...here, hostname: 'elsewhere' }],
     ] as const) {
-      await mkdir(join(state, runId), { recursive: true });
-      await writeFile(join(state, runId, 'owner.json'), JSON.stringify({ runId, startedAt: '', controller }));
+      const runId = String(name).slice(0, -2);
+      await mkdir(join(state, String(name)), { recursive: true });
+      await writeFile(join(state, String(name), 'owner.json'), JSON.stringify({ runId, startedAt: '', controller }));
     }
+    // Somebody keeps archives in the directory: no record, however old.
+    await mkdir(join(state, 'archives'));
+    await writeFile(join(state, 'archives', 'lsbackup-prod.tar.gz'), 'all that is left');
     await mkdir(outside, { recursive: true });
-    await writeFile(join(state, 'dead', 'paths'), `${outside}\n/\nrelative/path\n${directory}/outside/../..\n`);
+    await writeFile(join(state, String(dead), 'paths'), `${outside}\n/\nrelative/path\n${directory}/outside/../..\n`);
     const longAgo = new Date(Date.now() - 3_600_000);
-    await utimes(join(state, 'old-stranger', 'owner.json'), longAgo, longAgo);
+    await utimes(join(state, String(oldStranger), 'owner.json'), longAgo, longAgo);
+    await utimes(join(state, 'archives'), longAgo, longAgo);
     await ledger('run-c', here).sweep(host);
-    expect((await readdir(state)).sort()).toEqual(['living', 'stranger']);
+    expect((await readdir(state)).sort()).toEqual([living, stranger, 'archives']);
+    expect(await readdir(join(state, 'archives'))).toEqual(['lsbackup-prod.tar.gz']);
     expect(await readdir(join(directory, 'outside'))).toEqual([]);
     expect(warnings).toEqual(['LEFTOVERS_REMOVED']);
   });

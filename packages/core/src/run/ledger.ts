@@ -12,6 +12,9 @@ const timeToLiveSeconds = 1800;
 const heartbeatSeconds = 300;
 const answerSeconds = 30;
 
+/** What `hold` makes: a run id (run/session.ts) and a number. Everything else in the state directory is somebody else's. */
+const recordName = /^\d{8}T\d{6}Z-[0-9a-f]{8}-\d+$/;
+
 const ownerSchema = z.object({ runId: z.string(), startedAt: z.string(), controller: controllerSchema });
 
 /**
@@ -89,7 +92,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     const stale: string[] = [];
     for (const line of stdout.toString('utf8').split('\n').filter(Boolean)) {
       const [runId = '', age = '', owner = ''] = line.split('\t');
-      if (!/^[A-Za-z0-9-]+$/.test(runId)) continue;
+      if (!recordName.test(runId)) continue;
       if (await isStale(owner, Number(age))) stale.push(runId);
       else options.log.info({ host: host.name, runId }, 'another run has data on this host');
     }

@@ -17,7 +17,7 @@ const channelsPerHost = 4;
 const bytesPerChannel = 4 * 1024 * 1024;
 /** Of the budget; the archive's buffers and compressed members have the rest. */
 const channelShare = 3 / 8;
-const mostStreamsPerHost = 3;
+const mostStreamsPerHost = 2;
 const defaultCleanUpSeconds = 60;
 /** Node's timers end at 24 days, and fire at once beyond. */
 const mostCleanUpSeconds = 86_400;

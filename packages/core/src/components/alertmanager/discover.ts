@@ -10,7 +10,7 @@ import { asBackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
 import type { RemoteHost, TarPolicy } from '../../remote/remote-host.js';
 import type { DiscoverContext, Discovery, ExpectedArtifact, Unit } from '../component.js';
-import { readServiceConfiguration } from '../monitoring-configuration.js';
+import { missingNamed, readServiceConfiguration } from '../monitoring-configuration.js';
 import { discoverEachHost, type HostAnswer } from '../each-host.js';
 import type { AlertmanagerOptions } from './options.js';
 
@@ -50,7 +50,7 @@ async function discoverHost(
   const storage = pathFlag(flags, 'storage.path', service) ?? `${service.workingDirectory}/data`;
   const paths = [...configuration.paths, ...stateFiles.map((name) => `${storage}/${name}`)];
   const { required } = configuration;
-  const { files, warnings } = await findFiles(remote, { service: 'Alertmanager', paths, required, signal });
+  const { files, missing, warnings } = await findFiles(remote, { service: 'Alertmanager', paths, required, signal });
   const noStorage = (await lookAt(remote, [storage], signal)).missing.map((path) => ({
     code: 'FILE_MISSING',
     message: `${remote.host.name}: Alertmanager's storage path ${path} is not there, so its log of notifications is not saved`,
@@ -67,7 +67,12 @@ async function discoverHost(
     found,
     version,
     identity,
-    warnings: [...warnings, ...noStorage, ...warningsOf(remote, service, status)],
+    warnings: [
+      ...missingNamed(remote, configuration, missing),
+      ...warnings,
+      ...noStorage,
+      ...warningsOf(remote, service, status),
+    ],
   };
   return { unit: unitOf(remote, unit) };
 }

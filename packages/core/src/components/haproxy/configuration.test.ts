@@ -26,6 +26,7 @@ frontend "public front"
 backend web
     server web1 10.0.0.1:80 ssl verify required ca-file "$CA_FILE"
     server web2 10.0.0.2:80
+    external-check command /usr/local/bin/check.sh
 listen stats
     bind 127.0.0.1:9000
 `;
@@ -45,7 +46,13 @@ describe('parseConfiguration', () => {
       '/etc/haproxy/maps/hosts.map',
       '/etc/haproxy/maps/ip.map',
       '/srv/pages/ok page.html',
+      '/usr/local/bin/check.sh',
     ]);
+  });
+
+  it('finds the authorities of the HTTP client', () => {
+    const text = 'global\n  ca-base /etc/ca\n  httpclient.ssl.ca-file http.pem\n';
+    expect(parseConfiguration(text, place).files).toEqual(['/etc/ca/http.pem']);
   });
 
   it('finds certificate lists and what they name', () => {

@@ -58,6 +58,7 @@ const bases: ReadonlyMap<string, BaseName> = new Map([
   ['ca-file', 'authority'],
   ['crl-file', 'authority'],
   ['ca-verify-file', 'authority'],
+  ['httpclient.ssl.ca-file', 'authority'],
   ...(
     [
       'ca-sign-file',
@@ -91,6 +92,7 @@ const onlyOn: readonly { readonly first: RegExp; readonly words: ReadonlyMap<str
   },
   { first: /^(?:http|tcp)-(?:request|response|after-response|error)$/, words: new Map([['file', 'working']]) },
   { first: /^filter$/, words: new Map([['config', 'working']]) },
+  { first: /^external-check$/, words: new Map([['command', 'working']]) },
 ];
 const functions = [
   /\bmap(?:_\w+)?\(\s*([^,)]*[^,)\s])/g,

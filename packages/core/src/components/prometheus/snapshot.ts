@@ -131,6 +131,7 @@ async function removeSnapshot(request: Request, signal: AbortSignal): Promise<vo
   const patience = AbortSignal.timeout(lateAnswerSeconds * 1000);
   const outcome = await lateOutcome(request, request.answer, AbortSignal.any([signal, patience]));
   if (outcome === 'refused') return;
+  if (outcome === 'failed') return warnOfAppeared(request, signal);
   if (outcome !== 'unknown') return remove(request, outcome.directory, signal);
   await removeAppeared(request, signal);
   if (patience.aborted)
@@ -145,19 +146,28 @@ async function lateOutcome(
   request: Request,
   answer: Promise<HttpResponse>,
   signal: AbortSignal,
-): Promise<{ readonly directory: string } | 'refused' | 'unknown'> {
+): Promise<{ readonly directory: string } | 'refused' | 'failed' | 'unknown'> {
   const { context, host } = request.work;
   try {
     const response = await orAborted(answer, signal);
     if (isRefusal(response)) return 'refused';
-    // Any other failure may have left a part of a snapshot.
-    return response.status === 200 ? { directory: directoryNamed(request, response) } : 'unknown';
+    return response.status === 200 ? { directory: directoryNamed(request, response) } : 'failed';
   } catch (error) {
     context.log.info({ host: host.name, error: String(error) }, 'the request for a snapshot has no usable answer');
     return 'unknown';
   } finally {
     request.end.abort();
   }
+}
+
+/** What a failed attempt may have left cannot be told from what others made at the same time, so a person has to look. */
+async function warnOfAppeared({ work, before }: Request, signal: AbortSignal): Promise<void> {
+  const directory = snapshotsDirectory(work);
+  const { names } = await list(work.remote, directory, signal);
+  const appeared = names.filter((name) => isAppeared(name, before));
+  if (appeared.length === 0) return;
+  const message = `${work.host.name}: ${directory} has snapshots that may be of the request that failed: ${appeared.join(', ')}`;
+  work.context.warn({ code: 'SNAPSHOT_LEFTOVER', message });
 }
 
 /** Until a look finds nothing: a Prometheus that is still writing makes its directory again. */
