@@ -39,7 +39,6 @@ export class Intake {
   #bytes = 0;
   #submitted = 0;
   #lastPart: Promise<void> = Promise.resolve();
-  #failure: { readonly error: unknown } | undefined;
   /** The parts that are stored. */
   readonly parts = new PartTable();
 
@@ -53,15 +52,6 @@ export class Intake {
    * Errors: FORMAT_INVALID of the check, those of `acquire`.
    */
   async take(chunk: Uint8Array, acquire: () => Promise<ChunkBuffer>): Promise<void> {
-    try {
-      await this.#take(chunk, acquire);
-    } catch (error) {
-      this.#failure ??= { error };
-      throw error;
-    }
-  }
-
-  async #take(chunk: Uint8Array, acquire: () => Promise<ChunkBuffer>): Promise<void> {
     this.#check.write(chunk);
     this.#options.onBytes?.(chunk.length);
     let rest = chunk;
@@ -76,12 +66,8 @@ export class Intake {
     }
   }
 
-  /**
-   * After the source's end: checks the format's end mark and only then lets the last chunk go. Resolves when everything is stored.
-   * Errors: that of a `take` which failed, again, so that no caller can complete what is not whole; FORMAT_INVALID.
-   */
+  /** After the source's end: checks the format's end mark and only then lets the last chunk go. Resolves when everything is stored. */
   async complete(acquire: () => Promise<ChunkBuffer>): Promise<TakenIn> {
-    if (this.#failure !== undefined) throw this.#failure.error;
     this.#check.end();
     this.#buffer ??= await acquire();
     if (this.#submitted === 0) return this.#storeSingle(this.#buffer);

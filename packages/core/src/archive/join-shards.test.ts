@@ -21,7 +21,8 @@ import {
 async function shardOf(name: string, lengths: readonly number[]): Promise<Buffer> {
   const { output, bytes } = collector();
   const writer = testWriter(output);
-  const failed = addStream(writer, `c/${name}/failed`, failingSource(Buffer.alloc(3500, name))).catch(() => undefined);
+  const failing = addStream(writer, `c/${name}/failed`, failingSource(Buffer.alloc(3500, name)));
+  const refused = expect(failing).rejects.toMatchObject({ code: 'COMMAND_FAILED' });
   const written = await Promise.all(
     lengths.map((length, index) => {
       const path = `c/${name}/${String(index)}`;
@@ -29,7 +30,7 @@ async function shardOf(name: string, lengths: readonly number[]): Promise<Buffer
       return index % 2 === 0 ? addContent(writer, path, content) : addStream(writer, path, Readable.from([content]));
     }),
   );
-  await failed;
+  await refused;
   await finish(writer, written);
   return bytes();
 }

@@ -45,7 +45,10 @@ describe('namedPatterns', () => {
 });
 
 it('reads what it can of a text that is no YAML', () => {
-  expect(namedPatterns('rule_files: [ /a.yml ]\n  - : {', '/etc/p')).toEqual(expect.any(Array));
+  expect(namedPatterns('rule_files: [ /a.yml ]\n  - : {', '/etc/p')).toEqual(['/a.yml']);
+  expect(() => namedPatterns('rule_files: *none', '/etc/p')).toThrow(
+    expect.objectContaining({ code: 'SERVICE_ANSWER' }),
+  );
   expect(namedPatterns('', '/etc/p')).toEqual([]);
 });
 

@@ -1,5 +1,6 @@
 import { parseDocument } from 'yaml';
 import type { Warning } from '../model/artifact.js';
+import { BackupError } from '../model/errors.js';
 import { expandPatterns } from '../host-files/paths.js';
 import type { RemoteHost } from '../remote/remote-host.js';
 import { pathFlag, type Flags } from '../host-services/flags.js';
@@ -90,9 +91,22 @@ const fileKey = /^(?:rule_files|files|scrape_config_files|templates|\w+_file)$/;
  */
 export function namedPatterns(yaml: string, directory: string): readonly string[] {
   const found: string[] = [];
-  collect(parseDocument(yaml, { logLevel: 'silent', uniqueKeys: false }).toJS(), found);
+  collect(valueOf(yaml, directory), found);
   const paths = found.filter((path) => path !== '' && path !== '<secret>');
   return [...new Set(paths.map((path) => (path.startsWith('/') ? path : `${directory}/${path}`)))];
+}
+
+function valueOf(yaml: string, directory: string): unknown {
+  const document = parseDocument(yaml, { logLevel: 'silent', uniqueKeys: false });
+  try {
+    return document.toJS();
+  } catch (cause) {
+    throw new BackupError(
+      'SERVICE_ANSWER',
+      `a configuration file in ${directory} cannot be read: an alias (*name) has no anchor, or aliases are nested too deep`,
+      { cause },
+    );
+  }
 }
 
 function collect(value: unknown, found: string[]): void {

@@ -51,11 +51,16 @@ export async function findFiles(
     lookAt(remote, [...required.paths, ...paths], signal),
   ]);
   const lost = required.paths.filter((path) => missing.includes(path));
-  if (lost.length > 0)
-    throw new BackupError('SERVICE_MISSING', `${host}: configured for ${service} but not there: ${lost.join(', ')}`, {
-      host,
-      hint: required.hint,
-    });
+  if (lost.length > 0) {
+    const orHidden = lost.some((path) => unreachable.includes(path))
+      ? ', or behind a directory that may not be searched'
+      : '';
+    throw new BackupError(
+      'SERVICE_MISSING',
+      `${host}: configured for ${service} but not there${orHidden}: ${lost.join(', ')}`,
+      { host, hint: required.hint },
+    );
+  }
   if (found.length === 0)
     throw new BackupError(
       'SERVICE_MISSING',
@@ -82,7 +87,7 @@ export async function findFiles(
 
 function unreachableWarning(host: string, paths: readonly string[]): readonly Warning[] {
   if (paths.length === 0) return [];
-  const message = `${host}: cannot be looked for without root (ansible_become is false), so not saved if they are there: ${paths.join(', ')}`;
+  const message = `${host}: not saved, if they are there, because their directory may not be searched (by root, or by the login user where ansible_become is false): ${paths.join(', ')}`;
   return [{ code: 'FILE_SKIPPED', message }];
 }
 

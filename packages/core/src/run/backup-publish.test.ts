@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto';
+import { Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from '@jest/globals';
+import { bytesFormat } from '../formats/bytes.js';
 import { BackupError } from '../model/errors.js';
 import type { BackupEvent } from '../model/event.js';
 import { createMemoryStore } from '../stores/memory.js';
@@ -9,7 +12,10 @@ import { smallCluster, smallComponent } from '../testing/small-component.js';
 import type { BackupOptions, BackupResult } from './api.js';
 import { backup } from './backup.js';
 
-function run(target: Store, more: Pick<BackupOptions, 'signal' | 'onEvent'> = {}): Promise<BackupResult> {
+function run(
+  target: Store,
+  more: Pick<BackupOptions, 'signal' | 'onEvent' | 'components'> = {},
+): Promise<BackupResult> {
   return backup({
     cluster: smallCluster(['a']),
     user: { name: 'admin', homeDirectory: '/home/admin' },
@@ -55,6 +61,35 @@ it('a leftover that cannot be removed is told and stops nothing', async () => {
   expect(events).toContainEqual(
     expect.objectContaining({ code: 'TARGET_LEFTOVER', message: expect.stringContaining('a.partial') }),
   );
+});
+
+it('a store whose body keeps what it was given, without a copy, publishes nothing that seems whole', async () => {
+  const store = createMemoryStore();
+  const keeping: Store = {
+    ...store,
+    begin: async (name, options) => {
+      const upload = await store.begin(name, options);
+      const kept: Buffer[] = [];
+      const body = new Writable({
+        write(chunk: Buffer, _encoding, callback) {
+          kept.push(chunk);
+          callback();
+        },
+        final(callback) {
+          for (const chunk of kept) upload.body.write(chunk);
+          upload.body.end(callback);
+        },
+      });
+      return { ...upload, body };
+    },
+  };
+  const large = smallComponent('large', {
+    async backup(context, unit) {
+      const { path, host } = unit.artifacts[0]!;
+      await context.saveBytes({ path, host, format: bytesFormat }, randomBytes(300_000));
+    },
+  });
+  await expect(run(keeping, { components: [large] })).rejects.toMatchObject({ code: 'ARCHIVE_CORRUPT' });
 });
 
 describe('publishing', () => {
