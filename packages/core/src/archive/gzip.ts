@@ -3,9 +3,8 @@ import { finished } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gunzip, gzip, type InputType, type ZlibOptions } from 'node:zlib';
 
+import { pieceBytes } from '../model/memory.js';
 import { formatName } from '../model/metadata.js';
-
-const mebibyte = 1024 * 1024;
 
 /** Magic, deflate, no flags, no time, XFL 0, operating system unknown: the same for every member that holds a tar entry. */
 export const gzipHeader = Buffer.from('1f8b08000000000000ff', 'hex');
@@ -21,9 +20,6 @@ const gunzipAsync = promisify(gunzip) as unknown as (
   input: Uint8Array,
   options: ZlibOptions & { info: true },
 ) => Promise<{ buffer: Buffer; engine: { bytesWritten: number } }>;
-
-/** Memory of what compression yields at a time: always the same amount, so that each piece gets what another has given back. */
-const pieceBytes = mebibyte + 8 * 1024;
 
 /**
  * One gzip member with the canonical header, in pieces of at most about 1 MiB. Their memory is the caller's alone; neighbours may share it.

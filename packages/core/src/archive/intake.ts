@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
+import { freeGiven } from '../model/memory.js';
 import type { Format } from '../model/format.js';
 import type { Member } from '../model/metadata.js';
 import type { WrittenArtifact } from './archive.js';
@@ -124,7 +125,7 @@ export class Intake {
 /** For a source that was destroyed to end what it runs on a host: somewhat more than that may take (remote/exit-gate.ts). */
 const closeSeconds = 20;
 
-/** Feeds a whole source. The signal destroys the source with its reason, and the first error wins. After a failure the source has been closed. */
+/** Feeds a whole source, and frees the chunks that it gives away (model/memory.ts). The signal destroys the source with its reason, and the first error wins. After a failure the source has been closed. */
 export async function takeSource(
   intake: Intake,
   source: Readable,
@@ -140,6 +141,7 @@ export async function takeSource(
     const take = async (chunk: unknown): Promise<void> => {
       if (!(chunk instanceof Uint8Array)) throw new BackupError('INTERNAL', 'an artifact source must yield bytes');
       await intake.take(chunk, acquire);
+      freeGiven(chunk);
     };
     await takeChunks(source, take, signal);
     if (signal.aborted) throw abortError(signal);

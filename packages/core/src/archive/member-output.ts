@@ -3,8 +3,8 @@ import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
+import { freeMemory } from '../model/memory.js';
 import type { Member } from '../model/metadata.js';
-import { freeMemory } from './free-memory.js';
 import { compressMember } from './gzip.js';
 import { textMember, type TextEntry } from './text-member.js';
 

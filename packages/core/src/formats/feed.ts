@@ -1,6 +1,8 @@
 import { BackupError } from '../model/errors.js';
 import type { Format, FormatCheck } from '../model/format.js';
 
+const nothing = new Uint8Array(0);
+
 /** What a walk yields when it has used up the bytes it was given. */
 export type Walk<Result = void> = Generator<undefined, Result, undefined>;
 
@@ -10,7 +12,7 @@ export type Walk<Result = void> = Generator<undefined, Result, undefined>;
  */
 export class Feed {
   readonly #format: string;
-  #chunk: Uint8Array = new Uint8Array(0);
+  #chunk: Uint8Array = nothing;
   #position = 0;
   #before = 0;
   #ended = false;
@@ -31,13 +33,17 @@ export class Feed {
 
   /** Gives the next chunk; the one before has been used up. */
   push(chunk: Uint8Array): void {
-    this.#before += this.#chunk.length;
     this.#chunk = chunk;
+  }
+
+  /** Forgets the chunk, which has been used up: its memory may be freed. */
+  drop(): void {
+    this.#before += this.#position;
+    this.#chunk = nothing;
     this.#position = 0;
   }
 
   end(): void {
-    this.push(new Uint8Array(0));
     this.#ended = true;
   }
 
@@ -132,6 +138,7 @@ function walkedCheck(name: string, walk: (feed: Feed) => Walk): FormatCheck {
       if (chunk.length === 0) return;
       feed.push(chunk);
       if (isDone()) throw feed.invalid('bytes follow its end');
+      feed.drop();
     },
     end() {
       feed.end();

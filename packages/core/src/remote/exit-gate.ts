@@ -6,6 +6,7 @@ import type { Warning } from '../model/artifact.js';
 import { BoundedText } from './bounded-text.js';
 import { commandError, lastLines } from './command-errors.js';
 import type { CommandPlace } from './command-errors.js';
+import { divertOutput, HeldOutput, windowBytes } from './held-output.js';
 import { MarkerFilter } from './marker-filter.js';
 import { markerPrefix } from './quote.js';
 import type { Command, RemoteProcess } from './remote-host.js';
@@ -13,8 +14,10 @@ import { TarJudge } from './tar-messages.js';
 
 /** Bytes a login shell may print before the command's own output. */
 const maximumNoise = 64 * 1024;
-/** Bytes of standard output held here beside ssh2's own window of 2 MiB. */
+/** Bytes of standard output that wait for the reader, beside what is held. */
 const outputBuffer = 64 * 1024;
+/** With fewer bytes held than this the host may send again, so that the next are there when these have been read. */
+const fewHeld = windowBytes / 2;
 const inputBuffer = 64 * 1024;
 /** Seconds for a command that was told to end: the lifeline sends TERM at once and KILL after 5. */
 const endGrace = 8;
@@ -54,6 +57,8 @@ export class GatedProcess implements RemoteProcess {
 
   readonly #channel: ClientChannel;
   readonly #options: GateOptions;
+  readonly #output: { readonly reopen: () => void };
+  readonly #held = new HeldOutput();
   readonly #outputMarker: MarkerFilter;
   readonly #errorMarker: MarkerFilter;
   readonly #stderr = new BoundedText();
@@ -119,6 +124,7 @@ export class GatedProcess implements RemoteProcess {
     // Without a listener an error that comes while nobody listens would be thrown.
     this.stdout.on('error', () => undefined);
     this.stdin.on('error', () => undefined);
+    this.#output = divertOutput(channel, (packet) => this.#received(packet));
     this.#listen();
     this.#arm();
   }
@@ -145,7 +151,6 @@ export class GatedProcess implements RemoteProcess {
   #listen(): void {
     const channel = this.#channel;
     const { signal } = this.#options;
-    channel.on('data', (chunk: Buffer) => this.#output(chunk));
     channel.on('end', () => this.#endOfOutput());
     channel.on('error', (error: Error) => this.#fail(this.#cut('the channel failed', error)));
     channel.on('exit', (status: number | null, signalName?: string) => {
@@ -168,19 +173,20 @@ export class GatedProcess implements RemoteProcess {
     else signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  #output(chunk: Buffer): void {
-    if (this.#failure) return;
+  /** False when the host should send no more for now. */
+  #received(packet: Buffer): boolean {
+    if (this.#failure) return true;
     this.#lastProgress = performance.now();
-    const own = this.#outputMarker.push(chunk);
+    const own = this.#outputMarker.push(packet);
     if (this.#outputMarker.overflown) {
       this.#fail(this.#banner());
-      return;
+      return true;
     }
-    if (own === undefined || own.length === 0) return;
+    if (own === undefined || own.length === 0) return true;
     this.#bytes += own.length;
-    if (this.stdout.push(own)) return;
-    this.#wanting = false;
-    this.#channel.pause();
+    if (this.#wanting) this.#wanting = this.stdout.push(own);
+    else this.#held.add(own);
+    return this.#wanting;
   }
 
   #input(chunk: Buffer, callback: (error?: Error | null) => void): void {
@@ -211,9 +217,11 @@ export class GatedProcess implements RemoteProcess {
 
   #want(): void {
     if (this.#failure || this.#wanting) return;
-    this.#wanting = true;
     this.#lastProgress = performance.now();
-    this.#channel.resume();
+    this.#wanting = true;
+    while (this.#wanting && this.#held.bytes > 0) this.#wanting = this.stdout.push(this.#held.take());
+    if (this.#held.bytes <= fewHeld) this.#output.reopen();
+    if (this.#outputEnded && this.#passed) this.#finishOutput();
   }
 
   #errorOutput(chunk: Buffer): void {
@@ -272,6 +280,7 @@ export class GatedProcess implements RemoteProcess {
   }
 
   #finishOutput(): void {
+    if (this.#held.bytes > 0) return;
     if (this.#outputMarker.found === undefined) {
       this.#fail(this.#banner());
       return;
@@ -284,6 +293,7 @@ export class GatedProcess implements RemoteProcess {
   #fail(error: BackupError): void {
     if (this.#failure || this.#finished) return;
     this.#failure = error;
+    this.#held.clear();
     this.#stopClocks();
     this.#windDown = this.#endCommand();
     void this.#windDown.then(() => {
@@ -313,7 +323,7 @@ export class GatedProcess implements RemoteProcess {
    * reports a channel as closed only when its output has been taken.
    */
   async #endCommand(): Promise<void> {
-    this.#channel.resume();
+    this.#output.reopen();
     if (this.#isClosed) return;
     if (this.#options.usesInput) await within(closeGrace, this.#killCommand());
     this.#channel.end();

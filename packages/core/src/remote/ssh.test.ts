@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
+import { temporaryDirectory } from '../../../../test/support/lsbackup.js';
 import { drain, rejection, sampleRemote } from '../../../../test/support/sample-remote.js';
 import { generateKey } from '../../../../test/support/ssh-server.mjs';
 import type { Fault } from '../../../../test/support/ssh-server.mjs';
@@ -295,6 +296,38 @@ describe('the exit gate', () => {
     const paused = await remote.read(bytes(5_000_000), { quiet: 0.5 });
     await delay(1500);
     expect(await drain(paused)).toEqual({ bytes: 5_000_000, error: undefined });
+  });
+
+  it.each([100, 100_000, 1_000_000])('gives a reader that takes its time all of %d lines', async (lines) => {
+    await using sample = await sampleRemote();
+    const remote = await sample.connect();
+    const source = await remote.read({ argv: ['seq', String(lines)] });
+    await delay(500);
+    const received: Buffer[] = [];
+    for await (const chunk of source as AsyncIterable<Buffer>) {
+      received.push(chunk);
+      if (received.length % 8 === 0) await delay(20);
+    }
+    const expected = Array.from({ length: lines }, (_, index) => `${String(index + 1)}\n`).join('');
+    expect(Buffer.concat(received).equals(Buffer.from(expected))).toBe(true);
+  });
+
+  it('lets the host wait while nobody reads', async () => {
+    await using sample = await sampleRemote();
+    await using directory = await temporaryDirectory();
+    const remote = await sample.connect();
+    const progress = path.join(directory.path, 'progress');
+    const script = 'i=0; while [ $i -lt 400 ]; do head -c 65536 /dev/zero; i=$((i + 1)); echo $i > "$1"; done';
+    const source = await remote.read({ argv: ['sh', '-c', script, 'sh', progress] });
+    const sent = async () => Number(await readFile(progress, 'utf8'));
+    let before = -1;
+    for (let now = 0; now !== before; now = await sent()) {
+      before = now;
+      await delay(500);
+    }
+    // Of 25 MiB: our window, as much again in the server, and what is in pipes.
+    expect(await sent()).toBeLessThan(100);
+    expect(await drain(source)).toEqual({ bytes: 400 * 65536, error: undefined });
   });
 
   it('applies a tar policy, with warnings', async () => {

@@ -1,6 +1,14 @@
 import { types } from 'node:util';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 
+/**
+ * Bytes of the pieces that are allocated and freed without end: all have one size, so that each gets what another has given back. A little
+ * more than 1 MiB, for a gzip header and trailer around that much.
+ */
+export const pieceBytes = 1024 * 1024 + 8 * 1024;
+
+const givenAway = new WeakSet<Uint8Array>();
+
 let closedPort: MessagePort | undefined;
 
 /**
@@ -11,11 +19,21 @@ let closedPort: MessagePort | undefined;
  * What is transferred to a port that is closed is detached from its sender and dropped
  * (https://html.spec.whatwg.org/multipage/web-messaging.html#message-port-post-message-steps); `ArrayBuffer.prototype.transfer` needs Node.js 22.
  */
-export function freeMemory(bytes: Buffer): void {
+export function freeMemory(bytes: Uint8Array): void {
   const memory = bytes.buffer;
   if (!types.isArrayBuffer(memory) || memory.byteLength <= Buffer.poolSize) return;
   closedPort ??= makeClosedPort();
   closedPort.postMessage(undefined, [memory]);
+}
+
+/** Says of a chunk that nobody else holds its memory: whoever reads it last may free it. */
+export function giveAway(chunk: Buffer): void {
+  givenAway.add(chunk);
+}
+
+/** Frees a chunk that was given away, for a reader that has copied it. Of any other, somebody else may hold the memory: it is left alone. */
+export function freeGiven(chunk: Uint8Array): void {
+  if (givenAway.delete(chunk)) freeMemory(chunk);
 }
 
 function makeClosedPort(): MessagePort {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { freeMemory } from './free-memory.js';
+import { freeGiven, freeMemory, giveAway } from './memory.js';
 
 describe('freeMemory', () => {
   it('empties a large buffer and every view of it', () => {
@@ -20,5 +20,15 @@ describe('freeMemory', () => {
     const before = process.memoryUsage().arrayBuffers;
     for (let round = 0; round < 64; round++) freeMemory(Buffer.alloc(16 * 1024 * 1024));
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 * 1024 * 1024);
+  });
+});
+
+describe('freeGiven', () => {
+  it('empties what was given away, and nothing else', () => {
+    const [given, other] = [Buffer.alloc(64 * 1024), Buffer.alloc(64 * 1024)];
+    giveAway(given);
+    freeGiven(given);
+    freeGiven(other);
+    expect([given.length, other.length]).toEqual([0, 64 * 1024]);
   });
 });
