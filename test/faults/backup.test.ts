@@ -117,6 +117,8 @@ describe('one host of several', () => {
       const run = await lsbackup('-b', build, '-t', target, '--only', 'haproxy');
       expect(run.status).toBe(3);
       expect(run.stdout + run.stderr).toMatch(/lb2: sudo needs a password for admin.*NOPASSWD/s);
+      const shown = await lsbackup('show', '-t', target, ...(await readdir(target)), '--json');
+      expect(shown).toMatchObject({ status: 0, stdout: expect.stringContaining('"HOST_SUDO"') as unknown });
     } finally {
       await shellOnHost('lb2', 'mv /root/admin.sudoers /etc/sudoers.d/admin');
     }

@@ -67,7 +67,7 @@ export class Intake {
     }
   }
 
-  /** After the source's end: checks the format's end mark and only then lets the last chunk go. Resolves when everything is stored. */
+  /** After the source's end: checks the format's end mark and only then lets the last chunk go. Resolves when everything is stored. Errors: FORMAT_INVALID. */
   async complete(acquire: () => Promise<ChunkBuffer>): Promise<TakenIn> {
     this.#check.end();
     this.#buffer ??= await acquire();
@@ -125,7 +125,10 @@ export class Intake {
 /** For a source that was destroyed to end what it runs on a host: somewhat more than that may take (remote/exit-gate.ts). */
 const closeSeconds = 20;
 
-/** Feeds a whole source, and frees the chunks that it gives away (model/memory.ts). The signal destroys the source with its reason, and the first error wins. After a failure the source has been closed. */
+/**
+ * Feeds a whole source, and frees the chunks that it gives away (model/memory.ts). The signal destroys the source with its reason, and the
+ * first error wins. After a failure the source has been closed.
+ */
 export async function takeSource(
   intake: Intake,
   source: Readable,
@@ -141,7 +144,7 @@ export async function takeSource(
     const take = async (chunk: unknown): Promise<void> => {
       if (!(chunk instanceof Uint8Array)) throw new BackupError('INTERNAL', 'an artifact source must yield bytes');
       await intake.take(chunk, acquire);
-      freeGiven(chunk);
+      freeGiven(chunk, source);
     };
     await takeChunks(source, take, signal);
     if (signal.aborted) throw abortError(signal);

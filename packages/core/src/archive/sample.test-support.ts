@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 
 import { bytesFormat } from '../formats/bytes.js';
@@ -11,6 +12,7 @@ import { createArchiveWriter, type ArchiveWriterOptions } from './writer.js';
 
 export const startedAt = new Date('2024-05-06T07:08:09.000Z');
 export const never = new AbortController().signal;
+setMaxListeners(0, never);
 export const archiveName = 'lsbackup-sample-20240506T070809Z.tar.gz';
 
 /** Keeps what it is given, one chunk for each write. */

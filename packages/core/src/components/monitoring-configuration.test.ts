@@ -73,7 +73,7 @@ describe('readServiceConfiguration', () => {
           answer: { stdout: 'tls_server_config:\n  cert_file: /etc/ssl/p.pem\n' },
         },
         {
-          argv: /^sh -c IFS=/,
+          argv: /^sh -c hidden/,
           answer: (command) => ({
             stdout: command.argv
               .slice(4)
@@ -93,6 +93,7 @@ describe('readServiceConfiguration', () => {
       tls: true,
       required: { paths: ['/etc/p/p.yml', '/etc/p/web.yml'], hint: expect.stringContaining('p.service') },
       named: ['/etc/ssl/p.pem'],
+      hidden: [],
       paths: ['/etc/p', '/consoles', '/etc/ssl/p.pem', '/etc/p/rules/one.yml', '/etc/systemd/system/p.service'],
     });
   });

@@ -13,6 +13,8 @@ export interface ServiceConfiguration {
   readonly paths: readonly string[];
   /** Files, no patterns, that the configurations name; among `paths` too. */
   readonly named: readonly string[];
+  /** Patterns that the configurations name, of which some files may not be seen. */
+  readonly hidden: readonly string[];
   /** What the flags name: without it the files are no backup. */
   readonly required: { readonly paths: readonly string[]; readonly hint: string };
   readonly configFile: string | undefined;
@@ -41,7 +43,8 @@ export async function readServiceConfiguration(
     configFile,
     tls: servesTls(texts[1] ?? ''),
     named,
-    paths: [ownDirectory(configFile), ...consoles, ...named, ...expanded, ...service.files].filter(
+    hidden: expanded.hidden,
+    paths: [ownDirectory(configFile), ...consoles, ...named, ...expanded.paths, ...service.files].filter(
       (path) => path !== undefined,
     ),
     required: {

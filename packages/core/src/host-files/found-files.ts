@@ -25,6 +25,10 @@ export interface FilesRequest {
   readonly paths: readonly string[];
   /** Paths that must exist because an option or the service itself names them; `hint` is for when one does not. */
   readonly required?: { readonly paths: readonly string[]; readonly hint: string };
+  /** Of `paths`, those a configuration names: they may be missing, for that is how the service runs, but not where they cannot be seen. */
+  readonly named?: readonly string[];
+  /** What a configuration names and is known to be out of sight. */
+  readonly hidden?: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -39,11 +43,12 @@ export interface FilesAnswer {
 
 /**
  * Looks for files as root, and for what symbolic links inside directories lead to. Errors: SERVICE_MISSING when a required path is
- * not there, or when nothing at all is: a tar of nothing is no backup; HOST_PREFLIGHT when there is no tar that can be trusted.
+ * not there, or when nothing at all is: a tar of nothing is no backup; HOST_SUDO when a named one cannot be seen; HOST_PREFLIGHT when
+ * there is no tar that can be trusted.
  */
 export async function findFiles(
   remote: RemoteHost,
-  { service, paths, required = { paths: [], hint: '' }, signal }: FilesRequest,
+  { service, paths, required = { paths: [], hint: '' }, named = [], hidden = [], signal }: FilesRequest,
 ): Promise<FilesAnswer> {
   const host = remote.host.name;
   const [support, { found, missing, unreachable }] = await Promise.all([
@@ -61,6 +66,13 @@ export async function findFiles(
       { host, hint: required.hint },
     );
   }
+  const unseen = [...hidden, ...named.filter((path) => unreachable.includes(path))];
+  if (unseen.length > 0)
+    throw new BackupError(
+      'HOST_SUDO',
+      `${host}: named by the configuration of ${service} and in a directory that may not be searched: ${unseen.join(', ')}`,
+      { host, hint: `Let lsbackup become root on ${host} (ansible_become), or log in as a user that may read them.` },
+    );
   if (found.length === 0)
     throw new BackupError(
       'SERVICE_MISSING',

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FakeHost, runHere } from '../testing/fake-host.js';
 import type { Command, StreamOptions } from '../remote/remote-host.js';
 import { filesArtifact, findFiles } from './found-files.js';
-import { absolutePath, batches, lookAt, pathList, tarNames } from './paths.js';
+import { absolutePath, batches, expandPatterns, lookAt, pathList, tarNames } from './paths.js';
 import { tarArguments, tarArtifact, tarCommand, tarSupport } from './tar.js';
 
 const signal = new AbortController().signal;
@@ -29,6 +29,29 @@ beforeAll(() => {
 afterAll(() => {
   rmSync(root, { recursive: true });
 });
+
+/** A directory with one, `closed`, that may not be searched. */
+function closedDirectory(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), 'host-files-open-'));
+  mkdirSync(join(path, 'closed/inner'), { recursive: true });
+  chmodSync(path, 0o755);
+  chmodSync(join(path, 'closed'), 0o000);
+  return {
+    path,
+    [Symbol.dispose]: () => {
+      chmodSync(join(path, 'closed'), 0o700);
+      rmSync(path, { recursive: true });
+    },
+  };
+}
+
+/** This machine, for somebody who owns nothing. */
+function hostOfNobody(): FakeHost {
+  const asNobody = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
+  return new FakeHost({
+    rules: [{ argv: /./, answer: (command, input) => runHere({ argv: [...asNobody, ...command.argv] }, input) }],
+  });
+}
 
 describe('lookAt', () => {
   it('tells files, directories, links and what is missing', async () => {
@@ -64,21 +87,17 @@ describe('lookAt', () => {
   });
 
   it('tells what is missing from what the user who looks cannot reach', async () => {
-    const open = mkdtempSync(join(tmpdir(), 'host-files-open-'));
-    mkdirSync(join(open, 'closed/inner'), { recursive: true });
-    chmodSync(open, 0o755);
-    chmodSync(join(open, 'closed'), 0o000);
-    const asNobody = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
-    const remote = new FakeHost({
-      rules: [{ argv: /^sh/, answer: (command, input) => runHere({ argv: [...asNobody, ...command.argv] }, input) }],
-    });
-    const paths = ['closed', 'closed/inner/key.pem', 'gone/key.pem'].map((name) => join(open, name));
-    const { found, missing, unreachable } = await lookAt(remote, paths, signal);
-    chmodSync(join(open, 'closed'), 0o700);
-    rmSync(open, { recursive: true });
+    using place = closedDirectory();
+    symlinkSync('closed/inner/key.pem', join(place.path, 'into.pem'));
+    symlinkSync(join(place.path, 'closed/inner'), join(place.path, 'certs'));
+    symlinkSync('nowhere', join(place.path, 'broken'));
+    symlinkSync('loop', join(place.path, 'loop'));
+    const names = ['closed', 'closed/inner/key.pem', 'into.pem', 'certs/key.pem', 'gone/key.pem', 'broken', 'loop/x'];
+    const paths = names.map((name) => join(place.path, name));
+    const { found, missing, unreachable } = await lookAt(hostOfNobody(), paths, signal);
     expect(found.map(({ path }) => path)).toEqual([paths[0]]);
-    expect(missing).toEqual([paths[1], paths[2]]);
-    expect(unreachable).toEqual([paths[1]]);
+    expect(missing).toEqual(paths.slice(1));
+    expect(unreachable).toEqual(paths.slice(1, 4));
   });
 
   it('runs nothing for no paths, and refuses an answer it does not understand', async () => {
@@ -114,7 +133,40 @@ async function archived(paths: readonly string[]): Promise<{ names: readonly str
   };
 }
 
+describe('expandPatterns', () => {
+  it('gives the paths, and the patterns that may stand for more', async () => {
+    using place = closedDirectory();
+    mkdirSync(join(place.path, 'rules'));
+    writeFileSync(join(place.path, 'rules/a b.yml'), '');
+    mkdirSync(join(place.path, 'blind'), { mode: 0o311 });
+    const patterns = ['rules/*.yml', 'gone/*.yml', 'closed/*.yml', 'closed/inner/*.yml', 'blind/*.yml'];
+    const answer = await expandPatterns(
+      hostOfNobody(),
+      patterns.map((pattern) => join(place.path, pattern)),
+      signal,
+    );
+    expect(answer).toEqual({
+      paths: [join(place.path, 'rules/a b.yml')],
+      hidden: patterns.slice(2).map((pattern) => join(place.path, pattern)),
+    });
+  });
+});
+
 describe('findFiles', () => {
+  it('refuses what a configuration names where nobody may look, and only tells what else may be there', async () => {
+    using place = closedDirectory();
+    const [open, hidden] = [join(place.path, 'open.pem'), join(place.path, 'closed/inner/key.pem')];
+    writeFileSync(open, 'key');
+    const request = { service: 'x', paths: [open, hidden], signal };
+    await expect(findFiles(hostOfNobody(), { ...request, named: [open, hidden] })).rejects.toMatchObject({
+      code: 'HOST_SUDO',
+      message: expect.stringMatching(/named by the configuration of x .*key\.pem$/),
+      hint: expect.stringContaining('ansible_become'),
+    });
+    const { warnings } = await findFiles(hostOfNobody(), request);
+    expect(warnings).toEqual([{ code: 'FILE_SKIPPED', message: expect.stringContaining(hidden) }]);
+  });
+
   it('takes every hop of a chain of links', async () => {
     for (const name of ['chain/archive', 'chain/live', 'chain/etc']) mkdirSync(join(root, name), { recursive: true });
     writeFileSync(join(root, 'chain/archive/full1.pem'), 'key');

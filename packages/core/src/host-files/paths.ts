@@ -38,17 +38,32 @@ export interface LookResult {
   readonly unreachable: readonly string[];
 }
 
+/** Shell function: whether the path given, which does not exist for the user who looks, may exist behind a directory that may not be searched. */
+const hiddenFunction = `hidden() {
+  up=$1
+  hops=0
+  until [ -e "$up" ] || [ -z "$up" ]; do
+    if [ -L "$up" ] && [ $hops -lt 40 ]; then
+      hops=$((hops + 1))
+      link=$(readlink -- "$up")
+      case $link in /*) up=$link;; *) up=\${up%/*}/$link;; esac
+    else
+      up=\${up%/*}
+    fi
+  done
+  [ -n "$up" ] && [ -d "$up" ] && [ ! -x "$up" ]
+}`;
+
 /**
  * For each argument one line: kind, KiB, the links on the way, target. Plain sh, so it runs on any host; the walk ends because a path
  * that exists has at most 40 links (path_resolution(7)). What a link to `/` or a
  * directory in it holds is not measured: that would take minutes.
  */
-const lookScript = `for path do
+const lookScript = `${hiddenFunction}
+for path do
   if [ -d "$path" ]; then kind=directory; elif [ -f "$path" ]; then kind=file; elif [ -e "$path" ]; then kind=other; else kind=missing; fi
   if [ $kind = missing ]; then
-    up=\${path%/*}
-    while [ -n "$up" ] && [ ! -e "$up" ]; do up=\${up%/*}; done
-    if [ -n "$up" ] && [ -d "$up" ] && [ ! -x "$up" ]; then echo unreachable; else echo missing; fi
+    if hidden "$path"; then echo unreachable; else echo missing; fi
     continue
   fi
   at=
@@ -161,22 +176,34 @@ export function isInside(path: string, directories: ReadonlySet<string>): boolea
   return false;
 }
 
-const expandScript = `IFS=
-for pattern do for path in $pattern; do if [ -e "$path" ]; then printf '%s\\n' "$path"; fi; done; done`;
+/** A directory that may not be read, or one on the way to it that may not be searched, hides what a pattern stands for. */
+const expandScript = `${hiddenFunction}
+IFS=
+for pattern do
+  directory=\${pattern%%[*?[]*}
+  directory=\${directory%/*}
+  if hidden "$directory/any" || { [ -d "$directory" ] && [ ! -r "$directory" ]; }; then printf 'hidden %s\\n' "$pattern"; fi
+  for path in $pattern; do if [ -e "$path" ]; then printf '%s\\n' "$path"; fi; done
+done`;
 
-/** The paths that shell patterns stand for, seen as root. Those with a line break in them are left out. */
+/**
+ * The paths that shell patterns stand for, seen as root, and those patterns of which some may not be seen. Paths with a line break in
+ * them are left out.
+ */
 export async function expandPatterns(
   remote: RemoteHost,
   patterns: readonly string[],
   signal: AbortSignal,
-): Promise<readonly string[]> {
-  if (patterns.length === 0) return [];
+): Promise<{ readonly paths: readonly string[]; readonly hidden: readonly string[] }> {
+  if (patterns.length === 0) return { paths: [], hidden: [] };
   const { stdout } = await remote.run(
     { argv: ['sh', '-c', expandScript, 'sh', ...patterns], become: 'root' },
     { signal },
   );
-  return stdout
-    .toString('utf8')
-    .split('\n')
-    .filter((path) => path.startsWith('/'));
+  const lines = stdout.toString('utf8').split('\n');
+  const hiddenMark = 'hidden ';
+  return {
+    paths: lines.filter((line) => line.startsWith('/')),
+    hidden: lines.filter((line) => line.startsWith(hiddenMark)).map((line) => line.slice(hiddenMark.length)),
+  };
 }

@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 
 import { freeGiven, freeMemory, giveAway } from './memory.js';
@@ -24,11 +25,26 @@ describe('freeMemory', () => {
 });
 
 describe('freeGiven', () => {
-  it('empties what was given away, and nothing else', () => {
-    const [given, other] = [Buffer.alloc(64 * 1024), Buffer.alloc(64 * 1024)];
-    giveAway(given);
-    freeGiven(given);
-    freeGiven(other);
+  const large = () => Buffer.alloc(64 * 1024);
+
+  it('empties what the stream gave away, and nothing else', () => {
+    const [stream, given, other] = [new PassThrough(), large(), large()];
+    stream.on('data', () => undefined);
+    giveAway(given, stream);
+    freeGiven(given, stream);
+    freeGiven(other, stream);
     expect([given.length, other.length]).toEqual([0, 64 * 1024]);
+  });
+
+  it.each<[string, (stream: PassThrough) => PassThrough]>([
+    ['came through another stream', () => new PassThrough()],
+    ['somebody else got too', (stream) => stream.on('data', () => undefined)],
+    ['somebody else may read too', (stream) => stream.on('readable', () => undefined)],
+  ])('leaves alone what %s', (_what, change) => {
+    const [stream, given] = [new PassThrough(), large()];
+    stream.on('data', () => undefined);
+    giveAway(given, stream);
+    freeGiven(given, change(stream));
+    expect(given.length).toBe(64 * 1024);
   });
 });

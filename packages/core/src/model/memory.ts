@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { types } from 'node:util';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 
@@ -7,7 +8,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
  */
 export const pieceBytes = 1024 * 1024 + 8 * 1024;
 
-const givenAway = new WeakSet<Uint8Array>();
+const givenBy = new WeakMap<Uint8Array, Readable>();
 
 let closedPort: MessagePort | undefined;
 
@@ -26,14 +27,20 @@ export function freeMemory(bytes: Uint8Array): void {
   closedPort.postMessage(undefined, [memory]);
 }
 
-/** Says of a chunk that nobody else holds its memory: whoever reads it last may free it. */
-export function giveAway(chunk: Buffer): void {
-  givenAway.add(chunk);
+/** Says of a chunk that nobody but the reader of this stream will hold its memory. */
+export function giveAway(chunk: Buffer, stream: Readable): void {
+  givenBy.set(chunk, stream);
 }
 
-/** Frees a chunk that was given away, for a reader that has copied it. Of any other, somebody else may hold the memory: it is left alone. */
-export function freeGiven(chunk: Uint8Array): void {
-  if (givenAway.delete(chunk)) freeMemory(chunk);
+/**
+ * Frees a chunk that the only reader of a stream has copied, if the stream gave it away. Of any other, and where somebody else listens to the
+ * stream or it came through another, somebody may hold the memory: it is left alone.
+ */
+export function freeGiven(chunk: Uint8Array, stream: Readable): void {
+  if (givenBy.get(chunk) !== stream) return;
+  if (stream.listenerCount('data') > 1 || stream.listenerCount('readable') > 0) return;
+  givenBy.delete(chunk);
+  freeMemory(chunk);
 }
 
 function makeClosedPort(): MessagePort {

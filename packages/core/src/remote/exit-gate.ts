@@ -3,10 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
 import { BackupError, abortError } from '../model/errors.js';
 import type { Warning } from '../model/artifact.js';
+import { giveAway } from '../model/memory.js';
 import { BoundedText } from './bounded-text.js';
 import { commandError, lastLines } from './command-errors.js';
 import type { CommandPlace } from './command-errors.js';
-import { divertOutput, HeldOutput, windowBytes } from './held-output.js';
+import { divert, HeldOutput, type Diverted } from './held-output.js';
 import { MarkerFilter } from './marker-filter.js';
 import { markerPrefix } from './quote.js';
 import type { Command, RemoteProcess } from './remote-host.js';
@@ -16,8 +17,6 @@ import { TarJudge } from './tar-messages.js';
 const maximumNoise = 64 * 1024;
 /** Bytes of standard output that wait for the reader, beside what is held. */
 const outputBuffer = 64 * 1024;
-/** With fewer bytes held than this the host may send again, so that the next are there when these have been read. */
-const fewHeld = windowBytes / 2;
 const inputBuffer = 64 * 1024;
 /** Seconds for a command that was told to end: the lifeline sends TERM at once and KILL after 5. */
 const endGrace = 8;
@@ -57,7 +56,7 @@ export class GatedProcess implements RemoteProcess {
 
   readonly #channel: ClientChannel;
   readonly #options: GateOptions;
-  readonly #output: { readonly reopen: () => void };
+  readonly #diverted: Diverted;
   readonly #held = new HeldOutput();
   readonly #outputMarker: MarkerFilter;
   readonly #errorMarker: MarkerFilter;
@@ -124,7 +123,10 @@ export class GatedProcess implements RemoteProcess {
     // Without a listener an error that comes while nobody listens would be thrown.
     this.stdout.on('error', () => undefined);
     this.stdin.on('error', () => undefined);
-    this.#output = divertOutput(channel, (packet) => this.#received(packet));
+    this.#diverted = divert(channel, {
+      output: (packet) => this.#received(packet),
+      error: (packet) => this.#errorOutput(packet),
+    });
     this.#listen();
     this.#arm();
   }
@@ -158,7 +160,6 @@ export class GatedProcess implements RemoteProcess {
       this.#signalName = signalName;
       this.#decide();
     });
-    channel.stderr.on('data', (chunk: Buffer) => this.#errorOutput(chunk));
     channel.stderr.on('end', () => {
       this.#allReceived = !this.#isClosed;
       this.#decide();
@@ -219,8 +220,12 @@ export class GatedProcess implements RemoteProcess {
     if (this.#failure || this.#wanting) return;
     this.#lastProgress = performance.now();
     this.#wanting = true;
-    while (this.#wanting && this.#held.bytes > 0) this.#wanting = this.stdout.push(this.#held.take());
-    if (this.#held.bytes <= fewHeld) this.#output.reopen();
+    while (this.#wanting && this.#held.bytes > 0) {
+      const chunk = this.#held.take();
+      giveAway(chunk, this.stdout);
+      this.#wanting = this.stdout.push(chunk);
+    }
+    if (this.#held.bytes === 0) this.#diverted.reopen();
     if (this.#outputEnded && this.#passed) this.#finishOutput();
   }
 
@@ -319,12 +324,12 @@ export class GatedProcess implements RemoteProcess {
   }
 
   /**
-   * Ends what runs on the host and resolves when it is gone, after 16 seconds at most. What it still prints is thrown away: ssh2
-   * reports a channel as closed only when its output has been taken.
+   * Ends what runs on the host and resolves when it is gone, after 16 seconds at most. What it still prints is thrown away: a
+   * command that waits to print would not notice.
    */
   async #endCommand(): Promise<void> {
-    this.#output.reopen();
     if (this.#isClosed) return;
+    this.#diverted.reopen();
     if (this.#options.usesInput) await within(closeGrace, this.#killCommand());
     this.#channel.end();
     if (await within(endGrace, this.closed)) return;

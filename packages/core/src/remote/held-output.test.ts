@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from '@jest/globals';
-import { freeGiven } from '../model/memory.js';
+import { freeMemory } from '../model/memory.js';
 import { HeldOutput } from './held-output.js';
 
 const cycle = Buffer.from(Array.from({ length: 251 }, (_, index) => index));
@@ -17,7 +17,7 @@ it('gives back what was added, in order, whatever is freed meanwhile', () => {
         const chunk = held.take();
         expect(chunk.equals(counting(taken, chunk.length))).toBe(true);
         taken += chunk.length;
-        freeGiven(chunk);
+        freeMemory(chunk);
         expect(held.bytes).toBe(added - taken);
       };
       for (const size of sizes) {
@@ -32,7 +32,7 @@ it('gives back what was added, in order, whatever is freed meanwhile', () => {
   );
 });
 
-it('copies what is added, because a packet lies in memory that is used again', () => {
+it('copies what is added', () => {
   const held = new HeldOutput();
   const packet = Buffer.from('one');
   held.add(packet);

@@ -1,6 +1,7 @@
+import type { Readable } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
 import { BackupError } from '../model/errors.js';
-import { giveAway, pieceBytes } from '../model/memory.js';
+import { pieceBytes } from '../model/memory.js';
 
 /**
  * What a host has sent and nobody has asked for yet, in few large pieces. ssh2 would keep each packet as a view of the socket's read
@@ -32,13 +33,12 @@ export class HeldOutput {
     }
   }
 
-  /** The oldest bytes, whose memory is given away (model/memory.ts). Only while some are held. */
+  /** The oldest bytes, alone in their memory. Only while some are held. */
   take(): Buffer {
     const piece = this.#pieces.shift();
     if (piece === undefined) throw new BackupError('INTERNAL', 'no output is held');
     const chunk = this.#pieces.length === 0 ? piece.subarray(0, this.#filled) : piece;
     this.#bytes -= chunk.length;
-    giveAway(chunk);
     return chunk;
   }
 
@@ -48,23 +48,51 @@ export class HeldOutput {
   }
 }
 
-/** ssh2's receive window for a channel (Channel.js, MAX_WINDOW). */
-export const windowBytes = 2 * 1024 * 1024;
+export interface Diverted {
+  /** Lets the host send on. Not after the channel's end: that would be said on a closed channel. */
+  reopen(): void;
+}
 
 /**
- * Hands over a channel's output packet by packet, before it queues in the channel. When `take` says false the host may use up its window, at
- * most `windowBytes` more, and no more than that until `reopen` is called. The channel emits `end` as ever, but possibly while the
- * caller still holds output.
+ * Hands over what a channel receives packet by packet, before it queues in the channel. `take` gets the output; while it says false, the host may use up
+ * the window (2 MiB, Channel.js MAX_WINDOW), also with standard error, and gets no more until `reopen` is called. Both streams emit `end` as
+ * ever, but possibly while the caller still holds output.
  *
- * ssh2 pushes each packet into the channel and opens the window again at once, or, when push says false, in the channel's next
- * `_read` (client.js CHANNEL_DATA, Channel.js).
+ * ssh2 pushes each packet into its stream and opens the window again at once, or, when push says false, in the stream's next `_read`
+ * (client.js CHANNEL_DATA and CHANNEL_EXTENDED_DATA, Channel.js).
  */
-export function divertOutput(
+export function divert(
   channel: ClientChannel,
-  take: (packet: Buffer) => boolean,
-): { readonly reopen: () => void } {
-  const push = channel.push.bind(channel);
-  channel.push = (packet: Buffer | null) => (packet === null ? push(packet) : take(packet));
-  channel.resume();
-  return { reopen: () => channel._read(0) };
+  take: { readonly output: (packet: Buffer) => boolean; readonly error: (packet: Buffer) => void },
+): Diverted {
+  let open = true;
+  let ended = false;
+  replacePush(
+    channel,
+    (packet) => (open = take.output(packet)),
+    () => (ended = true),
+  );
+  replacePush(channel.stderr, (packet) => {
+    take.error(packet);
+    return open;
+  });
+  return {
+    reopen: () => {
+      open = true;
+      if (!ended) channel._read(0);
+    },
+  };
+}
+
+/** What comes after the end goes on to the stream, which fails. */
+function replacePush(stream: Readable, take: (packet: Buffer) => boolean, onEnd: () => void = () => undefined): void {
+  const push = stream.push.bind(stream);
+  let ended = false;
+  stream.push = (packet: Buffer | null) => {
+    if (packet !== null && !ended) return take(packet);
+    ended = true;
+    onEnd();
+    return push(packet);
+  };
+  stream.resume();
 }

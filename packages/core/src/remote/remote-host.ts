@@ -50,7 +50,7 @@ export interface Output {
 /** A command that is talked to while it runs, such as a psql that holds a snapshot. */
 export interface RemoteProcess extends AsyncDisposable {
   readonly stdin: Writable;
-  /** Ends only after the exit gate has passed; errors otherwise. A chunk that is then saved to the archive is empty afterwards: copy what you keep of it. */
+  /** Ends only after the exit gate has passed; errors otherwise. */
   readonly stdout: Readable;
   /** Resolves with the accepted exit status; rejects as `run` does. Never an unhandled rejection. */
   readonly exit: Promise<number>;
@@ -68,7 +68,7 @@ export interface RemoteHost extends AsyncDisposable {
   readonly facts: HostFacts;
   /** Small, bounded output (16 MiB unless `maximumBytes` says otherwise); rejects unless the exit is accepted. */
   run(command: Command, options?: StreamOptions & { readonly maximumBytes?: number }): Promise<Output>;
-  /** A stream of the command's standard output, as `RemoteProcess.stdout`. It ends only after an accepted exit status was received; otherwise it errors. */
+  /** A stream of the command's standard output. It ends only after an accepted exit status was received; otherwise it errors. */
   read(command: Command, options?: StreamOptions): Promise<Readable>;
   /** Feeds `input` to the command; resolves when both have ended well. */
   write(command: Command, input: Readable, options?: StreamOptions): Promise<void>;

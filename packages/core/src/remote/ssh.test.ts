@@ -239,6 +239,16 @@ describe('a command on a host', () => {
   });
 });
 
+/** The number in the file once it has stopped to grow. */
+async function settled(file: string): Promise<number> {
+  for (let before = -1; ;) {
+    await delay(500);
+    const now = Number(await readFile(file, 'utf8'));
+    if (now === before) return now;
+    before = now;
+  }
+}
+
 describe('the exit gate', () => {
   const cuts: readonly (readonly [string, Fault, string])[] = [
     ['the connection is cut before the first byte', { cutAfter: 0 }, 'STREAM_CUT'],
@@ -319,15 +329,36 @@ describe('the exit gate', () => {
     const progress = path.join(directory.path, 'progress');
     const script = 'i=0; while [ $i -lt 400 ]; do head -c 65536 /dev/zero; i=$((i + 1)); echo $i > "$1"; done';
     const source = await remote.read({ argv: ['sh', '-c', script, 'sh', progress] });
-    const sent = async () => Number(await readFile(progress, 'utf8'));
-    let before = -1;
-    for (let now = 0; now !== before; now = await sent()) {
-      before = now;
-      await delay(500);
-    }
     // Of 25 MiB: our window, as much again in the server, and what is in pipes.
-    expect(await sent()).toBeLessThan(100);
+    expect(await settled(progress)).toBeLessThan(100);
     expect(await drain(source)).toEqual({ bytes: 400 * 65536, error: undefined });
+  });
+
+  it('lets the host wait while nobody reads, although it goes on to complain', async () => {
+    await using sample = await sampleRemote();
+    await using directory = await temporaryDirectory();
+    const remote = await sample.connect();
+    const progress = path.join(directory.path, 'progress');
+    const script =
+      'i=0; while [ $i -lt 100 ]; do head -c 262144 /dev/zero; i=$((i + 1)); echo $i >&2; echo $i > "$1"; done';
+    const source = await remote.read({ argv: ['sh', '-c', script, 'sh', progress] });
+    expect(await settled(progress)).toBeLessThan(25);
+    expect(await drain(source)).toEqual({ bytes: 100 * 262144, error: undefined });
+  });
+
+  it('ends a stream of which much is held when its reader gives up, or the connection is lost', async () => {
+    await using sample = await sampleRemote({
+      faults: (line) => (line.includes('cut me') ? { cutAfter: 1_500_000 } : undefined),
+    });
+    const remote = await sample.connect();
+    const endless = await remote.read({ argv: ['cat', '/dev/zero'] });
+    await delay(500);
+    endless.destroy();
+    await once(endless, 'close');
+    expect(await remote.run({ argv: ['pgrep', '-fx', 'cat /dev/zero'], accept: [0, 1] })).toMatchObject({ status: 1 });
+    const cut = await remote.read({ argv: ['sh', '-c', ': cut me; head -c 2000000 /dev/zero'] });
+    await delay(500);
+    expect(await drain(cut)).toMatchObject({ error: { code: 'STREAM_CUT' } });
   });
 
   it('applies a tar policy, with warnings', async () => {

@@ -13,7 +13,7 @@ import { runUnit, type UnitOutcome, type UnitServices } from './unit-scope.js';
 const defaultStreamsPerHost = 2;
 /** Of the ten sessions sshd allows on a connection (sshd_config, MaxSessions), what is left beside locks, ledgers and helper commands. */
 const channelsPerHost = 4;
-/** What may be held of one open channel (remote/held-output.ts): 1 MiB, another 2 MiB that its window allows, and what is on the way. */
+/** What may be held of one open channel: a piece that is being read, one that waits, and the 2 MiB that its window then allows (remote/exit-gate.ts). */
 const bytesPerChannel = 4 * 1024 * 1024;
 /** Of the budget; the archive's buffers and compressed members have the rest. */
 const channelShare = 3 / 8;

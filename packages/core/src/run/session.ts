@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import { builtInComponents } from '../components/index.js';
 import { defaultMemory } from '../archive/writer.js';
@@ -47,6 +48,8 @@ export function createSession(
   const components = options.components ?? builtInComponents;
   const selected = select(options.cluster, components, options);
   if (!selected.some(({ hosts }) => hosts.length > 0)) throw nothingSelected(options, components);
+  // Every host that is being called listens, and every command under way.
+  setMaxListeners(0, options.signal);
   const log = options.logger ?? silentLogger;
   const emit = options.onEvent ?? ((): void => undefined);
   emit({ type: 'started', runId: options.runId });

@@ -49,8 +49,9 @@ async function discoverHost(
   const configuration = await readServiceConfiguration(remote, { service, flags, signal });
   const storage = pathFlag(flags, 'storage.path', service) ?? `${service.workingDirectory}/data`;
   const paths = [...configuration.paths, ...stateFiles.map((name) => `${storage}/${name}`)];
-  const { required } = configuration;
-  const { files, missing, warnings } = await findFiles(remote, { service: 'Alertmanager', paths, required, signal });
+  const { required, named, hidden } = configuration;
+  const request = { service: 'Alertmanager', paths, required, named, hidden, signal };
+  const { files, missing, warnings } = await findFiles(remote, request);
   const noStorage = (await lookAt(remote, [storage], signal)).missing.map((path) => ({
     code: 'FILE_MISSING',
     message: `${remote.host.name}: Alertmanager's storage path ${path} is not there, so its log of notifications is not saved`,

@@ -110,6 +110,12 @@ listen l
     ['use_backend %[src,map("/x y.map")]', '/x y.map'],
     ['tcp-request connection reject if { src -f /x }', '/x'],
     ['server-state-file /x', '/x'],
+    ['lua-prepend-path /x/lua/?/init.lua cpath', '/x/lua'],
+    ['lua-prepend-path /srv/lua/?.lua', '/srv/lua'],
+    ["lua-prepend-path '/srv/a/?.lua;/srv/b/?.lua'", '/srv/b'],
+    ['external-check command check.sh', '/check.sh'],
+    ['program agent\n  command /x -f /y', '/x'],
+    ['program agent\n  command agent -f /y', '/y'],
   ])('knows %s', (line, path) => {
     expect(parseConfiguration(line, place).files).toContain(path);
   });
@@ -118,6 +124,8 @@ listen l
     const text = `http-request deny unless { var(txn.b),jwt_verify(txn.alg,txn.key) 1 }
 http-request set-header key value
 balance hdr(config) file
+command agent -p 1
+lua-prepend-path '/?.lua;/opt/?.lua;/usr/share/?.lua;/usr/local/share/lua/5.4/?.lua'
 use_backend %[src,map(virt@memory)]`;
     expect(parseConfiguration(text, place)).toMatchObject({ files: [], unresolved: [] });
   });

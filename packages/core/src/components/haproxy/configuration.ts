@@ -66,6 +66,7 @@ const bases: ReadonlyMap<string, BaseName> = new Map([
       'tls-ticket-keys',
       'lua-load',
       'lua-load-per-thread',
+      'lua-prepend-path',
       'ssl-dh-param-file',
       'server-state-file',
       'issuers-chain-path',
@@ -92,12 +93,13 @@ const onlyOn: readonly { readonly first: RegExp; readonly words: ReadonlyMap<str
   },
   { first: /^(?:http|tcp)-(?:request|response|after-response|error)$/, words: new Map([['file', 'working']]) },
   { first: /^filter$/, words: new Map([['config', 'working']]) },
-  { first: /^external-check$/, words: new Map([['command', 'working']]) },
+  { first: /^(?:external-check|command)$/, words: new Map([['command', 'working']]) },
 ];
 const functions = [
   /\bmap(?:_\w+)?\(\s*([^,)]*[^,)\s])/g,
   /\bjwt_verify\w*\([^,()]*,\s*(?!(?:proc|sess|txn|req|res|check)\.)([^,)]*[^,)\s])/g,
 ];
+const sharedDirectory = /^\/(?:[^/]+|usr\/[^/]+|usr\/local\/[^/]+|usr\/(?:local\/)?(?:share|lib)\/lua(?:\/[\d.]+)?)\/$/;
 const sectionKeyword = /^(?:frontend|backend|listen)$/;
 
 /** Reads what the configuration files, one after another as haproxy reads them, say. */
@@ -209,7 +211,11 @@ function namesOf(line: readonly string[]): readonly Name[] {
       return name === undefined ? [] : [{ keyword, name, base: 'working' }];
     }
     const base = known.get(keyword);
-    return base === undefined || next === undefined ? [] : [{ keyword, name: next, base }];
+    if (base === undefined || next === undefined) return [];
+    // A program from PATH, of a `program` section.
+    if (keyword === 'command' && index === 0 && !next.includes('/')) return [];
+    if (keyword === 'lua-prepend-path') return luaDirectories(next).map((name) => ({ keyword, name, base }));
+    return [{ keyword, name: next, base }];
   });
   const inCalls = line.flatMap((word) =>
     functions.flatMap((pattern) =>
@@ -217,6 +223,15 @@ function namesOf(line: readonly string[]): readonly Name[] {
     ),
   );
   return [...found, ...inCalls];
+}
+
+/**
+ * Of templates like `/etc/haproxy/lua/?/init.lua` the directories in front of what stands for a module's name, unless all of a system's
+ * programs or modules lie there. Source: Lua reference manual, package.searchpath.
+ */
+function luaDirectories(templates: string): readonly string[] {
+  const directories = templates.split(';').map((template) => template.replace(/[^/]*\?.*$/, ''));
+  return directories.filter((directory) => /[^/]/.test(directory) && !sharedDirectory.test(directory));
 }
 
 function resolve(path: string, base: string): string {

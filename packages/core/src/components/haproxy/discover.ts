@@ -55,7 +55,7 @@ async function discoverHost(
   const beside = configuration.certificates.flatMap(besideCertificates);
   const paths = [...configurationFiles, ...configuration.files, ...beside, ...usual];
   const [{ files, missing, warnings }, version] = await Promise.all([
-    findFiles(remote, { service: 'haproxy', paths, required, signal }),
+    findFiles(remote, { service: 'haproxy', paths, required, named: configuration.files, signal }),
     readVersion(remote, service, signal),
   ]);
   const absent = new Set(missing);

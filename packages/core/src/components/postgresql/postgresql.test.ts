@@ -103,7 +103,7 @@ function databaseHost(scene: Scene): FakeHost {
       { argv: /\/pg_dumpall /, answer: { stdout: globals } },
       { argv: /\/pg_dump .*--snapshot=00000003-0000001B-1 /, answer: { stdout: dump } },
       {
-        argv: /^sh -c for path/,
+        argv: /^sh -c hidden/,
         answer: (command) => ({
           stdout: command.argv
             .slice(4)
@@ -291,7 +291,7 @@ describe('postgresql discover', () => {
       rules: [
         { argv: findCommand.argv, answer: {} },
         {
-          argv: /^sh -c for path/,
+          argv: /^sh -c hidden/,
           answer: { stdout: 'directory\t4\t/var/lib/postgresql\t/var/lib/postgresql\nmissing\nmissing\n' },
         },
       ],
@@ -300,7 +300,7 @@ describe('postgresql discover', () => {
       name: 'host2',
       rules: [
         { argv: findCommand.argv, answer: {} },
-        { argv: /^sh -c for path/, answer: { stdout: 'missing\nmissing\nmissing\n' } },
+        { argv: /^sh -c hidden/, answer: { stdout: 'missing\nmissing\nmissing\n' } },
       ],
     });
     const { problems } = await postgresql.discover(fakeDiscoverContext({ hosts: [stopped, missing], options }));

@@ -50,6 +50,8 @@ async function discoverHost(
     service: 'Prometheus',
     paths,
     required: configuration.required,
+    named: configuration.named,
+    hidden: configuration.hidden,
     signal,
   });
   const method =

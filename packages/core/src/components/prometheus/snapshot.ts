@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ask, parseBody, type Question } from '../../host-services/http-service.js';
 import { abortError, BackupError } from '../../model/errors.js';
 import type { Command, RemoteHost } from '../../remote/remote-host.js';
@@ -29,7 +28,7 @@ async function list(remote: RemoteHost, directory: string, signal: AbortSignal):
   return { time, names: names.filter((name) => name !== '') };
 }
 
-/** The request for one snapshot, from before it is sent until what came of it has been removed. */
+/** The request for one snapshot, from before it is sent until what came of it has been removed or told. */
 interface Request {
   readonly work: Work;
   readonly question: Question & { readonly schema: typeof snapshotAnswer };
@@ -124,63 +123,52 @@ async function remove(request: Request, directory: string, signal: AbortSignal):
   await request.work.remote.run(removeCommand(directory, undefined), { signal });
 }
 
-/** Removes what the answer names or, without a usable one, what has appeared since the request. */
+/** Removes what the answer names. Without a usable answer somebody else may have made what has appeared since the request: a person has to look. */
 async function removeSnapshot(request: Request, signal: AbortSignal): Promise<void> {
   if (request.answer === undefined) return;
-  const { host } = request.work;
   const patience = AbortSignal.timeout(lateAnswerSeconds * 1000);
   const outcome = await lateOutcome(request, request.answer, AbortSignal.any([signal, patience]));
   if (outcome === 'refused') return;
-  if (outcome === 'failed') return warnOfAppeared(request, signal);
-  if (outcome !== 'unknown') return remove(request, outcome.directory, signal);
-  await removeAppeared(request, signal);
-  if (patience.aborted)
-    throw new BackupError(
-      'HTTP_FAILED',
-      `${host.name}: Prometheus has not answered the request for a snapshot; one that it makes later stays in ${snapshotsDirectory(request.work)}`,
-      { host: host.name, hint: `Remove what is newer than ${request.before.time} from there.` },
-    );
+  if (outcome !== 'nameless') return remove(request, outcome.directory, signal);
+  const isLate = patience.aborted;
+  await warnOfAppeared(request, signal);
+  if (!isLate) return;
+  const { host } = request.work;
+  throw new BackupError(
+    'HTTP_FAILED',
+    `${host.name}: Prometheus has not answered the request for a snapshot; one that it makes later stays in ${snapshotsDirectory(request.work)}`,
+    {
+      host: host.name,
+      hint: `Look there for what is newer than ${request.before.time}, and remove what is of this run.`,
+    },
+  );
 }
 
 async function lateOutcome(
   request: Request,
   answer: Promise<HttpResponse>,
   signal: AbortSignal,
-): Promise<{ readonly directory: string } | 'refused' | 'failed' | 'unknown'> {
+): Promise<{ readonly directory: string } | 'refused' | 'nameless'> {
   const { context, host } = request.work;
   try {
     const response = await orAborted(answer, signal);
     if (isRefusal(response)) return 'refused';
-    return response.status === 200 ? { directory: directoryNamed(request, response) } : 'failed';
+    return response.status === 200 ? { directory: directoryNamed(request, response) } : 'nameless';
   } catch (error) {
     context.log.info({ host: host.name, error: String(error) }, 'the request for a snapshot has no usable answer');
-    return 'unknown';
+    return 'nameless';
   } finally {
     request.end.abort();
   }
 }
 
-/** What a failed attempt may have left cannot be told from what others made at the same time, so a person has to look. */
 async function warnOfAppeared({ work, before }: Request, signal: AbortSignal): Promise<void> {
   const directory = snapshotsDirectory(work);
   const { names } = await list(work.remote, directory, signal);
   const appeared = names.filter((name) => isAppeared(name, before));
   if (appeared.length === 0) return;
-  const message = `${work.host.name}: ${directory} has snapshots that may be of the request that failed: ${appeared.join(', ')}`;
+  const message = `${work.host.name}: ${directory} has snapshots that may be of this run's request, which got no usable answer: ${appeared.join(', ')}`;
   work.context.warn({ code: 'SNAPSHOT_LEFTOVER', message });
-}
-
-/** Until a look finds nothing: a Prometheus that is still writing makes its directory again. */
-async function removeAppeared(request: Request, signal: AbortSignal): Promise<void> {
-  const { work, before } = request;
-  const directory = snapshotsDirectory(work);
-  for (;;) {
-    const { names } = await list(work.remote, directory, signal);
-    const appeared = names.filter((name) => isAppeared(name, before));
-    if (appeared.length === 0) return;
-    for (const name of appeared) await remove(request, `${directory}/${name}`, signal);
-    await sleep(1000, undefined, { signal });
-  }
 }
 
 /** Made by Prometheus, by its name; not there before; and not older than the request by the host's own clock. */

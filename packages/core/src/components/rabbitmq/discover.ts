@@ -105,6 +105,7 @@ async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: A
     service: 'RabbitMQ',
     paths: [...configurationPaths(status), ...certificates, ...(services[0]?.files ?? [])],
     required: { paths: options.paths, hint: 'Correct the option rabbitmq.paths of this host.' },
+    named: certificates,
     signal,
   });
   return {

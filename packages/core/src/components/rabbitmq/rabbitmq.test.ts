@@ -75,7 +75,7 @@ function nodeHost(
       { argv: exportCommand(options).argv, answer: { stdout: JSON.stringify(definitions) } },
       { argv: /^cat -- /, answer: { stdout: 'ssl_options.certfile = /etc/ssl/mq.pem\n' } },
       {
-        argv: /^sh -c for path/,
+        argv: /^sh -c hidden/,
         answer: (command) => ({
           stdout: command.argv
             .slice(4)
