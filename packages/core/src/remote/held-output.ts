@@ -54,8 +54,8 @@ export interface Diverted {
 }
 
 /**
- * Hands over what a channel receives packet by packet, before it queues in the channel. `take` gets the output; while it says false, the host may use up
- * the window (2 MiB, Channel.js MAX_WINDOW), also with standard error, and gets no more until `reopen` is called. Both streams emit `end` as
+ * Hands over what a channel receives packet by packet, before it queues in the channel. While `output` says false the host may use up the
+ * window (2 MiB, Channel.js MAX_WINDOW), also with standard error, and gets no more until `reopen` is called. Both streams emit `end` as
  * ever, but possibly while the caller still holds output.
  *
  * ssh2 pushes each packet into its stream and opens the window again at once, or, when push says false, in the stream's next `_read`
