@@ -51,6 +51,23 @@ describe('findServices', () => {
     ]);
   });
 
+  it.each([
+    ['masked', 'active', 1],
+    ['not-found', 'active', 1],
+    ['bad-setting', 'inactive', 1],
+    ['masked', 'inactive', 0],
+    ['not-found', 'inactive', 0],
+  ])('with a unit that is %s and %s finds %d', async (load, active, count) => {
+    const shown = debianHaproxy.replace('=loaded', `=${load}`).replace('=active', `=${active}`);
+    const remote = new FakeHost({
+      rules: [
+        { argv: /^systemctl/, answer: { stdout: shown } },
+        { argv: /^cat/, answer: { stdout: '' } },
+      ],
+    });
+    expect(await findServices(remote, ['haproxy.service'], signal)).toHaveLength(count);
+  });
+
   it('expands what the unit would start when it does not run', async () => {
     const remote = new FakeHost({
       rules: [

@@ -57,10 +57,19 @@ export async function findServices(
       host: remote.host.name,
       retryable: true,
     });
-  const blocks = parseShow(stdout.toString('utf8')).filter((block) => one(block, 'LoadState') === 'loaded');
+  const blocks = parseShow(stdout.toString('utf8')).filter(exists);
   const distinct = [...new Map(blocks.map((block) => [one(block, 'Id'), block])).values()];
   const services = await Promise.all(distinct.map((block) => readService(remote, block, signal)));
   return [...services.filter(({ running }) => running), ...services.filter(({ running }) => !running)];
+}
+
+/**
+ * A unit that was masked or whose file is gone may still run, and one with a bad setting is there (`systemctl show`, LoadState and ActiveState:
+ * org.freedesktop.systemd1(5)).
+ */
+function exists(block: Block): boolean {
+  if (!['masked', 'not-found'].includes(one(block, 'LoadState'))) return true;
+  return !['inactive', 'failed', ''].includes(one(block, 'ActiveState'));
 }
 
 type Block = ReadonlyMap<string, readonly string[]>;

@@ -125,6 +125,9 @@ listen l
 http-request set-header key value
 balance hdr(config) file
 command agent -p 1
+errorfiles mysite
+http-request deny unless { var(txn.b),jwt_verify("HS256","s3cret/key") 1 }
+http-request deny unless { var(txn.b),jwt_verify(txn.alg,"s3cret") 1 }
 lua-prepend-path '/?.lua;/opt/?.lua;/usr/share/?.lua;/usr/local/share/lua/5.4/?.lua'
 use_backend %[src,map(virt@memory)]`;
     expect(parseConfiguration(text, place)).toMatchObject({ files: [], unresolved: [] });

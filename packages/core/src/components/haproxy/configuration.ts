@@ -70,7 +70,6 @@ const bases: ReadonlyMap<string, BaseName> = new Map([
       'ssl-dh-param-file',
       'server-state-file',
       'issuers-chain-path',
-      'errorfiles',
       'lf-file',
       '51degrees-data-file',
       'deviceatlas-json-file',
@@ -97,7 +96,9 @@ const onlyOn: readonly { readonly first: RegExp; readonly words: ReadonlyMap<str
 ];
 const functions = [
   /\bmap(?:_\w+)?\(\s*([^,)]*[^,)\s])/g,
-  /\bjwt_verify\w*\([^,()]*,\s*(?!(?:proc|sess|txn|req|res|check)\.)([^,)]*[^,)\s])/g,
+  // With HS algorithms the second argument is a secret, and with an algorithm in a variable it may be one: then only what looks like a path is taken.
+  /\bjwt_verify\w*\(\s*(?:RS|ES|PS)\d+,\s*(?!(?:proc|sess|txn|req|res|check)\.)([^,)]*[^,)\s])/g,
+  /\bjwt_verify\w*\((?!\s*(?:HS|RS|ES|PS)\d)[^,()]*,\s*(?!(?:proc|sess|txn|req|res|check)\.)(\/[^,)]*[^,)\s]|[^,)]*\.(?:pem|pub|crt|cer|key))(?=[,)\s])/g,
 ];
 const sharedDirectory = /^\/(?:[^/]+|usr\/[^/]+|usr\/local\/[^/]+|usr\/(?:local\/)?(?:share|lib)\/lua(?:\/[\d.]+)?)\/$/;
 const sectionKeyword = /^(?:frontend|backend|listen)$/;

@@ -6,6 +6,7 @@ import { abortError, BackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
 import type { DiscoverContext, Discovery, ExpectedArtifact, Problem, Unit } from '../component.js';
+import { missingNamed } from '../monitoring-configuration.js';
 import { hostProblem } from '../each-host.js';
 import {
   componentName,
@@ -106,13 +107,21 @@ async function askServer(
   signal: AbortSignal,
 ): Promise<Member> {
   const facts = await readFacts(remote, server, signal);
-  const { files, warnings } = await findFiles(remote, {
+  const { files, missing, warnings } = await findFiles(remote, {
     service: 'PostgreSQL',
     paths: configurationPaths(server, facts),
     signal,
   });
   const prefix = several ? `${String(server.port)}-` : '';
-  return { remote, server, facts, configuration: files, warnings, options, prefix };
+  return {
+    remote,
+    server,
+    facts,
+    configuration: files,
+    warnings: [...warnings, ...missingNamed(remote, { named: facts.files }, missing)],
+    options,
+    prefix,
+  };
 }
 
 function toUnit(members: readonly Member[]): { readonly unit: Unit<PostgresqlFound> } | { readonly problem: Problem } {

@@ -7,6 +7,7 @@ import { abortError, BackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
 import type { RemoteHost, TarPolicy } from '../../remote/remote-host.js';
 import type { DiscoverContext, Discovery, Problem, Unit } from '../component.js';
+import { missingNamed } from '../monitoring-configuration.js';
 import { hostProblem } from '../each-host.js';
 import { exportCommand, readCluster, readStatus, type ClusterStatus, type NodeStatus } from './node.js';
 import type { RabbitmqOptions } from './options.js';
@@ -101,7 +102,7 @@ async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: A
   ]);
   requireExport(remote, status);
   const certificates = await readCertificatePaths(remote, status.config_files, signal);
-  const { files, warnings } = await findFiles(remote, {
+  const { files, missing, warnings } = await findFiles(remote, {
     service: 'RabbitMQ',
     paths: [...configurationPaths(status), ...certificates, ...(services[0]?.files ?? [])],
     required: { paths: options.paths, hint: 'Correct the option rabbitmq.paths of this host.' },
@@ -115,7 +116,7 @@ async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: A
     status,
     node: status.data_directory.replace(/^.*\//, ''),
     configuration: files,
-    warnings,
+    warnings: [...warnings, ...missingNamed(remote, { named: [...status.config_files, ...certificates] }, missing)],
   };
 }
 
