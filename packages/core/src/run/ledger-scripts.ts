@@ -48,9 +48,13 @@ arm() {
 }
 sweeper='${removeRecorded.replaceAll("'", `'\\''`)}
 remove_recorded "$1"'
-mkdir -p -- "$state"
 trap 'disarm; remove_recorded "$directory"; exit 1' HUP INT TERM
-mkdir -- "$directory"
+# Another run that ends may remove the directory of all runs in between, when it is empty.
+tries=0
+until mkdir -p -- "$state" && mkdir -- "$directory" 2>/dev/null; do
+  tries=$((tries + 1))
+  if [ $tries -ge 20 ]; then mkdir -- "$directory"; break; fi
+done
 : > "$directory/paths"
 arm
 printf '%s\\n' "$directory"
