@@ -21,6 +21,8 @@ const shared = {
 const suite = (name, testMatch) => ({ ...shared, displayName: name, rootDir: import.meta.dirname, testMatch });
 
 export default {
+  // Of a test that hangs; not a measure of anything, so a busy machine must not reach it.
+  testTimeout: 60_000,
   workerIdleMemoryLimit: '1GB',
   projects: [
     suite('unit', ['<rootDir>/packages/*/src/**/*.test.ts']),

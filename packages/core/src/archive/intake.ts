@@ -2,10 +2,9 @@ import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
-import { freeGiven } from '../model/memory.js';
 import type { Format } from '../model/format.js';
+import { freeGiven } from '../model/memory.js';
 import type { Member } from '../model/metadata.js';
 import type { WrittenArtifact } from './archive.js';
 import type { ChunkBuffer } from './buffers.js';
@@ -67,7 +66,10 @@ export class Intake {
     }
   }
 
-  /** After the source's end: checks the format's end mark and only then lets the last chunk go. Resolves when everything is stored. Errors: FORMAT_INVALID. */
+  /**
+   * After the source's end: checks the format's end mark and only then lets the last chunk go. Resolves when everything is stored.
+   * Errors: FORMAT_INVALID.
+   */
   async complete(acquire: () => Promise<ChunkBuffer>): Promise<TakenIn> {
     this.#check.end();
     this.#buffer ??= await acquire();

@@ -334,7 +334,7 @@ describe('createArchiveWriter', () => {
       }),
       { numRuns: 25 },
     );
-  }, 60_000);
+  });
 });
 
 function slowed(inner: Writable): Writable {

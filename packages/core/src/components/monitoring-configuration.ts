@@ -1,5 +1,4 @@
 import { parseDocument } from 'yaml';
-import type { Warning } from '../model/artifact.js';
 import { BackupError } from '../model/errors.js';
 import { expandPatterns } from '../host-files/paths.js';
 import type { RemoteHost } from '../remote/remote-host.js';
@@ -71,18 +70,6 @@ function directoryOf(file: string): string {
 function ownDirectory(file: string | undefined): string | undefined {
   const directory = file === undefined ? '' : directoryOf(file);
   return /^\/etc\/.+/.test(directory) ? directory : undefined;
-}
-
-/** FILE_MISSING for what a configuration names and the host has not. */
-export function missingNamed(
-  remote: RemoteHost,
-  { named }: Pick<ServiceConfiguration, 'named'>,
-  missing: readonly string[],
-): readonly Warning[] {
-  const lost = named.filter((path) => missing.includes(path));
-  if (lost.length === 0) return [];
-  const message = `${remote.host.name}: named by the configuration and not there: ${lost.join(', ')}`;
-  return [{ code: 'FILE_MISSING', message }];
 }
 
 const isPattern = /[*?[]/;

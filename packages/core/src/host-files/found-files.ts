@@ -3,7 +3,7 @@ import type { Artifact, Warning } from '../model/artifact.js';
 import { BackupError } from '../model/errors.js';
 import type { Command, RemoteHost, TarPolicy } from '../remote/remote-host.js';
 import { followLinks } from './links.js';
-import { lookAt, tarNames } from './paths.js';
+import { lookAt, tarNames, type LookResult } from './paths.js';
 import { tarArtifact, tarCommand, tarSupport, type TarOption } from './tar.js';
 
 /** Files of one host that go into one tar, as discover found them. Plain data for a unit's `found`. */
@@ -25,8 +25,10 @@ export interface FilesRequest {
   readonly paths: readonly string[];
   /** Paths that must exist because an option or the service itself names them; `hint` is for when one does not. */
   readonly required?: { readonly paths: readonly string[]; readonly hint: string };
-  /** Of `paths`, those a configuration names: they may be missing, for that is how the service runs, but not where they cannot be seen. */
+  /** Of `paths`, those a configuration names. They may be missing, for that is how the service runs, but not without a word. */
   readonly named?: readonly string[];
+  /** What is saved is worth having also without named files that are out of sight. */
+  readonly mayBeHidden?: boolean;
   /** What a configuration names and is known to be out of sight. */
   readonly hidden?: readonly string[];
   readonly signal: AbortSignal;
@@ -35,21 +37,17 @@ export interface FilesRequest {
 /** What findFiles answers. */
 export interface FilesAnswer {
   readonly files: FoundFiles;
-  /** Of the paths asked for. */
-  readonly missing: readonly string[];
-  /** FILE_SKIPPED and FILE_MISSING: what lies in the directories and is not saved. */
+  /** FILE_MISSING for what is named and not there; FILE_SKIPPED and FILE_MISSING for what lies in the directories and is not saved. */
   readonly warnings: readonly Warning[];
 }
 
 /**
  * Looks for files as root, and for what symbolic links inside directories lead to. Errors: SERVICE_MISSING when a required path is
- * not there, or when nothing at all is: a tar of nothing is no backup; HOST_SUDO when a named one cannot be seen; HOST_PREFLIGHT when
- * there is no tar that can be trusted.
+ * not there, or when nothing at all is: a tar of nothing is no backup; HOST_SUDO when a named one cannot be seen and must not be hidden;
+ * HOST_PREFLIGHT when there is no tar that can be trusted.
  */
-export async function findFiles(
-  remote: RemoteHost,
-  { service, paths, required = { paths: [], hint: '' }, named = [], hidden = [], signal }: FilesRequest,
-): Promise<FilesAnswer> {
+export async function findFiles(remote: RemoteHost, request: FilesRequest): Promise<FilesAnswer> {
+  const { service, paths, required = { paths: [], hint: '' }, signal } = request;
   const host = remote.host.name;
   const [support, { found, missing, unreachable }] = await Promise.all([
     tarSupport(remote, signal),
@@ -66,13 +64,7 @@ export async function findFiles(
       { host, hint: required.hint },
     );
   }
-  const unseen = [...hidden, ...named.filter((path) => unreachable.includes(path))];
-  if (unseen.length > 0)
-    throw new BackupError(
-      'HOST_SUDO',
-      `${host}: named by the configuration of ${service} and in a directory that may not be searched: ${unseen.join(', ')}`,
-      { host, hint: `Let lsbackup become root on ${host} (ansible_become), or log in as a user that may read them.` },
-    );
+  const gone = namedAndGone(host, request, { missing, unreachable });
   if (found.length === 0)
     throw new BackupError(
       'SERVICE_MISSING',
@@ -93,8 +85,26 @@ export async function findFiles(
     support,
     bytes: followed.found.reduce((sum, { bytes }) => sum + bytes, 0),
   };
-  const warnings = [...followed.warnings, ...unreachableWarning(host, unreachable)];
-  return { files, missing, warnings };
+  return { files, warnings: [...gone, ...followed.warnings, ...unreachableWarning(host, unreachable)] };
+}
+
+/** FILE_MISSING for what is named and not there. Error: HOST_SUDO for what is out of sight. */
+function namedAndGone(
+  host: string,
+  { service, named = [], hidden = [], mayBeHidden = false }: FilesRequest,
+  { missing, unreachable }: Pick<LookResult, 'missing' | 'unreachable'>,
+): readonly Warning[] {
+  const unseen = [...hidden, ...named.filter((path) => unreachable.includes(path))];
+  if (unseen.length > 0 && !mayBeHidden)
+    throw new BackupError(
+      'HOST_SUDO',
+      `${host}: named by the configuration of ${service} and in a directory that may not be searched: ${unseen.join(', ')}`,
+      { host, hint: `Let lsbackup become root on ${host} (ansible_become), or log in as a user that may read them.` },
+    );
+  const gone = named.filter((path) => missing.includes(path) && !unreachable.includes(path));
+  if (gone.length === 0) return [];
+  const message = `${host}: named by the configuration of ${service} and not there: ${gone.join(', ')}`;
+  return [{ code: 'FILE_MISSING', message }];
 }
 
 function unreachableWarning(host: string, paths: readonly string[]): readonly Warning[] {

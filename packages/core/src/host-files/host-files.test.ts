@@ -163,8 +163,24 @@ describe('findFiles', () => {
       message: expect.stringMatching(/named by the configuration of x .*key\.pem$/),
       hint: expect.stringContaining('ansible_become'),
     });
-    const { warnings } = await findFiles(hostOfNobody(), request);
-    expect(warnings).toEqual([{ code: 'FILE_SKIPPED', message: expect.stringContaining(hidden) }]);
+    const skipped = { code: 'FILE_SKIPPED', message: expect.stringContaining(hidden) };
+    expect((await findFiles(hostOfNobody(), request)).warnings).toEqual([skipped]);
+    const lenient = { ...request, named: [open, hidden], mayBeHidden: true };
+    expect((await findFiles(hostOfNobody(), lenient)).warnings).toEqual([skipped]);
+  });
+
+  it('tells what a configuration names and the host has not', async () => {
+    using place = closedDirectory();
+    const [open, gone, other] = ['open.pem', 'gone.pem', 'other.pem'].map((name) => join(place.path, name));
+    writeFileSync(open ?? '', 'key');
+    const paths = [open ?? '', gone ?? '', other ?? ''];
+    const { warnings } = await findFiles(hostOfNobody(), { service: 'x', paths, named: paths.slice(0, 2), signal });
+    expect(warnings).toEqual([
+      {
+        code: 'FILE_MISSING',
+        message: expect.stringMatching(/named by the configuration of x and not there: \S*gone.pem$/),
+      },
+    ]);
   });
 
   it('takes every hop of a chain of links', async () => {

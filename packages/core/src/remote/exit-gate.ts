@@ -1,12 +1,14 @@
-import { Readable, Writable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
 import { BackupError, abortError } from '../model/errors.js';
 import type { Warning } from '../model/artifact.js';
 import { giveAway } from '../model/memory.js';
 import { BoundedText } from './bounded-text.js';
+import { Clocks } from './clocks.js';
 import { commandError, lastLines } from './command-errors.js';
 import type { CommandPlace } from './command-errors.js';
+import { CommandInput } from './command-input.js';
 import { divert, HeldOutput, type Diverted } from './held-output.js';
 import { MarkerFilter } from './marker-filter.js';
 import { markerPrefix } from './quote.js';
@@ -17,7 +19,6 @@ import { TarJudge } from './tar-messages.js';
 const maximumNoise = 64 * 1024;
 /** Bytes of standard output that wait for the reader, beside what is held. */
 const outputBuffer = 64 * 1024;
-const inputBuffer = 64 * 1024;
 /** Seconds for a command that was told to end: the lifeline sends TERM at once and KILL after 5. */
 const endGrace = 8;
 const closeGrace = 3;
@@ -48,7 +49,6 @@ export interface GateOptions {
  * with the channel, whether or not anybody reads standard output.
  */
 export class GatedProcess implements RemoteProcess {
-  readonly stdin: Writable;
   readonly stdout: Readable;
   readonly exit: Promise<number>;
   /** Resolves when the channel is gone, so that its slot is free again. Never rejects. */
@@ -62,11 +62,10 @@ export class GatedProcess implements RemoteProcess {
   readonly #errorMarker: MarkerFilter;
   readonly #stderr = new BoundedText();
   readonly #tar: TarJudge | undefined;
-  #deadlineTimer: NodeJS.Timeout | undefined;
-  #stallTimer: NodeJS.Timeout | undefined;
+  readonly #input: CommandInput;
+  readonly #clocks: Clocks;
   #bytes = 0;
   #wanting = true;
-  #lastProgress = performance.now();
   #status: number | undefined;
   #signalName: string | undefined;
   #allReceived = false;
@@ -76,7 +75,6 @@ export class GatedProcess implements RemoteProcess {
   #finished = false;
   #failure: BackupError | undefined;
   #windDown: Promise<void> | undefined;
-  #inputCallback: ((error?: Error | null) => void) | undefined;
   readonly #resolveExit: (status: number) => void;
   readonly #rejectExit: (error: BackupError) => void;
   readonly #resolveClosed: () => void;
@@ -111,24 +109,22 @@ export class GatedProcess implements RemoteProcess {
       read: () => this.#want(),
       destroy: (error, callback) => this.#destroyed(error, callback),
     });
-    this.stdin = new Writable({
-      highWaterMark: inputBuffer,
-      write: (chunk: Buffer, _encoding, callback) => this.#input(chunk, callback),
-      final: (callback) => {
-        this.#channel.end();
-        callback();
-      },
-      destroy: (error, callback) => this.#inputBroken(error, callback),
-    });
     // Without a listener an error that comes while nobody listens would be thrown.
     this.stdout.on('error', () => undefined);
-    this.stdin.on('error', () => undefined);
+    this.#input = new CommandInput(channel, {
+      state: () => (this.#passed ? 'over' : this.#failure || this.#isClosed ? 'lost' : 'open'),
+      broken: (cause) => this.#inputBroken(cause),
+    });
     this.#diverted = divert(channel, {
       output: (packet) => this.#received(packet),
       error: (packet) => this.#errorOutput(packet),
     });
+    this.#clocks = this.#startClocks();
     this.#listen();
-    this.#arm();
+  }
+
+  get stdin(): Writable {
+    return this.#input.stream;
   }
 
   get stderr(): string {
@@ -138,7 +134,7 @@ export class GatedProcess implements RemoteProcess {
   /** The connection is gone. What was complete before stays complete. */
   lost(cause: Error | undefined): void {
     this.#isClosed = true;
-    this.#releaseInput();
+    this.#input.release();
     if (!this.#passed) this.#fail(this.#cut('connection lost', cause));
     this.#resolveClosed();
   }
@@ -168,7 +164,7 @@ export class GatedProcess implements RemoteProcess {
       this.#isClosed = true;
       this.#decide();
       this.#resolveClosed();
-      this.#releaseInput();
+      this.#input.release();
     });
     if (signal?.aborted) this.#onAbort();
     else signal?.addEventListener('abort', this.#onAbort, { once: true });
@@ -177,7 +173,7 @@ export class GatedProcess implements RemoteProcess {
   /** False when the host should send no more for now. */
   #received(packet: Buffer): boolean {
     if (this.#failure) return true;
-    this.#lastProgress = performance.now();
+    this.#clocks.progress();
     const own = this.#outputMarker.push(packet);
     if (this.#outputMarker.overflown) {
       this.#fail(this.#banner());
@@ -190,35 +186,16 @@ export class GatedProcess implements RemoteProcess {
     return this.#wanting;
   }
 
-  #input(chunk: Buffer, callback: (error?: Error | null) => void): void {
-    // A command that ended well has taken what it needed. The pause lets other events in: a source may never run dry.
-    if (this.#passed) return void setImmediate(callback);
-    this.#inputCallback = callback;
-    // After a failure nothing more is sent, and the end of the wind-down calls back.
-    if (!this.#failure && !this.#isClosed) this.#channel.write(chunk, () => this.#releaseInput());
-  }
-
-  /** ssh2 never calls back for what it could not send any more; whoever feeds the command must not wait for it. */
-  #releaseInput(): void {
-    const callback = this.#inputCallback;
-    this.#inputCallback = undefined;
-    callback?.();
-  }
-
-  /** Input that broke off must not look like input that ended: the command is ended before its standard input is closed. */
-  #inputBroken(error: Error | null, callback: (error: Error | null) => void): void {
-    if (error && !this.#passed) {
-      const { host, what } = this.#options.place;
-      this.#fail(
-        new BackupError('ABORTED', `${host}: the input of ${what} broke off: ${error.message}`, { host, cause: error }),
-      );
-    }
-    callback(error);
+  #inputBroken(cause: Error): void {
+    const { host, what } = this.#options.place;
+    this.#fail(
+      new BackupError('ABORTED', `${host}: the input of ${what} broke off: ${cause.message}`, { host, cause }),
+    );
   }
 
   #want(): void {
     if (this.#failure || this.#wanting) return;
-    this.#lastProgress = performance.now();
+    this.#clocks.progress();
     this.#wanting = true;
     while (this.#wanting && this.#held.bytes > 0) {
       const chunk = this.#held.take();
@@ -263,9 +240,9 @@ export class GatedProcess implements RemoteProcess {
       return;
     }
     this.#passed = true;
-    clearTimeout(this.#deadlineTimer);
+    this.#clocks.stopDeadline();
     this.#resolveExit(this.#status ?? 0);
-    this.#releaseInput();
+    this.#input.release();
     if (this.#outputEnded) this.#finishOutput();
   }
 
@@ -303,7 +280,7 @@ export class GatedProcess implements RemoteProcess {
     this.#windDown = this.#endCommand();
     void this.#windDown.then(() => {
       this.#rejectExit(error);
-      this.#releaseInput();
+      this.#input.release();
       this.stdin.destroy(error);
       this.stdout.destroy(error);
     });
@@ -345,36 +322,26 @@ export class GatedProcess implements RemoteProcess {
     if (pid > 1) await this.#options.kill(pid).catch(() => undefined);
   }
 
-  #arm(): void {
-    const { deadline, waited, place } = this.#options;
-    if (deadline !== undefined) {
-      this.#deadlineTimer = setTimeout(
-        () => {
-          const text = `${place.host}: ${place.what} did not end within ${deadline} s${this.#said()}`;
-          this.#fail(new BackupError('COMMAND_TIMEOUT', text, { host: place.host, retryable: true }));
-        },
-        Math.max(0, deadline - waited) * 1000,
+  #startClocks(): Clocks {
+    const { deadline, waited, quiet, place } = this.#options;
+    const late = (code: 'COMMAND_TIMEOUT' | 'STREAM_STALLED', text: string): void =>
+      this.#fail(
+        new BackupError(code, `${place.host}: ${place.what} ${text}${this.#said()}`, {
+          host: place.host,
+          retryable: true,
+        }),
       );
-    }
-    this.#watch();
-  }
-
-  /** The stall clock runs only while we want bytes and have room for them. */
-  #watch(): void {
-    const { quiet, place } = this.#options;
-    if (quiet === undefined || this.#failure) return;
-    const silent = this.#wanting ? (performance.now() - this.#lastProgress) / 1000 : 0;
-    if (silent >= quiet) {
-      const text = `${place.host}: ${place.what} sent nothing for ${quiet} s after ${this.#bytes} bytes${this.#said()}`;
-      this.#fail(new BackupError('STREAM_STALLED', text, { host: place.host, retryable: true }));
-      return;
-    }
-    this.#stallTimer = setTimeout(() => this.#watch(), Math.max(10, (quiet - silent) * 1000));
+    return new Clocks({
+      deadline: deadline === undefined ? undefined : deadline - waited,
+      quiet,
+      isWaiting: () => this.#wanting,
+      onLate: () => late('COMMAND_TIMEOUT', `did not end within ${String(deadline)} s`),
+      onSilent: () => late('STREAM_STALLED', `sent nothing for ${String(quiet)} s after ${String(this.#bytes)} bytes`),
+    });
   }
 
   #stopClocks(): void {
-    clearTimeout(this.#deadlineTimer);
-    clearTimeout(this.#stallTimer);
+    this.#clocks.stop();
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
   }
 

@@ -66,12 +66,7 @@ export function divert(
   take: { readonly output: (packet: Buffer) => boolean; readonly error: (packet: Buffer) => void },
 ): Diverted {
   let open = true;
-  let ended = false;
-  replacePush(
-    channel,
-    (packet) => (open = take.output(packet)),
-    () => (ended = true),
-  );
+  const output = replacePush(channel, (packet) => (open = take.output(packet)));
   replacePush(channel.stderr, (packet) => {
     take.error(packet);
     return open;
@@ -79,20 +74,20 @@ export function divert(
   return {
     reopen: () => {
       open = true;
-      if (!ended) channel._read(0);
+      if (!output.ended) channel._read(0);
     },
   };
 }
 
 /** What comes after the end goes on to the stream, which fails. */
-function replacePush(stream: Readable, take: (packet: Buffer) => boolean, onEnd: () => void = () => undefined): void {
+function replacePush(stream: Readable, take: (packet: Buffer) => boolean): { readonly ended: boolean } {
   const push = stream.push.bind(stream);
-  let ended = false;
+  const state = { ended: false };
   stream.push = (packet: Buffer | null) => {
-    if (packet !== null && !ended) return take(packet);
-    ended = true;
-    onEnd();
+    if (packet !== null && !state.ended) return take(packet);
+    state.ended = true;
     return push(packet);
   };
   stream.resume();
+  return state;
 }

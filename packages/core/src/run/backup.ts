@@ -34,15 +34,14 @@ const coreVersion = '0.1.0';
 export async function backup(options: BackupOptions): Promise<BackupResult> {
   const startedAt = new Date();
   const stop = new AbortController();
-  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
-  if (signal.aborted) throw abortError(signal);
+  if (options.signal?.aborted) throw abortError(options.signal);
   const name = options.name ?? options.cluster.name;
   if (name === '') throw new BackupError('USAGE', 'the name of the cluster is empty');
-  const session = createSession({ ...options, runId: createRunId(startedAt), signal });
+  const session = createSession(options, createRunId(startedAt), stop.signal);
   try {
     await sweepTarget(session, options.target, startedAt);
     const fileName = `lsbackup-${escapePiece(name)}-${compactTimestamp(startedAt)}.tar.gz`;
-    const upload = await options.target.begin(fileName, { signal, runId: session.runId });
+    const upload = await options.target.begin(fileName, { signal: session.signal, runId: session.runId });
     // The target failing (a full disk) ends the run: nothing that is read from now on could be kept.
     upload.body.on('error', (error) => stop.abort(asBackupError(error)));
     try {

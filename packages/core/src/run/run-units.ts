@@ -10,14 +10,14 @@ import { createScheduler } from './scheduler.js';
 import { memoryLimit, type Session } from './session.js';
 import { runUnit, type UnitOutcome, type UnitServices } from './unit-scope.js';
 
-const defaultStreamsPerHost = 2;
+/** Also what a run has that sets none. */
+const mostStreamsPerHost = 2;
 /** Of the ten sessions sshd allows on a connection (sshd_config, MaxSessions), what is left beside locks, ledgers and helper commands. */
 const channelsPerHost = 4;
 /** What may be held of one open channel: a piece that is being read, one that waits, and the 2 MiB that its window then allows (remote/exit-gate.ts). */
 const bytesPerChannel = 4 * 1024 * 1024;
 /** Of the budget; the archive's buffers and compressed members have the rest. */
 const channelShare = 3 / 8;
-const mostStreamsPerHost = 2;
 const defaultCleanUpSeconds = 60;
 /** Node's timers end at 24 days, and fire at once beyond. */
 const mostCleanUpSeconds = 86_400;
@@ -37,7 +37,7 @@ export async function runUnits(
     scheduler: createScheduler({
       buffers: writer.buffers,
       streams: Math.max(2, Math.floor((memoryLimit(options) * channelShare) / bytesPerChannel)),
-      streamsPerHost: Math.min(options.limits?.streamsPerHost ?? defaultStreamsPerHost, mostStreamsPerHost),
+      streamsPerHost: Math.min(options.limits?.streamsPerHost ?? mostStreamsPerHost, mostStreamsPerHost),
       channelsPerHost,
     }),
     remote: session.remote,

@@ -41,28 +41,30 @@ export function compactTimestamp(date: Date): string {
   return date.toISOString().replaceAll(/[-:]|\.\d+/g, '');
 }
 
-/** Checks everything that can be checked before a host is touched. Errors: COMPONENT_UNKNOWN, OPTION_INVALID, USAGE. */
-export function createSession(
-  options: PlanOptions & { readonly runId: string; readonly signal: AbortSignal },
-): Session {
+/**
+ * Checks everything that can be checked before a host is touched. The caller's signal ends the session, and each of `stops`.
+ * Errors: COMPONENT_UNKNOWN, OPTION_INVALID, USAGE.
+ */
+export function createSession(options: PlanOptions, runId: string, ...stops: readonly AbortSignal[]): Session {
   const components = options.components ?? builtInComponents;
   const selected = select(options.cluster, components, options);
   if (!selected.some(({ hosts }) => hosts.length > 0)) throw nothingSelected(options, components);
-  // Every host that is being called listens, and every command under way.
-  setMaxListeners(0, options.signal);
+  const signal = AbortSignal.any([...(options.signal ? [options.signal] : []), ...stops]);
+  // Every host that is being called listens, and every command under way. The caller's own signal is left as it is.
+  setMaxListeners(0, signal);
   const log = options.logger ?? silentLogger;
   const emit = options.onEvent ?? ((): void => undefined);
-  emit({ type: 'started', runId: options.runId });
+  emit({ type: 'started', runId });
   const pool = createHostPool({
     user: options.user,
-    signal: options.signal,
+    signal,
     warn: (host, warning) => emit({ type: 'warning', host: host.name, ...warning }),
     ...(options.limits?.dials === undefined ? {} : { dials: options.limits.dials }),
     ...(options.connect === undefined ? {} : { connect: options.connect }),
   });
   const blocked = new Map<string, BackupError>();
   return {
-    runId: options.runId,
+    runId,
     pool,
     remote: (host) => {
       const error = blocked.get(host.name);
@@ -74,7 +76,7 @@ export function createSession(
     components,
     selected,
     options: resolveOptions(options.cluster, components, selected, options.options ?? []),
-    signal: options.signal,
+    signal,
     log,
     emit,
   };

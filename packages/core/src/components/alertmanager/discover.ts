@@ -10,7 +10,7 @@ import { asBackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
 import type { RemoteHost, TarPolicy } from '../../remote/remote-host.js';
 import type { DiscoverContext, Discovery, ExpectedArtifact, Unit } from '../component.js';
-import { missingNamed, readServiceConfiguration } from '../monitoring-configuration.js';
+import { readServiceConfiguration } from '../monitoring-configuration.js';
 import { discoverEachHost, type HostAnswer } from '../each-host.js';
 import type { AlertmanagerOptions } from './options.js';
 
@@ -51,7 +51,7 @@ async function discoverHost(
   const paths = [...configuration.paths, ...stateFiles.map((name) => `${storage}/${name}`)];
   const { required, named, hidden } = configuration;
   const request = { service: 'Alertmanager', paths, required, named, hidden, signal };
-  const { files, missing, warnings } = await findFiles(remote, request);
+  const { files, warnings } = await findFiles(remote, request);
   const noStorage = (await lookAt(remote, [storage], signal)).missing.map((path) => ({
     code: 'FILE_MISSING',
     message: `${remote.host.name}: Alertmanager's storage path ${path} is not there, so its log of notifications is not saved`,
@@ -68,12 +68,7 @@ async function discoverHost(
     found,
     version,
     identity,
-    warnings: [
-      ...missingNamed(remote, configuration, missing),
-      ...warnings,
-      ...noStorage,
-      ...warningsOf(remote, service, status),
-    ],
+    warnings: [...warnings, ...noStorage, ...warningsOf(remote, service, status)],
   };
   return { unit: unitOf(remote, unit) };
 }

@@ -54,11 +54,10 @@ async function discoverHost(
   const required = { paths: options.paths, hint: 'Correct the option haproxy.paths of this host.' };
   const beside = configuration.certificates.flatMap(besideCertificates);
   const paths = [...configurationFiles, ...configuration.files, ...beside, ...usual];
-  const [{ files, missing, warnings }, version] = await Promise.all([
+  const [{ files, warnings }, version] = await Promise.all([
     findFiles(remote, { service: 'haproxy', paths, required, named: configuration.files, signal }),
     readVersion(remote, service, signal),
   ]);
-  const absent = new Set(missing);
   const found: HaproxyFound = { files, sections: configuration.sections };
   return {
     name: remote.host.name,
@@ -77,9 +76,8 @@ async function discoverHost(
       },
     ],
     warnings: [
-      ...configuration.files.filter((path) => absent.has(path)).map((path) => missingFile(remote, path, 'not there')),
-      ...configuration.unresolved.map((name) => missingFile(remote, name, 'not saved: its variable is not known')),
       ...warnings,
+      ...configuration.unresolved.map((name) => unresolvedWarning(remote, name)),
       ...downWarning(remote, service),
     ],
     found,
@@ -168,8 +166,8 @@ export function versionCommands(service: Pick<Service, 'arguments' | 'running'> 
   return /^\/.*\/haproxy[^/]*$/.test(program) ? [{ argv: [program, '-v'] }, ...installed] : installed;
 }
 
-function missingFile(remote: RemoteHost, name: string, why: string): Warning {
-  const message = `${remote.host.name}: haproxy's configuration names ${name}, which is ${why}`;
+function unresolvedWarning(remote: RemoteHost, name: string): Warning {
+  const message = `${remote.host.name}: haproxy's configuration names ${name}, which is not saved: its variable is not known`;
   return { code: 'FILE_MISSING', message };
 }
 

@@ -6,7 +6,6 @@ import { abortError, BackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
 import type { DiscoverContext, Discovery, ExpectedArtifact, Problem, Unit } from '../component.js';
-import { missingNamed } from '../monitoring-configuration.js';
 import { hostProblem } from '../each-host.js';
 import {
   componentName,
@@ -107,9 +106,11 @@ async function askServer(
   signal: AbortSignal,
 ): Promise<Member> {
   const facts = await readFacts(remote, server, signal);
-  const { files, missing, warnings } = await findFiles(remote, {
+  const { files, warnings } = await findFiles(remote, {
     service: 'PostgreSQL',
     paths: configurationPaths(server, facts),
+    named: facts.files,
+    mayBeHidden: true,
     signal,
   });
   const prefix = several ? `${String(server.port)}-` : '';
@@ -118,7 +119,7 @@ async function askServer(
     server,
     facts,
     configuration: files,
-    warnings: [...warnings, ...missingNamed(remote, { named: facts.files }, missing)],
+    warnings,
     options,
     prefix,
   };

@@ -7,7 +7,7 @@ import type { Warning } from '../../model/artifact.js';
 import { asBackupError, BackupError } from '../../model/errors.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
 import type { DiscoverContext, Discovery, Unit } from '../component.js';
-import { missingNamed, readServiceConfiguration } from '../monitoring-configuration.js';
+import { readServiceConfiguration } from '../monitoring-configuration.js';
 import { discoverEachHost } from '../each-host.js';
 import { readRunningFlags, readVersion } from './api.js';
 import { componentName, expectedArtifacts, type PrometheusFound } from './artifacts.js';
@@ -46,7 +46,7 @@ async function discoverHost(
   const dataDirectory = pathFlag(running.flags, 'storage.tsdb.path', service) ?? `${service.workingDirectory}/data`;
   const store = await lookStore(remote, dataDirectory, signal);
   const paths = configuration.paths.filter((path) => !isInside(dataDirectory, path));
-  const { files, missing, warnings } = await findFiles(remote, {
+  const { files, warnings } = await findFiles(remote, {
     service: 'Prometheus',
     paths,
     required: configuration.required,
@@ -69,7 +69,7 @@ async function discoverHost(
     down: running.down,
   };
   const unit = unitOf(remote, { service, found, store, configFile: configuration.configFile });
-  return { ...unit, warnings: [...unit.warnings, ...missingNamed(remote, configuration, missing), ...warnings] };
+  return { ...unit, warnings: [...unit.warnings, ...warnings] };
 }
 
 async function askRunning(

@@ -7,7 +7,6 @@ import { abortError, BackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
 import type { RemoteHost, TarPolicy } from '../../remote/remote-host.js';
 import type { DiscoverContext, Discovery, Problem, Unit } from '../component.js';
-import { missingNamed } from '../monitoring-configuration.js';
 import { hostProblem } from '../each-host.js';
 import { exportCommand, readCluster, readStatus, type ClusterStatus, type NodeStatus } from './node.js';
 import type { RabbitmqOptions } from './options.js';
@@ -101,12 +100,12 @@ async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: A
     findServices(remote, ['rabbitmq-server.service'], signal),
   ]);
   requireExport(remote, status);
-  const certificates = await readCertificatePaths(remote, status.config_files, signal);
-  const { files, missing, warnings } = await findFiles(remote, {
+  const certificates = await readCertificatePaths(remote, absolute(status.config_files), signal);
+  const { files, warnings } = await findFiles(remote, {
     service: 'RabbitMQ',
     paths: [...configurationPaths(status), ...certificates, ...(services[0]?.files ?? [])],
     required: { paths: options.paths, hint: 'Correct the option rabbitmq.paths of this host.' },
-    named: certificates,
+    named: [...absolute(status.config_files), ...certificates],
     signal,
   });
   return {
@@ -116,7 +115,7 @@ async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: A
     status,
     node: status.data_directory.replace(/^.*\//, ''),
     configuration: files,
-    warnings: [...warnings, ...missingNamed(remote, { named: [...status.config_files, ...certificates] }, missing)],
+    warnings,
   };
 }
 
@@ -141,8 +140,13 @@ export function configurationPaths(
     '/etc/default/rabbitmq-server',
     '/var/lib/rabbitmq/.erlang.cookie',
     ...(home === undefined ? [] : [`${home}/.erlang.cookie`]),
-    ...[...status.config_files, status.enabled_plugin_file ?? ''].filter((path) => path.startsWith('/')),
+    ...absolute([...status.config_files, status.enabled_plugin_file ?? '']),
   ];
+}
+
+/** RabbitMQ has words where it has no file, as `(none)`. */
+function absolute(paths: readonly string[]): readonly string[] {
+  return paths.filter((path) => path.startsWith('/'));
 }
 
 async function readCertificatePaths(
@@ -150,9 +154,8 @@ async function readCertificatePaths(
   files: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const readable = files.filter((path) => path.startsWith('/'));
-  if (readable.length === 0) return [];
-  const { stdout } = await remote.run({ argv: ['cat', '--', ...readable], become: 'root', accept: [0, 1] }, { signal });
+  if (files.length === 0) return [];
+  const { stdout } = await remote.run({ argv: ['cat', '--', ...files], become: 'root', accept: [0, 1] }, { signal });
   return certificatePaths(stdout.toString('utf8'));
 }
 

@@ -119,9 +119,10 @@ describe('rabbitmq discover', () => {
     expect(unit.warnings).toMatchObject([
       {
         code: 'FILE_MISSING',
-        message: expect.stringContaining('mq1: named by the configuration and not there: /etc/'),
+        message:
+          'mq1: named by the configuration of RabbitMQ and not there: /etc/rabbitmq/rabbitmq.conf, /etc/ssl/mq.pem',
       },
-      { code: 'FILE_MISSING', message: expect.stringContaining('/etc/ssl/mq.pem') },
+      { code: 'FILE_MISSING', message: expect.stringContaining('mq2: ') },
       { code: 'MESSAGES_NOT_SAVED' },
     ]);
     expect(JSON.parse(JSON.stringify(unit))).toEqual(unit);

@@ -1,0 +1,46 @@
+import { Writable } from 'node:stream';
+import type { ClientChannel } from 'ssh2';
+
+const inputBuffer = 64 * 1024;
+
+export interface InputOwner {
+  /** `over`: the command has ended well. `lost`: nothing can reach it any more, or nothing shall. */
+  readonly state: () => 'open' | 'over' | 'lost';
+  readonly broken: (cause: Error) => void;
+}
+
+/** Standard input of a command on a channel. */
+export class CommandInput {
+  readonly stream: Writable;
+  #callback: ((error?: Error | null) => void) | undefined;
+
+  constructor(channel: ClientChannel, owner: InputOwner) {
+    this.stream = new Writable({
+      highWaterMark: inputBuffer,
+      write: (chunk: Buffer, _encoding, callback) => {
+        // A command that ended well has taken what it needed. The pause lets other events in: a source may never run dry.
+        if (owner.state() === 'over') return void setImmediate(callback);
+        this.#callback = callback;
+        if (owner.state() === 'open') channel.write(chunk, () => this.release());
+      },
+      final: (callback) => {
+        channel.end();
+        callback();
+      },
+      // Input that broke off must not look like input that ended: whoever owns it ends the command before its standard input is closed.
+      destroy: (error, callback) => {
+        if (error && owner.state() !== 'over') owner.broken(error);
+        callback(error);
+      },
+    });
+    // Without a listener an error that comes while nobody listens would be thrown.
+    this.stream.on('error', () => undefined);
+  }
+
+  /** Calls back for a chunk that is under way. ssh2 never does for what it could not send, and whoever feeds the command must not wait for it. */
+  release(): void {
+    const callback = this.#callback;
+    this.#callback = undefined;
+    callback?.();
+  }
+}

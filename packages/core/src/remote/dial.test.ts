@@ -1,0 +1,92 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { rejection, sampleRemote } from '../../../../test/support/sample-remote.js';
+import { generateKey } from '../../../../test/support/ssh-server.mjs';
+
+describe('connecting', () => {
+  it('tries again when the server drops the connection before it says anything', async () => {
+    await using sample = await sampleRemote({ dropConnections: 3 });
+    const remote = await sample.connect();
+    expect((await remote.run({ argv: ['echo', 'in'] })).stdout.toString()).toBe('in\n');
+    expect(sample.server.connections).toBe(4);
+  });
+
+  it('gives up on a server that always does', async () => {
+    await using sample = await sampleRemote({ dropConnections: 1000 });
+    expect(await rejection(sample.connect())).toMatchObject({ code: 'HOST_UNREACHABLE', retryable: true });
+  });
+
+  it('says that a host is down, without trying again', async () => {
+    await using sample = await sampleRemote();
+    await sample.server.close();
+    const error = await rejection(sample.connect());
+    expect(error).toMatchObject({
+      code: 'HOST_UNREACHABLE',
+      host: 'sample1',
+      message: expect.stringContaining(String(sample.server.port)),
+    });
+  });
+
+  it('refuses a host whose key is not known, or is another, and says the fingerprints', async () => {
+    await using sample = await sampleRemote();
+    const unknown = await rejection(sample.connect({ knownHostsFiles: ['/dev/null'] }));
+    expect(unknown).toMatchObject({ code: 'HOST_KEY', hint: expect.stringContaining('ssh-keyscan') });
+    expect(String(unknown)).toContain(sample.server.fingerprint);
+    const file = path.join(sample.directory, 'changed');
+    const [name] = sample.server.knownHostsLine.split(' ');
+    await writeFile(file, `${name} ${generateKey().publicKey}\n`);
+    const changed = await rejection(sample.connect({ knownHostsFiles: [file] }));
+    expect(changed).toMatchObject({
+      code: 'HOST_KEY',
+      message: expect.stringMatching(/changed: .*SHA256:.*SHA256:.*changed:1/),
+      hint: expect.stringContaining('ssh-keygen -R'),
+    });
+    expect(sample.server.commands).toEqual([]);
+  });
+
+  it('refuses keys that the server does not take, with what it tried', async () => {
+    await using sample = await sampleRemote();
+    const file = path.join(sample.directory, 'other');
+    await writeFile(file, generateKey().privateKey);
+    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+      code: 'HOST_AUTH',
+      message: expect.stringContaining(file),
+    });
+    expect(await rejection(sample.connect({ privateKeyFile: undefined }))).toMatchObject({
+      code: 'HOST_AUTH',
+      message: expect.stringContaining('no key was found'),
+    });
+  });
+
+  it('refuses key files that are missing, no key, or encrypted', async () => {
+    await using sample = await sampleRemote();
+    const file = path.join(sample.directory, 'bad');
+    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({ code: 'HOST_KEY_FILE' });
+    await writeFile(file, 'this is no key');
+    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({ code: 'HOST_KEY_FILE' });
+    await writeFile(file, encryptedKey);
+    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+      code: 'HOST_KEY_FILE',
+      hint: expect.stringContaining('ssh-add'),
+    });
+  });
+
+  it('stops when it is aborted', async () => {
+    await using sample = await sampleRemote();
+    const remote = await sample.connect();
+    const signal = AbortSignal.abort(new Error('no'));
+    expect(await rejection(remote.run({ argv: ['true'] }, { signal }))).toMatchObject({ code: 'ABORTED' });
+  });
+});
+
+// Made by ssh-keygen with a passphrase.
+const encryptedKey = `-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABBvohU7Dl
+W8WHZoiy3PMDDSAAAAEAAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIAkjGs3llCR1Ztz6
+zmb5smKkMS4yfNFwYrSB9Ah23Ob2AAAAkOq7n5X7nUX647jzxwoH06WSiEkN2DfmO8jR8q
+cZ0Oo7l6VHlZqVTIDdxNNoEc1J47rR4Hri8PXE93svfeRxF4T+H8gKhynCunLJQHeCiSUe
++eB7/23dJuv+kVWu2jSwhXwuITrdRt7hjud6uYju/S8g+mDgKuHvsWB6uhOPCLz8vKLZI3
+38h2TSXAzrrSYLog==
+-----END OPENSSH PRIVATE KEY-----
+`;
