@@ -5,16 +5,12 @@ import { homedir, userInfo } from 'node:os';
 import { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  artifactPath,
-  backup,
-  builtInComponents,
-  bytesFormat,
-  loadCluster,
-  localDriver,
-  openStore,
-  z,
-} from '@lsbackup/core';
+import { setFlagsFromString } from 'node:v8';
+
+// As the command does, before anything is loaded (packages/cli/bin/lsbackup.cjs).
+setFlagsFromString('--semi-space-growth-factor=1');
+const { artifactPath, backup, builtInComponents, bytesFormat, loadCluster, localDriver, openStore, z } =
+  await import('@lsbackup/core');
 
 const { inventory, target: directory, bytesPerSecond, many } = JSON.parse(process.argv[2]);
 const user = { name: userInfo().username, homeDirectory: homedir() };

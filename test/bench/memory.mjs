@@ -71,7 +71,7 @@ async function ofCommand({ data, workDirectory }, kind, gibibytes) {
   return () => measureBackup(inventory, workDirectory);
 }
 
-/** Through the library, in a process of its own with the thread pool that the command has. */
+/** Through the library, in a process of its own with the thread pool and the young generation that the command has. */
 function ofLibrary({ workDirectory }, options) {
   return intoDirectory(workDirectory, (target) =>
     measure(process.execPath, [join(root, 'test/bench/library-backup.mjs'), JSON.stringify({ ...options, target })], {

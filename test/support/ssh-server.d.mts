@@ -46,6 +46,8 @@ export interface SampleHostOptions {
   /** Sessions open at once on one connection; more are refused. */
   readonly maximumSessions?: number;
   readonly refuseForwarding?: boolean;
+  /** The only ciphers it takes. */
+  readonly ciphers?: readonly string[];
   /** Asked for every command line. */
   readonly faults?: (command: string) => Fault | undefined;
 }
@@ -63,6 +65,8 @@ export interface SampleHost {
   readonly connections: number;
   /** Commands that run now. */
   readonly running: number;
+  /** Exchanges keys again on every connection. */
+  rekey(): Promise<unknown>;
   /** Cuts every connection. */
   cut(): void;
   /** Stops listening, cuts what is connected, and waits until every command has ended. */

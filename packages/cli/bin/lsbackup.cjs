@@ -2,8 +2,8 @@
 'use strict';
 /*
  * Answers `--version` by itself, because a script that asks for it should not wait for anything to load, and sets what must be set before
- * the first module loads: the size of the thread pool that compresses (libuv reads UV_THREADPOOL_SIZE once), how V8's heap grows and a home
- * directory.
+ * the first module loads: the size of the thread pool that compresses (libuv reads UV_THREADPOOL_SIZE once), a V8 that keeps its young
+ * generation small, and a home directory.
  */
 const arguments_ = process.argv.slice(2);
 const first = arguments_[0];
@@ -24,9 +24,9 @@ if (first === '--version') {
     const cores = require('node:os').availableParallelism();
     process.env.UV_THREADPOOL_SIZE = String(Math.max(4, cores + 2));
   }
-  // What passes through a backup outlives V8's young generation and is garbage soon after. By default the heap grows by so little before it
-  // is searched that ninety searches come to a GiB, and what each leaves over adds up (docs/adr/0004).
-  require('node:v8').setFlagsFromString('--heap-growing-percent=100');
+  // A backup makes garbage without end and keeps next to nothing: a young generation that grew to its usual 32 MiB would only be filled and
+  // searched in larger steps (docs/adr/0004).
+  require('node:v8').setFlagsFromString('--semi-space-growth-factor=1');
   // Without HOME the home directory is the one in the passwd file, where the user of a container need not be; / is what its runtime
   // would have set.
   if (!process.env.HOME) {

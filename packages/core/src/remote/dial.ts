@@ -10,6 +10,7 @@ import type { Identity } from './identity.js';
 import { DroppedError, explain, refuseHostKey, unreachable } from './dial-errors.js';
 import type { Attempt } from './dial-errors.js';
 import { fingerprint, hostKeyAlgorithms, readKnownHosts } from './known-hosts.js';
+import { ReceivedMemory } from './received-memory.js';
 
 /** Seconds for TCP, key exchange and authentication together. */
 const dialTimeout = 30;
@@ -33,6 +34,7 @@ export interface Dialled {
   readonly client: Client;
   readonly username: string;
   readonly fingerprint: string;
+  readonly received: ReceivedMemory;
   /** Calls back once when the connection is gone, with the reason if there is one. At once if it is gone already. */
   onLost(listener: (cause: Error | undefined) => void): void;
 }
@@ -88,6 +90,7 @@ async function connectOnce(options: DialOptions, attempt: Attempt): Promise<Dial
   return new Promise((resolve, reject) => {
     const client = new ssh2.Client();
     const life = watchLife(client);
+    const received = new ReceivedMemory();
     let handshaken = false;
     let refusal: BackupError | undefined;
     let shown = '';
@@ -109,13 +112,17 @@ async function connectOnce(options: DialOptions, attempt: Attempt): Promise<Dial
     client.on('close', () => fail(life.cause));
     client.on('handshake', () => (handshaken = true));
     client.on('ready', () =>
-      settle(() => resolve({ client, username: attempt.username, fingerprint: shown, onLost: life.onLost })),
+      settle(() => {
+        received.watch(client);
+        resolve({ client, username: attempt.username, fingerprint: shown, received, onLost: life.onLost });
+      }),
     );
     client.connect({
       host: address,
       port,
       username: attempt.username,
       readyTimeout: dialTimeout * 1000,
+      debug: received.debug,
       keepaliveInterval: keepAlive * 1000,
       keepaliveCountMax: Math.max(1, Math.round(deadAfter / keepAlive)),
       // GCM first: measured fastest, and it needs no separate MAC. ssh2's own list has it so where the CPU has AES, but not everywhere.

@@ -39,6 +39,8 @@ export interface GateOptions {
   readonly warn: ((warning: Warning) => void) | undefined;
   /** Ends a command that reads standard input, by the process id of its wrapper. */
   readonly kill: (pid: number) => Promise<void>;
+  /** Called with every packet that came, when what is wanted of it has been copied. */
+  readonly copied: (packet: Buffer) => void;
 }
 
 /**
@@ -118,6 +120,7 @@ export class GatedProcess implements RemoteProcess {
     this.#diverted = divert(channel, {
       output: (packet) => this.#received(packet),
       error: (packet) => this.#errorOutput(packet),
+      done: options.copied,
     });
     this.#clocks = this.#startClocks();
     this.#listen();
@@ -181,7 +184,7 @@ export class GatedProcess implements RemoteProcess {
     }
     if (own === undefined || own.length === 0) return true;
     this.#bytes += own.length;
-    if (this.#wanting) this.#wanting = this.stdout.push(own);
+    if (this.#wanting) this.#give(copyOf(own));
     else this.#held.add(own);
     return this.#wanting;
   }
@@ -197,13 +200,16 @@ export class GatedProcess implements RemoteProcess {
     if (this.#failure || this.#wanting) return;
     this.#clocks.progress();
     this.#wanting = true;
-    while (this.#wanting && this.#held.bytes > 0) {
-      const chunk = this.#held.take();
-      giveAway(chunk, this.stdout);
-      this.#wanting = this.stdout.push(chunk);
-    }
+    for (let wants = true; wants && this.#held.bytes > 0;) wants = this.#give(this.#held.take());
     if (this.#held.bytes === 0) this.#diverted.reopen();
     if (this.#outputEnded && this.#passed) this.#finishOutput();
+  }
+
+  /** Says whether the reader wants more. The chunk is alone in its memory. */
+  #give(chunk: Buffer): boolean {
+    giveAway(chunk, this.stdout);
+    this.#wanting = this.stdout.push(chunk);
+    return this.#wanting;
   }
 
   #errorOutput(chunk: Buffer): void {
@@ -368,6 +374,13 @@ export class GatedProcess implements RemoteProcess {
     const text = this.stderr.trim();
     return text === '' ? '' : ` Standard error: ${lastLines(text)}`;
   }
+}
+
+/** Alone in its memory. */
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }
 
 /** Waits for the promise, at most so many seconds; says whether it came. */

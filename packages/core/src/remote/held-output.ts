@@ -54,21 +54,30 @@ export interface Diverted {
 }
 
 /**
- * Hands over what a channel receives packet by packet, before it queues in the channel. While `output` says false the host may use up the
- * window (2 MiB, Channel.js MAX_WINDOW), also with standard error, and gets no more until `reopen` is called. Both streams emit `end` as
- * ever, but possibly while the caller still holds output.
+ * Hands over what a channel receives packet by packet, before it queues in the channel. `output` and `error` copy what they keep: after
+ * them the packet is `done`. While `output` says false the host may use up the window (2 MiB, Channel.js MAX_WINDOW), also with standard
+ * error, and gets no more until `reopen` is called. Both streams emit `end` as ever, but possibly while the caller still holds output.
  *
  * ssh2 pushes each packet into its stream and opens the window again at once, or, when push says false, in the stream's next `_read`
  * (client.js CHANNEL_DATA and CHANNEL_EXTENDED_DATA, Channel.js).
  */
 export function divert(
   channel: ClientChannel,
-  take: { readonly output: (packet: Buffer) => boolean; readonly error: (packet: Buffer) => void },
+  take: {
+    readonly output: (packet: Buffer) => boolean;
+    readonly error: (packet: Buffer) => void;
+    readonly done: (packet: Buffer) => void;
+  },
 ): Diverted {
   let open = true;
-  const output = replacePush(channel, (packet) => (open = take.output(packet)));
+  const output = replacePush(channel, (packet) => {
+    open = take.output(packet);
+    take.done(packet);
+    return open;
+  });
   replacePush(channel.stderr, (packet) => {
     take.error(packet);
+    take.done(packet);
     return open;
   });
   return {

@@ -198,6 +198,7 @@ class SshHost implements RemoteHost {
         signal,
         warn: options.warn,
         kill: (pid) => this.#kill(pid, command.become),
+        copied: (packet) => this.#dialled.received.copied(packet),
       });
       this.#processes.add(process);
       return process;
