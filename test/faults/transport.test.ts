@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Connection, Host, LocalUser } from '../../packages/core/src/cluster/cluster.js';
@@ -44,6 +46,12 @@ const host = (change?: Partial<Connection>): Host => ({
   connection: connection(change),
 });
 const connect = (change?: Partial<Connection>): Promise<RemoteHost> => connectSsh(host(change), { user });
+
+async function sha256(stream: Readable): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const bytes of stream as AsyncIterable<Buffer>) hash.update(bytes);
+  return hash.digest('hex');
+}
 
 /** Makes a login that is gone after the tests. */
 async function addUser(name: string, shell: string): Promise<void> {
@@ -105,6 +113,31 @@ describe('a stream from a real sshd', () => {
   it('is whole', async () => {
     expect(await drain(await root.read(mebibytes(40)))).toEqual({ bytes: 40 * 1024 * 1024, error: undefined });
   });
+
+  it.each(['aes128-gcm@openssh.com', 'aes128-ctr', 'chacha20-poly1305@openssh.com'])(
+    'is whole with %s, although keys are exchanged again for every MiB',
+    async (cipher) => {
+      const port = 2222;
+      const pidFile = '/run/lsbackup-test-sshd.pid';
+      const settings = [`Ciphers=${cipher}`, 'RekeyLimit=1M', `PidFile=${pidFile}`].flatMap((text) => ['-o', text]);
+      const keys = await readFile(path.join(sshDirectory, 'known_hosts'), 'utf8');
+      const known = path.join(directory, 'rekey_known_hosts');
+      await writeFile(known, keys.replaceAll(new RegExp(`^${address} `, 'gm'), `[${address}]:${String(port)} `));
+      const file = '/var/tmp/lsbackup-test-content';
+      const make = 'head -c 25000001 /dev/urandom > "$1"; sha256sum < "$1"';
+      const { stdout } = await root.run({ argv: ['sh', '-c', make, 'sh', file] });
+      await root.run({ argv: ['/usr/sbin/sshd', '-p', String(port), ...settings], become: 'root' });
+      try {
+        await using remote = await connect({ port, knownHostsFiles: [known] });
+        const command = { argv: ['sh', '-c', 'cat "$1"; echo said >&2', 'sh', file] };
+        const streams = await Promise.all([1, 2, 3].map(() => remote.read(command)));
+        expect(await Promise.all(streams.map(sha256))).toEqual(Array(3).fill(stdout.toString().slice(0, 64)));
+      } finally {
+        await root.run({ argv: ['pkill', '-F', pidFile], become: 'root' });
+        await root.run({ argv: ['rm', '-f', file] });
+      }
+    },
+  );
 
   it.each([0, 1, chunk - 1, chunk, 5 * chunk + 17])(
     'fails when the connection is cut after %i bytes',

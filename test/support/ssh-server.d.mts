@@ -65,8 +65,6 @@ export interface SampleHost {
   readonly connections: number;
   /** Commands that run now. */
   readonly running: number;
-  /** Exchanges keys again on every connection. */
-  rekey(): Promise<unknown>;
   /** Cuts every connection. */
   cut(): void;
   /** Stops listening, cuts what is connected, and waits until every command has ended. */

@@ -24,7 +24,6 @@ export async function startSampleHost(options) {
     options,
     authorized: options.authorizedKeys.map((text) => ssh2.utils.parseKey(text)),
     sockets: new Set(),
-    clients: new Set(),
     children: new Set(),
     commands: [],
     drops: options.dropConnections ?? 0,
@@ -68,9 +67,6 @@ export async function startSampleHost(options) {
     get running() {
       return state.children.size;
     },
-    rekey() {
-      return Promise.all([...state.clients].map((client) => new Promise((resolve) => client.rekey(resolve))));
-    },
     cut() {
       for (const socket of state.sockets) socket.destroy();
     },
@@ -85,8 +81,6 @@ export async function startSampleHost(options) {
 
 function serveClient(client, state) {
   const sessions = { open: 0 };
-  state.clients.add(client);
-  client.on('close', () => state.clients.delete(client));
   client.on('error', () => undefined);
   client.on('authentication', (context) => authenticate(context, state));
   client.on('session', (accept, reject) => {
