@@ -106,6 +106,20 @@ describe('listArchives', () => {
     await expect(list(failing)).rejects.toMatchObject({ code: 'TARGET_UNREACHABLE' });
   });
 
+  it('shows one that may not be read as unreadable, and takes another for the newest', async () => {
+    const store = createMemoryStore();
+    await publish(store, 'lsbackup-a.tar.gz');
+    await publish(store, 'lsbackup-b.tar.gz');
+    const refused = new BackupError('OBJECT_UNREADABLE', 'lsbackup-b.tar.gz may not be read');
+    const guarded: Store = {
+      ...store,
+      get: (name, options) => (name === 'lsbackup-b.tar.gz' ? Promise.reject(refused) : store.get(name, options)),
+    };
+    expect((await list(guarded)).map(({ status }) => status)).toEqual(['complete', 'unreadable']);
+    const { archive, passedOver } = await newestComplete(guarded);
+    expect([archive.name, passedOver.map(({ name }) => name)]).toEqual(['lsbackup-a.tar.gz', ['lsbackup-b.tar.gz']]);
+  });
+
   it('reads kilobytes of each archive, and few archives at once', async () => {
     const store = createMemoryStore();
     const large = [{ path: 'kafka/k1/a', format: bytesFormat, content: randomBytes(200_000) }];

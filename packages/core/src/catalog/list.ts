@@ -35,8 +35,8 @@ export interface UnreadableSummary {
   readonly name: string;
   readonly bytes: number;
   readonly modified: Date;
-  /** `too-new`: whole, but made by a newer version. */
-  readonly status: 'damaged' | 'too-new';
+  /** `too-new`: whole, but made by a newer version. `unreadable`: nobody knows, for this user may not read it. */
+  readonly status: 'damaged' | 'too-new' | 'unreadable';
   readonly code: ErrorCode;
   readonly reason: string;
 }
@@ -50,8 +50,8 @@ const archiveName = /^lsbackup-.+\.tar\.gz$/;
 const readAhead = 8;
 
 /**
- * Every archive at the store, in name order. Reads the tail of each, kilobytes. One that has no valid tail is listed as `damaged`, never left out; one
- * that is removed meanwhile is not listed. Errors: those of the store, the abort reason.
+ * Every archive at the store, in name order. Reads the tail of each, kilobytes. One that has no valid tail is listed as `damaged`, one that may not be
+ * read as `unreadable`, never left out; one that is removed meanwhile is not listed. Errors: those of the store, the abort reason.
  */
 export async function* listArchives(
   store: Store,
@@ -107,13 +107,17 @@ async function summarize(store: Store, entry: Entry, options: ListOptions): Prom
   } catch (error) {
     if (!(error instanceof BackupError)) throw error;
     if (error.code === 'ARCHIVE_MISSING' || error.code === 'OBJECT_MISSING') return undefined;
-    if (error.code === 'ARCHIVE_CORRUPT')
-      return { name, bytes, modified, status: 'damaged', code: error.code, reason: error.message };
-    if (error.code === 'ARCHIVE_TOO_NEW')
-      return { name, bytes, modified, status: 'too-new', code: error.code, reason: error.message };
-    throw error;
+    const status = unreadableStatuses[error.code];
+    if (status === undefined) throw error;
+    return { name, bytes, modified, status, code: error.code, reason: error.message };
   }
 }
+
+const unreadableStatuses: Partial<Record<ErrorCode, UnreadableSummary['status']>> = {
+  ARCHIVE_CORRUPT: 'damaged',
+  ARCHIVE_TOO_NEW: 'too-new',
+  OBJECT_UNREADABLE: 'unreadable',
+};
 
 function told({ metadata }: OpenArchive): Omit<ReadableSummary, 'name' | 'bytes' | 'modified'> {
   return {
@@ -148,7 +152,7 @@ function isNewer(other: ArchiveSummary, newest: ReadableSummary): boolean {
 
 function noComplete(store: Store, all: readonly ArchiveSummary[]): BackupError {
   if (all.length === 0) return new BackupError('ARCHIVE_MISSING', `there is no archive at ${store.description}`);
-  const counts = (['partial', 'damaged', 'too-new'] as const)
+  const counts = (['partial', 'damaged', 'too-new', 'unreadable'] as const)
     .map((status) => ({ status, count: all.filter((summary) => summary.status === status).length }))
     .filter(({ count }) => count > 0)
     .map(({ status, count }) => `${count} ${status}`);

@@ -1,5 +1,5 @@
 import { readdir, realpath } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 import { BackupError } from '../model/errors.js';
 
@@ -25,11 +25,15 @@ export async function refuseAdjacentVariables(
 }
 
 async function firstIn(directory: string, names: Iterable<string>): Promise<string | undefined> {
-  const entries = new Set(await entriesOf(directory));
-  if (entries.size === 0) return undefined;
+  if ((await entriesOf(directory)).length === 0) return undefined;
+  const entries = new Map<string, ReadonlySet<string>>();
   for (const name of names) {
-    const entry = extensions.map((extension) => name + extension).find((candidate) => entries.has(candidate));
-    if (entry !== undefined) return join(directory, entry);
+    // A name may have slashes: Ansible looks for `a/b` in the directory `a`.
+    const place = dirname(join(directory, name));
+    const known = entries.get(place) ?? new Set(await entriesOf(place));
+    entries.set(place, known);
+    const entry = extensions.map((extension) => basename(name) + extension).find((candidate) => known.has(candidate));
+    if (entry !== undefined) return join(place, entry);
   }
   return undefined;
 }

@@ -157,6 +157,12 @@ describe('loadCluster', () => {
     await expect(load(join(build, 'inventory'))).rejects.toMatchObject({ code: 'INVENTORY_UNSUPPORTED' });
   });
 
+  it('refuses variables of a group whose name has a slash', async () => {
+    await put('inventory', `${sample}\n[east/web]\nlb1\n`);
+    await put('group_vars/east/web.yml', 'x: 1\n');
+    await expect(load()).rejects.toMatchObject({ message: expect.stringContaining('group_vars/east/web.yml') });
+  });
+
   it('passes over what Ansible would not read either', async () => {
     await put('inventory', sample);
     await put('group_vars/other.yml', 'x: 1\n');

@@ -36,6 +36,7 @@ const exitStatusByCode = {
   TARGET_NO_SPACE: exitStatuses.noSpace,
   TARGET_IO: exitStatuses.failed,
   OBJECT_MISSING: exitStatuses.archiveMissing,
+  OBJECT_UNREADABLE: exitStatuses.unreachable,
   // Archives.
   ARCHIVE_MISSING: exitStatuses.archiveMissing,
   ARCHIVE_CORRUPT: exitStatuses.corrupt,

@@ -13,7 +13,8 @@ const plainArgument = /^[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./-]*$/;
  * - The marker line goes to both outputs, so that whatever a login shell or sudo printed before it can be told from the command's own.
  * - The command runs in a session of its own (`setsid`), so that a signal reaches its children too.
  * - A command that does not read standard input gets a lifeline: `read` returns when our end of the channel goes away, however that
- *   happened, and then the command is ended. sshd itself only closes the pipes, which a silent command never notices.
+ *   happened, and then the command is ended. sshd itself only closes the pipes, which a silent command never notices. What has ended
+ *   is not killed again: its number may be another's soon.
  * - `wait` is repeated because a trapped signal interrupts it.
  *
  * It has no quote, backslash, line break or history reference (`$! ` ends in a space), so that login shells other than sh pass it on as it is.
@@ -33,7 +34,10 @@ const script = {
     'exec 3<&0 </dev/null',
   ],
   kill: ['k() { kill -$1 $g$c || kill -$1 $c; } 2>/dev/null', 'trap "k TERM" HUP INT TERM'],
-  lifeline: ['w=', '{ read -r x; k TERM; sleep 5; k KILL; } <&3 3<&- >/dev/null 2>&1 & w=$! '],
+  lifeline: [
+    'w=',
+    '{ read -r x; k TERM; for i in 1 2 3 4 5; do kill -0 $g$c || exit; sleep 1; done; k KILL; } <&3 3<&- >/dev/null 2>&1 & w=$! ',
+  ],
   end: [
     'exec 3<&-',
     'while :; do wait $c; s=$? ; kill -0 $c 2>/dev/null || break; done',

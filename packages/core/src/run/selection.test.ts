@@ -63,7 +63,7 @@ function component(name: string, area: string, groups: readonly string[]): AnyCo
 }
 
 const components = [
-  component('haproxy', 'haproxy', ['haproxy']),
+  component('haproxy', 'haproxy', ['haproxy', 'load_balancer']),
   component('prometheus', 'monitoring', ['prometheus']),
   component('alertmanager', 'monitoring', ['prometheus']),
   component('rabbitmq', 'rabbitmq', ['rabbitmq']),
@@ -96,6 +96,7 @@ describe('selection', () => {
     [['*@mon1'], { prometheus: ['mon1'], alertmanager: ['mon1'] }],
     [['ha*'], { haproxy: ['lb1', 'lb2'] }],
     [['haproxy@lb*'], { haproxy: ['lb1', 'lb2'] }],
+    [['load_balancer'], { haproxy: ['lb1', 'lb2'] }],
   ])('--only %j', (only, expected) => {
     expect(chosen({ only })).toEqual(expected);
   });
@@ -122,6 +123,13 @@ describe('selection', () => {
       code: 'COMPONENT_UNKNOWN',
     });
     expect(refusal(() => select(cluster, components, { limit: ['web*'] }))).toMatchObject({ code: 'USAGE' });
+  });
+
+  it.each(['kafka', 'rabbitmq@lb1', '*@lb3*'])('refuses --only %s where the inventory has nothing of it', (text) => {
+    expect(refusal(() => select(cluster, components, { only: ['haproxy', text] }))).toMatchObject({
+      exitStatus: 2,
+      message: expect.stringContaining(text.replace('*@', '')) as unknown,
+    });
   });
 });
 
@@ -151,6 +159,14 @@ describe('component options', () => {
     const unknown = [{ source: '--set', components: { haproxi: {} } }];
     expect(refusal(() => resolveOptions(cluster, components, selected, unknown))).toMatchObject({
       code: 'COMPONENT_UNKNOWN',
+    });
+  });
+
+  it('of a component that is not known are refused also as inventory variables', () => {
+    const misspelt = { ...cluster, hosts: [host('lb1', { lsbackup_haprxy_level: 3 })] };
+    expect(refusal(() => resolveOptions(misspelt, components, selected, []))).toMatchObject({
+      code: 'COMPONENT_UNKNOWN',
+      message: 'inventory variable lsbackup_haprxy_level of lb1 names no component',
     });
   });
 

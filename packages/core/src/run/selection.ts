@@ -17,7 +17,8 @@ type Matches = (component: AnyComponent, host: string) => boolean;
 
 /**
  * Every component that the inventory has hosts for, with the hosts that are left of them. Errors: COMPONENT_UNKNOWN for a name in
- * `only` or `skip` that means nothing, with the names that do; USAGE for a `limit` that matches no host.
+ * `only` or `skip` that means nothing, with the names that do; USAGE for a `limit` that matches no host, and for an `only` that means
+ * something of which this inventory has nothing: what somebody named must not be missing without a word.
  */
 export function select(
   cluster: Cluster,
@@ -25,6 +26,15 @@ export function select(
   selection: Selection,
 ): SelectedComponent[] {
   const only = selection.only?.map((text) => parsePattern(text, cluster, components));
+  for (const [index, matches] of (only ?? []).entries())
+    if (!components.some((component) => hostsOf(cluster, component).some((host) => matches(component, host))))
+      throw new BackupError(
+        'USAGE',
+        `--only ${selection.only?.[index] ?? ''} fits nothing in ${cluster.inventoryFile}`,
+        {
+          hint: `Hosts of a component are those in its groups: ${groupsHint(components)}`,
+        },
+      );
   const skip = (selection.skip ?? []).map((text) => ({ text, matches: parsePattern(text, cluster, components) }));
   const limited = limitedHosts(cluster, selection.limit);
 
@@ -68,6 +78,10 @@ function limitedHosts(cluster: Cluster, limit: readonly string[] | undefined): R
   return limited;
 }
 
+function groupsHint(components: readonly AnyComponent[]): string {
+  return components.map(({ name, groups }) => `${name}: ${groups.join(', ')}`).join('; ');
+}
+
 function hostsHint({ hosts }: Cluster): string {
   const shown = 20;
   const names = hosts.slice(0, shown).map((host) => host.name);
@@ -100,7 +114,13 @@ function parseSubject(subject: string, cluster: Cluster, components: readonly An
   if (subject.startsWith('group:')) return byGroup(subject.slice('group:'.length));
   if (subject.includes('*')) return byWildcard(subject, components);
   if (components.some((component) => component.name === subject)) return (component) => component.name === subject;
-  return byArea(subject) ?? byGroup(subject);
+  return byArea(subject) ?? byGroup(subject) ?? byNameOfGroup(subject, components);
+}
+
+/** The group of a component means that component also where the inventory has the hosts in another of its groups. */
+function byNameOfGroup(subject: string, components: readonly AnyComponent[]): Matches | undefined {
+  const named = components.filter((component) => component.groups.includes(subject));
+  return named.length === 0 ? undefined : (component) => named.includes(component);
 }
 
 function byWildcard(subject: string, components: readonly AnyComponent[]): Matches | undefined {

@@ -88,22 +88,34 @@ async function readObject(
   name: string,
   options: Parameters<Store['get']>[1] & object,
 ): ReturnType<Store['get']> {
-  const missing = (cause?: unknown): BackupError =>
-    new BackupError('OBJECT_MISSING', `there is no ${name} in ${directory}`, { cause });
-  if (!isObjectName(name)) throw missing();
+  if (!isObjectName(name)) throw objectMissing(directory, name);
   try {
     const handle = await open(join(directory, name), 'r');
     const facts = await handle.stat();
     if (!facts.isFile()) {
       await handle.close();
-      throw missing();
+      throw objectMissing(directory, name);
     }
     const start = options.range?.start ?? 0;
     const end = Math.min(options.range?.end ?? facts.size, facts.size);
     return fileRange(handle, directory, { start, end }, options.signal);
   } catch (error) {
-    throw systemCode(error) === 'ENOENT' ? missing(error) : localError(error, directory);
+    throw readError(error, directory, name);
   }
+}
+
+function objectMissing(directory: string, name: string, cause?: unknown): BackupError {
+  return new BackupError('OBJECT_MISSING', `there is no ${name} in ${directory}`, { cause });
+}
+
+function readError(error: unknown, directory: string, name: string): BackupError {
+  const code = systemCode(error);
+  if (code === 'ENOENT') return objectMissing(directory, name, error);
+  if (code !== 'EACCES' && code !== 'EPERM') return localError(error, directory);
+  return new BackupError('OBJECT_UNREADABLE', `${name} in ${directory} may not be read`, {
+    hint: 'give the user who runs lsbackup permission to read it',
+    cause: error,
+  });
 }
 
 async function entryOf(directory: string, name: string): Promise<Entry | undefined> {

@@ -27,6 +27,7 @@ export interface FakeRule {
 
 export interface FakeHostOptions {
   readonly name?: string;
+  readonly groups?: readonly string[];
   readonly variables?: Host['variables'];
   readonly become?: boolean;
   readonly rules?: readonly FakeRule[];
@@ -48,10 +49,13 @@ export function runHere(command: Command, input: string): FakeAnswer {
   return { stdout, stderr: stderr.toString(), status: status ?? 255 };
 }
 
-export function fakeInventoryHost(name: string, options: Pick<FakeHostOptions, 'variables' | 'become'> = {}): Host {
+export function fakeInventoryHost(
+  name: string,
+  options: Pick<FakeHostOptions, 'groups' | 'variables' | 'become'> = {},
+): Host {
   return {
     name,
-    groups: [],
+    groups: options.groups ?? [],
     variables: options.variables ?? {},
     connection: {
       address: '192.0.2.1',

@@ -7,7 +7,7 @@ import { alertmanagerOptions, type AlertmanagerOptions } from './options.js';
 export const alertmanager: Component<AlertmanagerOptions, AlertmanagerFound> = {
   name: componentName,
   area: 'monitoring',
-  groups: ['prometheus'],
+  groups: ['prometheus', 'monitoring'],
   after: [],
   options: alertmanagerOptions,
   discover,

@@ -7,7 +7,7 @@ import { haproxyOptions, type HaproxyOptions } from './options.js';
 export const haproxy: Component<HaproxyOptions, HaproxyFound> = {
   name: componentName,
   area: 'haproxy',
-  groups: ['haproxy'],
+  groups: ['haproxy', 'load_balancer'],
   after: [],
   options: haproxyOptions,
   discover,

@@ -8,18 +8,34 @@ import { asBackupError, BackupError } from '../../model/errors.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
 import type { DiscoverContext, Discovery, Unit } from '../component.js';
 import { readServiceConfiguration } from '../monitoring-configuration.js';
-import { discoverEachHost } from '../each-host.js';
+import { discoverEachHost, hostProblem, type HostAnswer } from '../each-host.js';
 import { readRunningFlags, readVersion } from './api.js';
 import { componentName, expectedArtifacts, type PrometheusFound } from './artifacts.js';
 import type { PrometheusOptions } from './options.js';
 
 const defaultPort = 9090;
 
-/** One unit per host: servers of a pair scrape for themselves, so their stores differ. */
-export function discover(context: DiscoverContext<PrometheusOptions>): Promise<Discovery<PrometheusFound>> {
-  return discoverEachHost(componentName, context, async (remote, host, signal) => ({
-    unit: await discoverHost(remote, context.optionsFor(host), signal),
-  }));
+/** A host in it must have a Prometheus; one that is only in `monitoring` may be there for Grafana. */
+export const ownGroup = 'prometheus';
+
+/**
+ * One unit per host: servers of a pair scrape for themselves, so their stores differ. Where no host of `monitoring` has a Prometheus each is
+ * a problem: its unit may have another name.
+ */
+export async function discover(context: DiscoverContext<PrometheusOptions>): Promise<Discovery<PrometheusFound>> {
+  const found = await discoverEachHost(componentName, context, (remote, host, signal) =>
+    discoverHost(remote, context.optionsFor(host), signal),
+  );
+  if (found.units.length > 0 || found.problems.length > 0) return found;
+  const problems = found.absent.map(({ host, evidence }) =>
+    hostProblem(componentName, host, serviceMissing(host, evidence)),
+  );
+  return { units: [], absent: [], problems };
+}
+
+function serviceMissing(host: string, evidence: string): BackupError {
+  const hint = 'If its unit has another name, set the option prometheus.service.';
+  return new BackupError('SERVICE_MISSING', `${host}: ${evidence}`, { host, hint });
 }
 
 interface Running {
@@ -32,13 +48,13 @@ async function discoverHost(
   remote: RemoteHost,
   options: PrometheusOptions,
   signal: AbortSignal,
-): Promise<Unit<PrometheusFound>> {
+): Promise<HostAnswer<PrometheusFound>> {
   const service = (await findServices(remote, [options.service], signal))[0];
-  if (service === undefined)
-    throw new BackupError('SERVICE_MISSING', `${remote.host.name}: there is no ${options.service} on this host`, {
-      host: remote.host.name,
-      hint: 'If its unit has another name, set the option prometheus.service.',
-    });
+  if (service === undefined) {
+    const evidence = `there is no ${options.service} on this host`;
+    if (remote.host.groups.includes(ownGroup)) throw serviceMissing(remote.host.name, evidence);
+    return { absent: evidence };
+  }
   const started = await readFlags(remote, service, signal);
   const configuration = await readServiceConfiguration(remote, { service, flags: started, signal });
   const endpoint = endpointOf(started, options, { port: defaultPort, tls: configuration.tls });
@@ -69,7 +85,7 @@ async function discoverHost(
     down: running.down,
   };
   const unit = unitOf(remote, { service, found, store, configFile: configuration.configFile });
-  return { ...unit, warnings: [...unit.warnings, ...warnings] };
+  return { unit: { ...unit, warnings: [...unit.warnings, ...warnings] } };
 }
 
 async function askRunning(

@@ -1,14 +1,14 @@
 import type { Component } from '../component.js';
 import { componentName, type PrometheusFound } from './artifacts.js';
 import { backup } from './backup.js';
-import { discover } from './discover.js';
+import { discover, ownGroup } from './discover.js';
 import { prometheusOptions, type PrometheusOptions } from './options.js';
 
 /** Prometheus: its time series as of one moment, its configuration, and what it scrapes. */
 export const prometheus: Component<PrometheusOptions, PrometheusFound> = {
   name: componentName,
   area: 'monitoring',
-  groups: ['prometheus'],
+  groups: [ownGroup, 'monitoring'],
   after: [],
   options: prometheusOptions,
   discover,

@@ -113,6 +113,11 @@ function monitoringHost(server: Server | undefined, ...rules: FakeRule[]): FakeH
   });
 }
 
+function withoutPrometheus(name: string, group: string): FakeHost {
+  const stdout = 'Id=prometheus.service\nLoadState=not-found\nActiveState=inactive\n';
+  return new FakeHost({ name, groups: [group], rules: [{ argv: /^systemctl/, answer: { stdout } }] });
+}
+
 async function discovered(remote: FakeHost) {
   return onlyUnit(await prometheus.discover(fakeDiscoverContext({ hosts: [remote], options })));
 }
@@ -187,15 +192,7 @@ describe('prometheus', () => {
   });
 
   it('makes a problem of a missing unit, and of an answer that refuses', async () => {
-    const missing = new FakeHost({
-      name: 'mon2',
-      rules: [
-        {
-          argv: /^systemctl/,
-          answer: { stdout: 'Id=prometheus.service\nLoadState=not-found\nActiveState=inactive\n' },
-        },
-      ],
-    });
+    const missing = withoutPrometheus('mon2', 'prometheus');
     const { problems } = await prometheus.discover(
       fakeDiscoverContext({ hosts: [missing, monitoringHost({ status: 401 })], options }),
     );
@@ -204,6 +201,18 @@ describe('prometheus', () => {
       ['mon1', 'SERVICE_ANSWER'],
     ]);
     expect(problems[1]?.error.hint).toContain('password');
+  });
+
+  it("takes a host of the group monitoring without one for another's, but not all of them", async () => {
+    const [first, second] = [withoutPrometheus('mon2', 'monitoring'), withoutPrometheus('mon3', 'monitoring')];
+    const some = await prometheus.discover(fakeDiscoverContext({ hosts: [first, monitoringHost({})], options }));
+    expect(some).toMatchObject({ units: [{ name: 'mon1' }], problems: [], absent: [{ host: 'mon2' }] });
+    const none = await prometheus.discover(fakeDiscoverContext({ hosts: [first, second], options }));
+    expect(none.problems.map(({ error }) => [error.host, error.code])).toEqual([
+      ['mon2', 'SERVICE_MISSING'],
+      ['mon3', 'SERVICE_MISSING'],
+    ]);
+    expect(none.absent).toEqual([]);
   });
 
   it('refuses a host where none of its files can be seen', async () => {
