@@ -266,6 +266,19 @@ describe('an aborted command on a real host', () => {
     for (const line of ['sleep 3304', 'sleep 3305']) expect(await running(line)).toBe('');
   });
 
+  it('is killed with a child that ignores the request to end when it does not itself', async () => {
+    const controller = new AbortController();
+    const stream = await root.read(
+      { argv: ['sh', '-c', '(trap "" TERM; exec sleep 3307) & wait'], become: 'root' },
+      { signal: controller.signal },
+    );
+    const end = drain(stream);
+    await untilRuns('sleep 3307');
+    controller.abort(new Error('stop'));
+    expect(await end).toMatchObject({ error: { code: 'ABORTED' } });
+    await untilGone('sleep 3307');
+  });
+
   it('leaves nothing behind when it reads standard input', async () => {
     const talk = await root.start({ argv: ['sh', '-c', 'sleep 3306; cat'], become: 'root' });
     await untilRuns('sleep 3306');

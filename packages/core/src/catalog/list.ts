@@ -160,7 +160,7 @@ function noComplete(store: Store, all: readonly ArchiveSummary[]): BackupError {
     'ARCHIVE_MISSING',
     `there is no complete archive at ${store.description}, only ${counts.join(', ')}`,
     {
-      hint: 'name one of them to use it; lsbackup list shows them',
+      hint: 'name a partial one to use it; lsbackup list shows what is wrong with each',
     },
   );
 }

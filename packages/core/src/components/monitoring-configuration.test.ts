@@ -94,18 +94,20 @@ describe('readServiceConfiguration', () => {
       required: { paths: ['/etc/p/p.yml', '/etc/p/web.yml'], hint: expect.stringContaining('p.service') },
       named: ['/etc/ssl/p.pem'],
       hidden: [],
-      paths: ['/etc/p', '/consoles', '/etc/ssl/p.pem', '/etc/p/rules/one.yml', '/etc/systemd/system/p.service'],
+      directories: ['/etc/p', '/consoles'],
+      files: ['/etc/ssl/p.pem', '/etc/p/rules/one.yml', '/etc/systemd/system/p.service'],
     });
   });
 
   it('takes no directory elsewhere, which may hold data', async () => {
     const remote = new FakeHost({ rules: [{ argv: /^cat/, answer: { status: 1 } }] });
-    const { paths, required, tls } = await readServiceConfiguration(remote, {
+    const { directories, files, required, tls } = await readServiceConfiguration(remote, {
       service,
       flags: new Map([['config.file', '/opt/p/p.yml']]),
       signal,
     });
-    expect(paths).toEqual(['/etc/systemd/system/p.service']);
+    expect(directories).toEqual([]);
+    expect(files).toEqual(['/etc/systemd/system/p.service']);
     expect(required.paths).toEqual(['/opt/p/p.yml']);
     expect(tls).toBe(false);
   });

@@ -8,9 +8,11 @@ import type { Service } from '../host-services/systemd.js';
 
 /** The files behind a program with Prometheus' flags and configuration grammar. */
 export interface ServiceConfiguration {
-  /** The configuration file's directory where that is of its own, and every file both configurations name. They need not exist. */
-  readonly paths: readonly string[];
-  /** Files, no patterns, that the configurations name; among `paths` too. */
+  /** The configuration file's directory where that is of its own, and those of the consoles. They need not exist. */
+  readonly directories: readonly string[];
+  /** Every file both configurations name, and those of the unit. They need not exist. */
+  readonly files: readonly string[];
+  /** Files, no patterns, that the configurations name; among `files` too. */
   readonly named: readonly string[];
   /** Patterns that the configurations name, of which some files may not be seen. */
   readonly hidden: readonly string[];
@@ -43,9 +45,8 @@ export async function readServiceConfiguration(
     tls: servesTls(texts[1] ?? ''),
     named,
     hidden: expanded.hidden,
-    paths: [ownDirectory(configFile), ...consoles, ...named, ...expanded.paths, ...service.files].filter(
-      (path) => path !== undefined,
-    ),
+    directories: [ownDirectory(configFile), ...consoles].filter((path) => path !== undefined),
+    files: [...named, ...expanded.paths, ...service.files],
     required: {
       paths: [configFile, webFile].filter((path) => path !== undefined),
       hint: `Put the file back, or start ${service.unit} with the one that it has: what only exists in a container cannot be saved.`,

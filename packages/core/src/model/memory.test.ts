@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 
-import { freeGiven, freeMemory, giveAway } from './memory.js';
+import { countReaders, freeGiven, freeMemory, giveAway } from './memory.js';
 
 describe('freeMemory', () => {
   it('empties a large buffer and every view of it', () => {
@@ -26,9 +26,14 @@ describe('freeMemory', () => {
 
 describe('freeGiven', () => {
   const large = () => Buffer.alloc(64 * 1024);
+  const giving = () => {
+    const stream = new PassThrough();
+    countReaders(stream);
+    return stream;
+  };
 
   it('empties what the stream gave away, and nothing else', () => {
-    const [stream, given, other] = [new PassThrough(), large(), large()];
+    const [stream, given, other] = [giving(), large(), large()];
     stream.on('data', () => undefined);
     giveAway(given, stream);
     freeGiven(given, stream);
@@ -37,11 +42,12 @@ describe('freeGiven', () => {
   });
 
   it.each<[string, (stream: PassThrough) => PassThrough]>([
-    ['came through another stream', () => new PassThrough()],
+    ['came through another stream', () => giving().on('data', () => undefined)],
     ['somebody else got too', (stream) => stream.on('data', () => undefined)],
     ['somebody else may read too', (stream) => stream.on('readable', () => undefined)],
+    ['somebody got who listens no longer', (stream) => stream.once('data', () => undefined).removeAllListeners('data')],
   ])('leaves alone what %s', (_what, change) => {
-    const [stream, given] = [new PassThrough(), large()];
+    const [stream, given] = [giving(), large()];
     stream.on('data', () => undefined);
     giveAway(given, stream);
     freeGiven(given, change(stream));

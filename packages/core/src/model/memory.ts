@@ -9,6 +9,8 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 export const pieceBytes = 1024 * 1024 + 8 * 1024;
 
 const givenBy = new WeakMap<Uint8Array, Readable>();
+/** How many readers each stream that gives away has ever had. */
+const readers = new WeakMap<Readable, number>();
 
 let closedPort: MessagePort | undefined;
 
@@ -27,18 +29,25 @@ export function freeMemory(bytes: Uint8Array): void {
   closedPort.postMessage(undefined, [memory]);
 }
 
+/** Of a new stream: from here on it is known who reads it, and its chunks can be given away. */
+export function countReaders(stream: Readable): void {
+  readers.set(stream, 0);
+  stream.on('newListener', (event: unknown) => {
+    if (event === 'data' || event === 'readable') readers.set(stream, (readers.get(stream) ?? 0) + 1);
+  });
+}
+
 /** Says of a chunk that nobody but the reader of this stream will hold its memory. */
 export function giveAway(chunk: Buffer, stream: Readable): void {
   givenBy.set(chunk, stream);
 }
 
 /**
- * Frees a chunk that the only reader of a stream has copied, if the stream gave it away. Of any other, and where somebody else listens to the
- * stream or it came through another, somebody may hold the memory: it is left alone.
+ * Frees a chunk that the only reader of a stream has copied, if the stream gave it away. Of any other, and where somebody else reads or has read
+ * the stream or it came through another, somebody may hold the memory: it is left alone.
  */
 export function freeGiven(chunk: Uint8Array, stream: Readable): void {
-  if (givenBy.get(chunk) !== stream) return;
-  if (stream.listenerCount('data') > 1 || stream.listenerCount('readable') > 0) return;
+  if (givenBy.get(chunk) !== stream || readers.get(stream) !== 1) return;
   givenBy.delete(chunk);
   freeMemory(chunk);
 }

@@ -9,7 +9,7 @@ export interface ClockOptions {
   readonly onSilent: () => void;
 }
 
-/** How long a command may take, and how long it may say nothing. Running from the start; each calls at most once. */
+/** How long a command may take, and how long it may say nothing. Running from the start; each calls at most once, and never at once. */
 export class Clocks {
   readonly #options: ClockOptions;
   #deadlineTimer: NodeJS.Timeout | undefined;
@@ -20,7 +20,8 @@ export class Clocks {
     this.#options = options;
     if (options.deadline !== undefined)
       this.#deadlineTimer = setTimeout(options.onLate, Math.max(0, options.deadline) * 1000);
-    this.#watch();
+    if (options.quiet !== undefined)
+      this.#silenceTimer = setTimeout(() => this.#watch(options.quiet ?? 0), options.quiet * 1000);
   }
 
   progress(): void {
@@ -36,11 +37,10 @@ export class Clocks {
     clearTimeout(this.#silenceTimer);
   }
 
-  #watch(): void {
-    const { quiet, isWaiting, onSilent } = this.#options;
-    if (quiet === undefined) return;
+  #watch(quiet: number): void {
+    const { isWaiting, onSilent } = this.#options;
     const silent = isWaiting() ? (performance.now() - this.#lastProgress) / 1000 : 0;
     if (silent >= quiet) onSilent();
-    else this.#silenceTimer = setTimeout(() => this.#watch(), Math.max(10, (quiet - silent) * 1000));
+    else this.#silenceTimer = setTimeout(() => this.#watch(quiet), Math.max(10, (quiet - silent) * 1000));
   }
 }

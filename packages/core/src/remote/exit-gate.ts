@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
 import { BackupError, abortError } from '../model/errors.js';
 import type { Warning } from '../model/artifact.js';
-import { giveAway } from '../model/memory.js';
+import { countReaders, giveAway } from '../model/memory.js';
 import { BoundedText } from './bounded-text.js';
 import { Clocks } from './clocks.js';
 import { commandError, lastLines } from './command-errors.js';
@@ -39,7 +39,7 @@ export interface GateOptions {
   readonly warn: ((warning: Warning) => void) | undefined;
   /** Ends a command that reads standard input, by the process id of its wrapper. */
   readonly kill: (pid: number) => Promise<void>;
-  /** Called with every packet that came, when what is wanted of it has been copied. */
+  /** Called with every packet of output, when what is wanted of it has been copied. */
   readonly copied: (packet: Buffer) => void;
 }
 
@@ -113,6 +113,7 @@ export class GatedProcess implements RemoteProcess {
     });
     // Without a listener an error that comes while nobody listens would be thrown.
     this.stdout.on('error', () => undefined);
+    countReaders(this.stdout);
     this.#input = new CommandInput(channel, {
       state: () => (this.#passed ? 'over' : this.#failure || this.#isClosed ? 'lost' : 'open'),
       broken: (cause) => this.#inputBroken(cause),

@@ -26,6 +26,23 @@ describe('openChannel', () => {
     expect(statuses).toEqual([0]);
   });
 
+  it('fails with what went wrong with the channel, and closes it', async () => {
+    const closed: string[] = [];
+    const calls = { resume: () => undefined, end: () => undefined, close: () => closed.push('channel') };
+    const channel = { ...calls, stderr: calls } as unknown as ClientChannel;
+    const use = (): never => {
+      throw new Error('broken');
+    };
+    const opening = openChannel((callback) => callback(undefined, channel), {
+      use,
+      signal: undefined,
+      host: 'a',
+      lost,
+    });
+    await expect(opening).rejects.toMatchObject({ message: expect.stringContaining('broken') });
+    expect(closed).toEqual(['channel']);
+  });
+
   it('fails with what the connection died of when ssh2 throws', async () => {
     const open = (): never => {
       throw new Error('Not connected');

@@ -1,5 +1,5 @@
 import type { ClientChannel } from 'ssh2';
-import { BackupError, abortError } from '../model/errors.js';
+import { BackupError, abortError, asBackupError } from '../model/errors.js';
 
 /** Seconds for sshd's answer. */
 const openTimeout = 30;
@@ -47,7 +47,7 @@ export function openChannel<Result>(
       open((error, channel) => {
         if (error) fail(error);
         else if (settled) discard(channel);
-        else finish(() => resolve(use(channel)));
+        else finish(() => resolve(useOrDiscard(channel, use)));
       });
     } catch (error) {
       // ssh2 throws when the socket has gone already.
@@ -105,6 +105,15 @@ function noAnswer(host: string): BackupError {
     host,
     retryable: true,
   });
+}
+
+function useOrDiscard<Result>(channel: ClientChannel, use: (channel: ClientChannel) => Result): Promise<Result> {
+  try {
+    return Promise.resolve(use(channel));
+  } catch (error) {
+    discard(channel);
+    return Promise.reject(asBackupError(error));
+  }
 }
 
 function discard(channel: ClientChannel): void {

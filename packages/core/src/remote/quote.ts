@@ -16,6 +16,7 @@ const plainArgument = /^[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./-]*$/;
  *   happened, and then the command is ended. sshd itself only closes the pipes, which a silent command never notices. What has ended
  *   is not killed again: its number may be another's soon.
  * - `wait` is repeated because a trapped signal interrupts it.
+ * - The lifeline stays for what the command left in its session: a child that ignores the request to end when the command itself does not.
  *
  * It has no quote, backslash, line break or history reference (`$! ` ends in a space), so that login shells other than sh pass it on as it is.
  */
@@ -42,7 +43,7 @@ const script = {
     'exec 3<&-',
     'while :; do wait $c; s=$? ; kill -0 $c 2>/dev/null || break; done',
     'exec 2>/dev/null',
-    'test -z "$w" || kill $w',
+    'test -z "$w" || kill -0 $g$c || kill $w',
     'exit $s',
   ],
 };

@@ -5,6 +5,7 @@ import net from 'node:net';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
+import { types } from 'node:util';
 import { MessagePort } from 'node:worker_threads';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { Client } from 'ssh2';
@@ -63,6 +64,21 @@ describe('what was received', () => {
     expect(isFreed(output, { lines: [], copied: 0, bytes: 15 })).toBe(false);
   });
 
+  it.each([
+    ['freed', { lines: output.lines, copied: 2 }, [], 0],
+    ['left alone when it held what is not copied', { lines: output.lines, copied: 1 }, [], 65_536],
+    ['left alone when a small one held anything else', output, ['Inbound: Handshake in progress'], 65_536],
+  ])('is, with small chunks after it, %s', (_name, first, small, left) => {
+    const { receive } = connection();
+    const one = chunkOf();
+    receive(one, first.lines, Array<Buffer>(first.copied).fill(one.subarray(5)));
+    receive(chunkOf(10), []);
+    receive(chunkOf(5), small);
+    // Its last packet's authentication code came in three chunks.
+    receive(chunkOf(), [dataLine], [one.subarray(60_000)]);
+    expect(one.length).toBe(left);
+  });
+
   it('is freed at once where a packet has memory of its own', () => {
     const { receive } = connection();
     const [first, next] = [chunkOf(), chunkOf()];
@@ -115,6 +131,46 @@ async function hashOf(stream: Readable): Promise<string> {
   return hash.digest('hex');
 }
 
+/** Sends the content to whoever connects. */
+async function contentServer(
+  content: Buffer,
+): Promise<{ readonly address: { readonly host: string; readonly port: number } } & AsyncDisposable> {
+  const server = net.createServer((socket) => socket.on('error', () => undefined).end(content));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    address: { host: '127.0.0.1', port: (server.address() as net.AddressInfo).port },
+    [Symbol.asyncDispose]: async () => {
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** Sizes of the memory that is freed from now on, bytes. */
+function watchFreed(): readonly number[] {
+  const sizes: number[] = [];
+  const postMessage = Reflect.get(MessagePort.prototype, 'postMessage') as (
+    this: MessagePort,
+    ...sent: Parameters<MessagePort['postMessage']>
+  ) => void;
+  jest.spyOn(MessagePort.prototype, 'postMessage').mockImplementation(function (this: MessagePort, value, transfer) {
+    for (const memory of transfer ?? []) if (types.isArrayBuffer(memory)) sizes.push(memory.byteLength);
+    postMessage.call(this, value, transfer);
+  });
+  return sizes;
+}
+
+/** Reads in small steps with pauses, so that most of it waits in between. */
+async function slowHashOf(stream: Readable): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    await turn();
+  }
+  return hash.digest('hex');
+}
+
 describe('a connection that gives memory back', () => {
   afterEach(() => {
     jest.restoreAllMocks();
@@ -127,7 +183,7 @@ describe('a connection that gives memory back', () => {
     'aes256-ctr',
     'chacha20-poly1305@openssh.com',
   ])('loses nothing with %s, however the network cuts the stream', async (cipher) => {
-    const freed = jest.spyOn(MessagePort.prototype, 'postMessage');
+    const freed = watchFreed();
     await using sample = await sampleRemote({ ciphers: [cipher] });
     await using proxy = await choppingProxy(sample.server.port);
     const content = randomBytes(12 * 1024 * 1024);
@@ -135,9 +191,13 @@ describe('a connection that gives memory back', () => {
     const expected = createHash('sha256').update(content).digest('hex');
     await using direct = await sample.connect();
     await using chopped = await sample.connect({ port: proxy.port, strictHostKeyChecking: 'no' });
+    await using web = await contentServer(content);
+    const forwarded = await chopped.connect(web.address);
     const command = { argv: ['cat', path.join(sample.directory, 'content')] };
     const streams = await Promise.all([direct, direct, chopped, chopped].map((remote) => remote.read(command)));
-    expect(await Promise.all(streams.map(hashOf))).toEqual(Array(4).fill(expected));
-    expect(freed.mock.calls.length).toBeGreaterThan(100);
+    const hashes = await Promise.all([...streams.map(hashOf), slowHashOf(forwarded)]);
+    expect(hashes).toEqual(Array(5).fill(expected));
+    // Whole chunks of the socket, not only packets.
+    expect(freed.filter((bytes) => bytes === 65_536).length).toBeGreaterThan(50);
   });
 });

@@ -8,13 +8,15 @@ const authenticationBytes = 1024;
  * Gives the memory of what a connection has received back as soon as it has been read. Left to V8, tens of MiB of it lie about between two
  * searches for garbage, now more, now less: the peak of a run is that of the worst moment, and a longer run has a worse one.
  *
- * ssh2 parses a chunk of the socket at once, but holds views of it where it will need them again: in a key exchange, and of a packet whose
- * authentication code is in the next chunk. It tells by its debug lines what it has found. So a chunk is freed after the next one, if both
- * held nothing but output of channels that copy it; where ssh2 says anything else, or its lines change, the chunk is left to V8. Should
- * something hold a freed chunk all the same it holds nothing, and the connection fails over a packet that is not authentic.
+ * ssh2 parses a chunk of the socket at once, but views of it stay where they are needed again: in a key exchange, in a channel that nobody
+ * has read, and for a packet whose authentication code is in the next chunks. Its debug lines tell what it has found. So a chunk is freed
+ * when enough has come after it, if until then ssh2 told of nothing but output, all of which was copied. Where it says anything else, or its
+ * lines change, the chunk is left to V8.
  */
 export class ReceivedMemory {
-  #previous: { readonly chunk: Buffer; readonly copied: boolean } | undefined;
+  /** The last chunk that was not too small, and whether nothing else came in it and since. */
+  #last: { readonly chunk: Buffer; readonly onlyCopied: boolean } | undefined;
+  #isWatching = false;
   #packets: Buffer[] = [];
   #announced = 0;
   #isOutput = true;
@@ -27,25 +29,31 @@ export class ReceivedMemory {
 
   /** A packet of output that nobody looks at any more. */
   copied(packet: Buffer): void {
-    this.#packets.push(packet);
+    if (this.#isWatching) this.#packets.push(packet);
   }
 
-  /** From here on; after ssh2 has begun to listen itself. */
+  /** From here on; after ssh2 has begun to listen itself. The socket is a private property of ssh2's: without it nothing is freed. */
   watch(client: Client): void {
     const { _sock: socket } = client as unknown as { readonly _sock?: NodeJS.ReadableStream };
-    socket?.on('data', (chunk: Buffer) => this.#parsed(chunk));
+    if (socket === undefined) return;
+    this.#isWatching = true;
+    socket.on('data', (chunk: Buffer) => this.#parsed(chunk));
   }
 
   #parsed(chunk: Buffer): void {
-    const copied = this.#isOutput && this.#announced === this.#packets.length;
-    const previous = this.#previous;
-    // A packet from several chunks, or one that was decrypted elsewhere, has memory of its own.
+    const onlyCopied = this.#isOutput && this.#announced === this.#packets.length;
+    const last = this.#last;
+    // A packet that was put together from several chunks, or decrypted elsewhere, has memory of its own.
     for (const { buffer } of this.#packets)
-      if (buffer !== chunk.buffer && buffer !== previous?.chunk.buffer) freeMemory(new Uint8Array(buffer));
-    if (copied && previous?.copied === true && chunk.length >= authenticationBytes) freeMemory(previous.chunk);
-    this.#previous = { chunk, copied };
+      if (buffer !== chunk.buffer && buffer !== last?.chunk.buffer) freeMemory(new Uint8Array(buffer));
     this.#packets = [];
     this.#announced = 0;
     this.#isOutput = true;
+    if (last !== undefined && chunk.length < authenticationBytes) {
+      this.#last = { chunk: last.chunk, onlyCopied: last.onlyCopied && onlyCopied };
+      return;
+    }
+    if (last?.onlyCopied === true && onlyCopied) freeMemory(last.chunk);
+    this.#last = { chunk, onlyCopied };
   }
 }

@@ -22,7 +22,6 @@ export function resolveOptions(
   layers: readonly OptionLayer[],
 ): OptionsLookup {
   for (const layer of layers) checkNames(cluster, layer, components);
-  for (const host of cluster.hosts) checkVariables(host, components);
   const resolved = new Map<string, unknown>();
   for (const { component, hosts } of selected) {
     for (const name of hosts) {
@@ -60,17 +59,12 @@ function checkNames(cluster: Cluster, layer: OptionLayer, components: readonly A
     );
 }
 
-/** A misspelt component's variables would do nothing, without a word. */
-function checkVariables(host: Host, components: readonly AnyComponent[]): void {
+/** Names of `lsbackup_*` variables of the host that belong to none of the components: misspelt, they do nothing. */
+export function idleVariables(host: Host, components: readonly AnyComponent[]): readonly string[] {
   const prefixes = components.map((component) => `${variablePrefix}${variableName(component)}_`);
-  const idle = Object.keys(host.variables).find(
+  return Object.keys(host.variables).filter(
     (name) => name.startsWith(variablePrefix) && !prefixes.some((prefix) => name.startsWith(prefix)),
   );
-  if (idle === undefined) return;
-  throw new BackupError('COMPONENT_UNKNOWN', `inventory variable ${idle} of ${host.name} names no component`, {
-    host: host.name,
-    hint: `Known components: ${components.map(({ name }) => name).join(', ')}.`,
-  });
 }
 
 /** One option's value and who gave it. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import type { Cluster, Host } from '../cluster/cluster.js';
 import type { AnyComponent } from '../components/component.js';
-import { resolveOptions } from './component-options.js';
+import { idleVariables, resolveOptions } from './component-options.js';
 import { BackupError } from '../model/errors.js';
 import { select } from './selection.js';
 
@@ -117,12 +117,18 @@ describe('selection', () => {
     expect(refusal(() => select(cluster, components, { only: ['haproxi'] }))).toMatchObject({
       code: 'COMPONENT_UNKNOWN',
       message: 'unknown component "haproxi"',
-      hint: 'Known components: haproxy, prometheus, alertmanager, rabbitmq, kafka; areas: monitoring; groups: edge.',
+      hint: 'Known components: haproxy, prometheus, alertmanager, rabbitmq, kafka; areas: monitoring; groups: edge, load_balancer.',
     });
     expect(refusal(() => select(cluster, components, { skip: ['haproxy@web'] }))).toMatchObject({
       code: 'COMPONENT_UNKNOWN',
     });
     expect(refusal(() => select(cluster, components, { limit: ['web*'] }))).toMatchObject({ code: 'USAGE' });
+  });
+
+  it('takes the name of a group of a component for it also where the inventory has the group without hosts', () => {
+    const empty = { ...cluster, groups: new Map([...cluster.groups, ['load_balancer', []]]) };
+    const selected = select(empty, components, { skip: ['load_balancer'] });
+    expect(selected[0]).toMatchObject({ component: { name: 'haproxy' }, hosts: [] });
   });
 
   it.each(['kafka', 'rabbitmq@lb1', '*@lb3*'])('refuses --only %s where the inventory has nothing of it', (text) => {
@@ -162,12 +168,9 @@ describe('component options', () => {
     });
   });
 
-  it('of a component that is not known are refused also as inventory variables', () => {
-    const misspelt = { ...cluster, hosts: [host('lb1', { lsbackup_haprxy_level: 3 })] };
-    expect(refusal(() => resolveOptions(misspelt, components, selected, []))).toMatchObject({
-      code: 'COMPONENT_UNKNOWN',
-      message: 'inventory variable lsbackup_haprxy_level of lb1 names no component',
-    });
+  it('of no component are found among the inventory variables', () => {
+    const variables = { lsbackup_haprxy_level: 3, lsbackup_haproxy_level: 1, other: 1 };
+    expect(idleVariables(host('lb1', variables), components)).toEqual(['lsbackup_haprxy_level']);
   });
 
   it('name what was expected and who gave the value, and refuse a pattern that fits no host', () => {

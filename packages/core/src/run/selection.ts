@@ -88,7 +88,7 @@ function hostsHint({ hosts }: Cluster): string {
   return `Hosts: ${names.join(', ')}${hosts.length > shown ? ', ...' : ''}`;
 }
 
-/** `component` (also with `*`), area or group (in this order of meaning), `area:x`, `group:x`, each with an optional `@host`. */
+/** `component` (also with `*`), area, group or name of a component's group (in this order of meaning), `area:x`, `group:x`, each with an optional `@host`. */
 function parsePattern(text: string, cluster: Cluster, components: readonly AnyComponent[]): Matches {
   const at = text.indexOf('@');
   const subject = at === -1 ? text : text.slice(0, at);
@@ -114,10 +114,13 @@ function parseSubject(subject: string, cluster: Cluster, components: readonly An
   if (subject.startsWith('group:')) return byGroup(subject.slice('group:'.length));
   if (subject.includes('*')) return byWildcard(subject, components);
   if (components.some((component) => component.name === subject)) return (component) => component.name === subject;
-  return byArea(subject) ?? byGroup(subject) ?? byNameOfGroup(subject, components);
+  const inGroup = byGroup(subject);
+  if (cluster.groups.get(subject)?.length === 0)
+    return byArea(subject) ?? byNameOfGroup(subject, components) ?? inGroup;
+  return byArea(subject) ?? inGroup ?? byNameOfGroup(subject, components);
 }
 
-/** The group of a component means that component also where the inventory has the hosts in another of its groups. */
+/** The name of a component's group means that component also where the inventory has its hosts in another one. */
 function byNameOfGroup(subject: string, components: readonly AnyComponent[]): Matches | undefined {
   const named = components.filter((component) => component.groups.includes(subject));
   return named.length === 0 ? undefined : (component) => named.includes(component);
@@ -131,9 +134,9 @@ function byWildcard(subject: string, components: readonly AnyComponent[]): Match
 function unknownPattern(text: string, cluster: Cluster, components: readonly AnyComponent[]): BackupError {
   const names = components.map((component) => component.name);
   const areas = [...new Set(components.map((component) => component.area))].filter((area) => !names.includes(area));
-  const groups = [...cluster.groups.keys()].filter(
-    (group) => !names.includes(group) && group !== 'all' && group !== 'ungrouped',
-  );
+  const groups = [
+    ...new Set([...cluster.groups.keys(), ...components.flatMap((component) => component.groups)]),
+  ].filter((group) => !names.includes(group) && !areas.includes(group) && group !== 'all' && group !== 'ungrouped');
   const known = [`components: ${names.join(', ')}`];
   if (areas.length > 0) known.push(`areas: ${areas.join(', ')}`);
   if (groups.length > 0) known.push(`groups: ${groups.join(', ')}`);

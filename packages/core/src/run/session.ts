@@ -11,7 +11,7 @@ import type { HostRecord } from '../model/metadata.js';
 import type { RemoteHost } from '../remote/remote-host.js';
 import { createHostPool, type HostPool } from '../remote/host-pool.js';
 import type { Plan, PlanOptions } from './api.js';
-import { type OptionsLookup, resolveOptions } from './component-options.js';
+import { idleVariables, type OptionsLookup, resolveOptions } from './component-options.js';
 import { type DiscoveredUnit, discoverAll } from './discover.js';
 import { select, type SelectedComponent } from './selection.js';
 
@@ -98,6 +98,7 @@ export async function connectAll(session: Session, options: PlanOptions): Promis
   const wanted = new Set(session.selected.flatMap(({ hosts }) => hosts));
   const hosts = options.cluster.hosts.filter((host) => wanted.has(host.name));
   warnOfIgnoredOptions(session, hosts);
+  warnOfIdleVariables(session, hosts);
   const records = await Promise.all(hosts.map((host) => connectOne(session, host)));
   if (session.signal.aborted) throw abortError(session.signal);
   if (records.some((record) => record.reached)) return records;
@@ -110,6 +111,15 @@ function warnOfIgnoredOptions(session: Session, hosts: readonly Host[]): void {
   const options = [...new Set(hosts.flatMap((host) => host.connection.ignoredOptions))];
   if (options.length === 0) return;
   const message = `the inventory sets what this version does not use when it connects: ${options.join(', ')}`;
+  session.emit({ type: 'warning', code: 'OPTIONS_IGNORED', message });
+}
+
+/** One warning for all hosts, and no error: a component may be known to another program that uses the inventory. */
+function warnOfIdleVariables(session: Session, hosts: readonly Host[]): void {
+  const known = [...session.components, ...builtInComponents];
+  const variables = [...new Set(hosts.flatMap((host) => idleVariables(host, known)))];
+  if (variables.length === 0) return;
+  const message = `the inventory has variables of components that are not known here: ${variables.join(', ')}`;
   session.emit({ type: 'warning', code: 'OPTIONS_IGNORED', message });
 }
 

@@ -48,7 +48,11 @@ async function discoverHost(
   const flags = await readFlags(remote, service, signal);
   const configuration = await readServiceConfiguration(remote, { service, flags, signal });
   const storage = pathFlag(flags, 'storage.path', service) ?? `${service.workingDirectory}/data`;
-  const paths = [...configuration.paths, ...stateFiles.map((name) => `${storage}/${name}`)];
+  const paths = [
+    ...configuration.directories,
+    ...configuration.files,
+    ...stateFiles.map((name) => `${storage}/${name}`),
+  ];
   const { required, named, hidden } = configuration;
   const request = { service: 'Alertmanager', paths, required, named, hidden, signal };
   const { files, warnings } = await findFiles(remote, request);

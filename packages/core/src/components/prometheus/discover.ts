@@ -19,8 +19,8 @@ const defaultPort = 9090;
 export const ownGroup = 'prometheus';
 
 /**
- * One unit per host: servers of a pair scrape for themselves, so their stores differ. Where no host of `monitoring` has a Prometheus each is
- * a problem: its unit may have another name.
+ * One unit per host: servers of a pair scrape for themselves, so their stores differ. Where none of the hosts that are asked has a Prometheus
+ * each is a problem, also one that is only in `monitoring`: its unit may have another name.
  */
 export async function discover(context: DiscoverContext<PrometheusOptions>): Promise<Discovery<PrometheusFound>> {
   const found = await discoverEachHost(componentName, context, (remote, host, signal) =>
@@ -61,10 +61,10 @@ async function discoverHost(
   const running = await askRunning(remote, { endpoint, options, signal, started });
   const dataDirectory = pathFlag(running.flags, 'storage.tsdb.path', service) ?? `${service.workingDirectory}/data`;
   const store = await lookStore(remote, dataDirectory, signal);
-  const paths = configuration.paths.filter((path) => !isInside(dataDirectory, path));
+  const directories = configuration.directories.filter((path) => !isInside(dataDirectory, path));
   const { files, warnings } = await findFiles(remote, {
     service: 'Prometheus',
-    paths,
+    paths: [...directories, ...configuration.files],
     required: configuration.required,
     named: configuration.named,
     hidden: configuration.hidden,

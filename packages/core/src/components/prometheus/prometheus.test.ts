@@ -203,7 +203,16 @@ describe('prometheus', () => {
     expect(problems[1]?.error.hint).toContain('password');
   });
 
-  it("takes a host of the group monitoring without one for another's, but not all of them", async () => {
+  it('saves what the configuration names in the data directory, and tells what is missing there', async () => {
+    writeFileSync(join(root, 'prometheus.yml'), `rule_files: ['${data}/rules/*.yml', '${data}/gone.yml']\n`);
+    mkdirSync(join(data, 'rules'));
+    writeFileSync(join(data, 'rules', 'one.yml'), 'groups: []\n');
+    const { found, warnings } = await discovered(monitoringHost({}));
+    expect(found.files.names).toContain(join(data, 'rules/one.yml').slice(1));
+    expect(warnings).toContainEqual({ code: 'FILE_MISSING', message: expect.stringContaining(`${data}/gone.yml`) });
+  });
+
+  it('accepts a host of the group monitoring without one beside another, but not all of them', async () => {
     const [first, second] = [withoutPrometheus('mon2', 'monitoring'), withoutPrometheus('mon3', 'monitoring')];
     const some = await prometheus.discover(fakeDiscoverContext({ hosts: [first, monitoringHost({})], options }));
     expect(some).toMatchObject({ units: [{ name: 'mon1' }], problems: [], absent: [{ host: 'mon2' }] });

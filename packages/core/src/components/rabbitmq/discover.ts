@@ -106,6 +106,7 @@ async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: A
     paths: [...configurationPaths(status), ...certificates, ...(services[0]?.files ?? [])],
     required: { paths: options.paths, hint: 'Correct the option rabbitmq.paths of this host.' },
     named: [...absolute(status.config_files), ...certificates],
+    mayBeHidden: true,
     signal,
   });
   return {
