@@ -123,7 +123,8 @@ function runCommand(channel, command, client, state) {
   feed(channel, child);
   if (fault.banner !== undefined) channel.write(fault.banner);
   if (fault.errorBanner !== undefined) channel.stderr.write(fault.errorBanner);
-  const end = (status, signal) => endCommand(channel, { ...fault, status, signal, client });
+  let errorSent = Promise.resolve();
+  const end = (status, signal) => endCommand(channel, { ...fault, status, signal, errorSent });
   const output = payloadCounter();
   const limit = fault.cutAfter ?? fault.stallAfter ?? fault.endAfter;
   child.stdout.on('data', (chunk) => {
@@ -145,7 +146,9 @@ function runCommand(channel, command, client, state) {
       channel.stderr.write(chunk);
       return flood(channel, fault.errorFlood);
     }
-    if (!channel.stderr.write(chunk)) child.stderr.pause();
+    errorSent = new Promise((resolve) => {
+      if (!channel.stderr.write(chunk, resolve)) child.stderr.pause();
+    });
   });
   channel.stderr.on('drain', () => child.stderr.resume());
   child.on('close', (status, signal) => {
@@ -189,11 +192,12 @@ function payloadCounter() {
   return counter;
 }
 
-function endCommand(channel, { status, signal, exitStatus, exitSignal, noExitStatus }) {
+/** ssh2 lets standard error wait for as long as there is output, and drops it at the end: so the end waits for it. */
+function endCommand(channel, { status, signal, exitStatus, exitSignal, noExitStatus, errorSent }) {
   const name = exitSignal ?? signal?.replace(/^SIG/, '');
   if (!noExitStatus && name) channel.exit(name, false, '');
   else if (!noExitStatus) channel.exit(exitStatus ?? status);
-  channel.end();
+  void errorSent.then(() => channel.end());
 }
 
 /** What was written so far goes out first; then the TCP connection is gone. */
