@@ -12,7 +12,7 @@ import { ensurePrograms } from '../setup/packages.mjs';
 import { cacheDirectory, interrupt, run, step } from '../setup/process.mjs';
 import { fairness } from './fairness.mjs';
 import { putShards, removeShards, startHosts } from './hosts.mjs';
-import { memory } from './memory.mjs';
+import { memory, memoryManyArtifacts, memorySlowTarget } from './memory.mjs';
 import { conditions, document, printTable, writeResults } from './report.mjs';
 import { start } from './start.mjs';
 import { programs, throughput } from './throughput.mjs';
@@ -20,7 +20,14 @@ import { programs, throughput } from './throughput.mjs';
 const minute = 60_000;
 const mebibyte = 1024 * 1024;
 const shardsPerGibibyte = 8;
-const benchmarks = { throughput, fairness, memory, start };
+const benchmarks = {
+  throughput,
+  fairness,
+  memory,
+  'memory-slow-target': memorySlowTarget,
+  'memory-many-artifacts': memoryManyArtifacts,
+  start,
+};
 /** What each needs besides lsbackup. */
 const needs = { throughput: programs };
 

@@ -12,11 +12,16 @@ const mostMebibytes = 256;
 const mostSlope = 2;
 const sizes = [1, 4];
 
-export async function memory(context) {
+/** Three benchmarks: the slow target alone takes longer than all the rest. */
+export const memory = (context) => peaks(context, ['mixed data', 'incompressible data']);
+export const memorySlowTarget = (context) => peaks(context, ['slow target (25 MiB/s), incompressible data']);
+export const memoryManyArtifacts = (context) => peaks(context, ['64 artifacts on 8 hosts, incompressible data']);
+
+async function peaks(context, names) {
   const rows = [];
-  for (const [name, prepare] of Object.entries(cases)) {
+  for (const name of names) {
     const measurements = [];
-    for (const gibibytes of sizes) measurements.push(await prepare(context, gibibytes));
+    for (const gibibytes of sizes) measurements.push(await cases[name](context, gibibytes));
     const [small, large] = await interleaved(context.rounds, measurements, { warmUp: false });
     rows.push(...rowsOf(name, small, large));
   }
@@ -24,8 +29,8 @@ export async function memory(context) {
 }
 
 function rowsOf(name, small, large) {
-  const peaks = (results) => results.map(({ peakMebibytes }) => peakMebibytes);
-  const [at1, at4] = [peaks(small), peaks(large)];
+  const peaksOf = (results) => results.map(({ peakMebibytes }) => peakMebibytes);
+  const [at1, at4] = [peaksOf(small), peaksOf(large)];
   return [
     {
       name: `${name}: peak, MiB`,
