@@ -3,7 +3,7 @@ import { finished } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gunzip, gzip, type InputType, type ZlibOptions } from 'node:zlib';
 
-import { pieceBytes } from '../model/memory.js';
+import { freeMemory, pieceBytes } from '../model/memory.js';
 import { formatName } from '../model/metadata.js';
 
 /** Magic, deflate, no flags, no time, XFL 0, operating system unknown: the same for every member that holds a tar entry. */
@@ -13,6 +13,9 @@ export const gzipTrailerBytes = 8;
 
 /** The two zero blocks that end a tar file, as a member: always these bytes. */
 export const endOfTarMember = Buffer.from('1f8b08000000000000ff63601805a360148c5400002eafb5ef00040000', 'hex');
+
+/** With 9 in place of 8, deflate is a little faster and its output a little smaller. */
+const memLevel = 9;
 
 const gzipAsync = promisify<InputType, ZlibOptions, Buffer>(gzip);
 // With `info` zlib answers with an object that its typings do not know.
@@ -29,8 +32,7 @@ const gunzipAsync = promisify(gunzip) as unknown as (
 export async function compressMember(raw: Uint8Array, level: number): Promise<readonly Buffer[]> {
   const store = await hardlyCompresses(raw);
   const chunkSize = Math.min(pieceBytes, raw.length + (raw.length >> 10) + 64);
-  // With memLevel 9 in place of 8, deflate is a little faster and its output a little smaller.
-  const compressor = createGzip({ level: store ? 0 : level, memLevel: 9, chunkSize });
+  const compressor = createGzip({ level: store ? 0 : level, memLevel, chunkSize });
   const pieces: Buffer[] = [];
   compressor.on('data', (piece: Buffer) => pieces.push(piece));
   compressor.end(raw);
@@ -53,8 +55,11 @@ async function hardlyCompresses(raw: Uint8Array): Promise<boolean> {
       return raw.subarray(start, start + sampleBytes);
     }),
   );
-  const compressed = await gzipAsync(sample, { level: 1, chunkSize: 2 * sample.length });
-  return compressed.length > sample.length * (1 - mostSaved);
+  // The memory level of what follows: deflate's state then has the same size, and each gets what another has given back.
+  const compressed = await gzipAsync(sample, { level: 1, memLevel, chunkSize: 2 * sample.length });
+  const hardly = compressed.length > sample.length * (1 - mostSaved);
+  for (const used of [sample, compressed]) freeMemory(used);
+  return hardly;
 }
 
 /**
