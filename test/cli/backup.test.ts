@@ -233,7 +233,7 @@ describe('plan, inventory and components', () => {
         }),
       )
       .parse(JSON.parse((await runCli('components', '--json')).stdout));
-    expect(list.find(({ name }) => name === 'haproxy')).toMatchObject({ groups: ['haproxy'] });
+    expect(list.find(({ name }) => name === 'haproxy')).toMatchObject({ groups: ['haproxy', 'load_balancer'] });
     const text = (await runCli('components')).stdout;
     for (const { name } of list) expect(text).toMatch(new RegExp(`^${name} `, 'm'));
   });

@@ -123,11 +123,10 @@ function runCommand(channel, command, client, state) {
   feed(channel, child);
   if (fault.banner !== undefined) channel.write(fault.banner);
   if (fault.errorBanner !== undefined) channel.stderr.write(fault.errorBanner);
-  let errorSent = Promise.resolve();
-  const end = (status, signal) => endCommand(channel, { ...fault, status, signal, errorSent });
+  const end = (status, signal) => endCommand(channel, { ...fault, status, signal });
   const output = payloadCounter();
   const limit = fault.cutAfter ?? fault.stallAfter ?? fault.endAfter;
-  child.stdout.on('data', (chunk) => {
+  const pass = (chunk) => {
     const room = limit === undefined ? Number.POSITIVE_INFINITY : limit - output.bytes;
     const taken = output.take(chunk, room);
     if (taken.length > 0 && !channel.write(taken)) child.stdout.pause();
@@ -137,7 +136,7 @@ function runCommand(channel, command, client, state) {
     child.stdout.destroy();
     if (fault.endAfter !== undefined) end(fault.exitStatus ?? 0);
     else cut(channel, client, fault);
-  });
+  };
   channel.on('drain', () => child.stdout.resume());
   let floods = fault.errorFlood !== undefined;
   child.stderr.on('data', (chunk) => {
@@ -146,11 +145,12 @@ function runCommand(channel, command, client, state) {
       channel.stderr.write(chunk);
       return flood(channel, fault.errorFlood);
     }
-    errorSent = new Promise((resolve) => {
-      if (!channel.stderr.write(chunk, resolve)) child.stderr.pause();
-    });
+    if (!channel.stderr.write(chunk)) child.stderr.pause();
   });
   channel.stderr.on('drain', () => child.stderr.resume());
+  // ssh2 lets standard error wait for as long as there is output, and may drop it at the end: the line that a command begins with goes first.
+  for (const event of ['data', 'end'])
+    child.stderr.once(event, () => child.stdout.listenerCount('data') === 0 && child.stdout.on('data', pass));
   child.on('close', (status, signal) => {
     if (fault.stallAfter === undefined && (limit === undefined || output.bytes < limit)) end(status, signal);
   });
@@ -192,12 +192,11 @@ function payloadCounter() {
   return counter;
 }
 
-/** ssh2 lets standard error wait for as long as there is output, and drops it at the end: so the end waits for it. */
-function endCommand(channel, { status, signal, exitStatus, exitSignal, noExitStatus, errorSent }) {
+function endCommand(channel, { status, signal, exitStatus, exitSignal, noExitStatus }) {
   const name = exitSignal ?? signal?.replace(/^SIG/, '');
   if (!noExitStatus && name) channel.exit(name, false, '');
   else if (!noExitStatus) channel.exit(exitStatus ?? status);
-  void errorSent.then(() => channel.end());
+  channel.end();
 }
 
 /** What was written so far goes out first; then the TCP connection is gone. */
