@@ -149,8 +149,14 @@ function runCommand(channel, command, client, state) {
   });
   channel.stderr.on('drain', () => child.stderr.resume());
   // ssh2 lets standard error wait for as long as there is output, and may drop it at the end: the line that a command begins with goes first.
-  for (const event of ['data', 'end'])
-    child.stderr.once(event, () => child.stdout.listenerCount('data') === 0 && child.stdout.on('data', pass));
+  let early = [];
+  child.stdout.on('data', (chunk) => (early === undefined ? pass(chunk) : early.push(chunk)));
+  const begin = () => {
+    const chunks = early ?? [];
+    early = undefined;
+    chunks.forEach(pass);
+  };
+  for (const event of ['data', 'end']) child.stderr.once(event, begin);
   child.on('close', (status, signal) => {
     if (fault.stallAfter === undefined && (limit === undefined || output.bytes < limit)) end(status, signal);
   });
