@@ -71,7 +71,7 @@ export interface NewestComplete {
 
 /**
  * The complete archive whose run started last, by its metadata: the date in a name is decoration.
- * Errors: ARCHIVE_MISSING when there is none, or only partial or damaged ones (the message tells which); those of the store.
+ * Errors: ARCHIVE_MISSING when there is none that is complete and can be read (the message tells what there is); those of the store.
  */
 export async function newestComplete(store: Store, options: ListOptions = {}): Promise<NewestComplete> {
   const all: ArchiveSummary[] = [];

@@ -47,7 +47,7 @@ export interface FilesAnswer {
  * HOST_PREFLIGHT when there is no tar that can be trusted.
  */
 export async function findFiles(remote: RemoteHost, request: FilesRequest): Promise<FilesAnswer> {
-  const { service, paths, required = { paths: [], hint: '' }, signal } = request;
+  const { service, paths, required = { paths: [], hint: '' }, hidden = [], signal } = request;
   const host = remote.host.name;
   const [support, { found, missing, unreachable }] = await Promise.all([
     tarSupport(remote, signal),
@@ -85,7 +85,7 @@ export async function findFiles(remote: RemoteHost, request: FilesRequest): Prom
     support,
     bytes: followed.found.reduce((sum, { bytes }) => sum + bytes, 0),
   };
-  return { files, warnings: [...gone, ...followed.warnings, ...unreachableWarning(host, unreachable)] };
+  return { files, warnings: [...gone, ...followed.warnings, ...unreachableWarning(host, [...unreachable, ...hidden])] };
 }
 
 /** FILE_MISSING for what is named and not there. Error: HOST_SUDO for what is out of sight. */

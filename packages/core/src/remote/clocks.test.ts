@@ -1,38 +1,59 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { expect, it } from '@jest/globals';
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Clocks } from './clocks.js';
 
-const clocks = (options: { deadline?: number; quiet?: number; isWaiting?: boolean }) => {
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+const clocks = (options: { deadline?: number; quiet?: number; isWaiting?: () => boolean }) => {
   const calls: string[] = [];
   const made = new Clocks({
     deadline: options.deadline,
     quiet: options.quiet,
-    isWaiting: () => options.isWaiting ?? true,
+    isWaiting: options.isWaiting ?? (() => true),
     onLate: () => calls.push('late'),
     onSilent: () => calls.push('silent'),
   });
   return { made, calls };
 };
 
-it('call when the time is over, even where there is none, but not before the caller has them', async () => {
+it('call when the time is over, even where there is none, but not before the caller has them', () => {
   const { calls } = clocks({ deadline: -1, quiet: 0 });
   expect(calls).toEqual([]);
-  await delay(50);
-  expect(calls.sort()).toEqual(['late', 'silent']);
+  jest.advanceTimersByTime(1);
+  expect(calls).toEqual(['late', 'silent']);
 });
 
-it('do not count silence while nothing is wanted', async () => {
-  const { made, calls } = clocks({ quiet: 0.02, isWaiting: false });
-  await delay(100);
-  made.stop();
+it('count silence only while something is wanted', () => {
+  let wanted = false;
+  const { calls } = clocks({ quiet: 5, isWaiting: () => wanted });
+  jest.advanceTimersByTime(60_000);
   expect(calls).toEqual([]);
+  wanted = true;
+  jest.advanceTimersByTime(60_000);
+  expect(calls).toEqual(['silent']);
 });
 
-it('begin anew with every progress, and can be stopped', async () => {
-  const { made, calls } = clocks({ deadline: 0.05, quiet: 0.5 });
-  await delay(20);
+it('count silence anew with every progress, but not the time for the whole', () => {
+  const { made, calls } = clocks({ deadline: 12, quiet: 5 });
+  jest.advanceTimersByTime(4000);
   made.progress();
+  jest.advanceTimersByTime(4000);
+  expect(calls).toEqual([]);
+  jest.advanceTimersByTime(1000);
+  expect(calls).toEqual(['silent']);
+  jest.advanceTimersByTime(3000);
+  expect(calls).toEqual(['silent', 'late']);
+});
+
+it('can be stopped', () => {
+  const { made, calls } = clocks({ deadline: 1, quiet: 2 });
+  made.stopDeadline();
+  jest.advanceTimersByTime(1500);
   made.stop();
-  await delay(100);
+  jest.advanceTimersByTime(60_000);
   expect(calls).toEqual([]);
 });

@@ -197,7 +197,7 @@ describe('a connection that gives memory back', () => {
     const streams = await Promise.all([direct, direct, chopped, chopped].map((remote) => remote.read(command)));
     const hashes = await Promise.all([...streams.map(hashOf), slowHashOf(forwarded)]);
     expect(hashes).toEqual(Array(5).fill(expected));
-    // Whole chunks of the socket, not only packets.
-    expect(freed.filter((bytes) => bytes === 65_536).length).toBeGreaterThan(50);
+    // Whole chunks of the socket, up to 64 KiB, and not only packets, of 32 KiB.
+    expect(freed.filter((bytes) => bytes > 40_000).length).toBeGreaterThan(50);
   });
 });

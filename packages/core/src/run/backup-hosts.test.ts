@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Host } from '../cluster/cluster.js';
 import type { BackupEvent } from '../model/event.js';
 import { createMemoryStore } from '../stores/memory.js';
 import { FakeHost, type FakeRule } from '../testing/fake-host.js';
@@ -14,17 +15,18 @@ const sweepArgv = ['sh', '-c', sweepScript, 'lsbackup', '', deadRecord];
 const busy: FakeRule = { argv: lockArgv, answer: { stdout: 'busy\n' } };
 const nothingLeft: FakeRule = { argv: listArgv, answer: {} };
 
-async function run(rules: Readonly<Record<string, readonly FakeRule[]>>) {
+async function run(rules: Readonly<Record<string, readonly FakeRule[]>>, variables: Host['variables'] = {}) {
   const events: BackupEvent[] = [];
   const target = createMemoryStore();
   const hosts = Object.entries(rules).map(
     ([name, own]) => new FakeHost({ name, become: false, rules: [...own, nothingLeft] }),
   );
+  const cluster = smallCluster(Object.keys(rules));
   let result: BackupResult | undefined;
   let error: unknown;
   try {
     result = await backup({
-      cluster: smallCluster(Object.keys(rules)),
+      cluster: { ...cluster, hosts: cluster.hosts.map((host) => ({ ...host, variables })) },
       user: { name: 'admin', homeDirectory: '/home/admin' },
       target,
       components: [smallComponent('small')],
@@ -60,6 +62,18 @@ describe('backup of hosts that a restore has for itself', () => {
     const { error, objects } = await run({ a: [busy], b: [busy] });
     expect(error).toMatchObject({ code: 'HOST_LOCKED', exitStatus: 11 });
     expect(objects).toEqual([]);
+  });
+});
+
+describe('backup of hosts with variables of components', () => {
+  it('warns once of those that belong to none', async () => {
+    const known = { lsbackup_haproxy_paths: ['/x'], other: 1 };
+    expect(warningCodes((await run({ a: [], b: [] }, known)).events)).toEqual([]);
+    const { result, events } = await run({ a: [], b: [] }, { ...known, lsbackup_smal_level: 3 });
+    expect(result?.status).toBe('complete');
+    expect(events.filter(({ type }) => type === 'warning')).toEqual([
+      { type: 'warning', code: 'OPTIONS_IGNORED', message: expect.stringMatching(/: lsbackup_smal_level$/) },
+    ]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chmod,
   mkdir,
   mkdtemp,
   open,
@@ -36,6 +37,17 @@ describeStore({ describe, it }, 'local store', async () => {
   };
 });
 
+/** Root may read everything. */
+async function asNobody(work: () => Promise<void>): Promise<void> {
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    await work();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
+
 describe('local store', () => {
   let directory = '';
   beforeEach(async () => {
@@ -50,6 +62,18 @@ describe('local store', () => {
     await once(begun.body, 'finish');
     return begun;
   };
+
+  it('tells an object that may not be read from a target that cannot be used', async () => {
+    await chmod(directory, 0o755);
+    await writeFile(join(directory, 'lsbackup-a.tar.gz'), 'x', { mode: 0 });
+    const store = await openLocalStore(directory);
+    await asNobody(() =>
+      expect(store.get('lsbackup-a.tar.gz')).rejects.toMatchObject({
+        code: 'OBJECT_UNREADABLE',
+        message: expect.stringContaining('lsbackup-a.tar.gz'),
+      }),
+    );
+  });
 
   it('a missing target is TARGET_MISSING and is not created', async () => {
     const missing = join(directory, 'unmounted');
