@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 
 import { BufferSlots, type Slot } from './buffer-slots.js';
 
@@ -35,5 +35,22 @@ describe('BufferSlots', () => {
     large.giveBack();
     expect(slots.takeSmall().memory.buffer).toBe(first.memory.buffer);
     expect(slots.roomForLarge).toBe(true);
+  });
+
+  it('takes one group for a small run, and all that remain with the second', () => {
+    const taken = jest.spyOn(Buffer, 'allocUnsafeSlow');
+    try {
+      const slots = new BufferSlots(4, small);
+      slots.takeLarge();
+      expect(taken).toHaveBeenCalledTimes(1);
+      slots.takeSmall();
+      expect(taken).toHaveBeenCalledTimes(4);
+      slots.takeLarge();
+      slots.takeLarge();
+      expect(slots.roomForLarge).toBe(false);
+      expect(taken).toHaveBeenCalledTimes(4);
+    } finally {
+      taken.mockRestore();
+    }
   });
 });

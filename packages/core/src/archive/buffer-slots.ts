@@ -8,7 +8,9 @@ export interface Slot {
 
 /**
  * Memory for buffers of two sizes that share it: groups of four small slots, each of which is one large slot while it is empty. A group is
- * allocated when it is first needed and kept, so that the same memory serves all of a run and no other allocation settles in its gaps.
+ * kept, so that the same memory serves all of a run and no other allocation settles in its gaps. One group is enough for a small run; when a
+ * second is needed all are taken at once and written to, so that what a run holds is settled at its beginning: how many of them streams
+ * fill at the same time is chance, and in a longer run the worst of many.
  */
 export class BufferSlots {
   readonly #mostGroups: number;
@@ -40,6 +42,8 @@ export class BufferSlots {
   #newGroup(): Group {
     const group = new Group(this.#slotBytes);
     this.#groups.push(group);
+    while (this.#groups.length > 1 && this.#groups.length < this.#mostGroups)
+      this.#groups.push(new Group(this.#slotBytes));
     return group;
   }
 }
@@ -51,7 +55,8 @@ class Group {
 
   constructor(slotBytes: number) {
     this.#slotBytes = slotBytes;
-    this.#memory = Buffer.allocUnsafeSlow(slotBytes * slotsOfLarge);
+    // The operating system gives memory when it is written to.
+    this.#memory = Buffer.allocUnsafeSlow(slotBytes * slotsOfLarge).fill(0);
   }
 
   get empty(): boolean {
