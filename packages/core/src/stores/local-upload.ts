@@ -69,10 +69,14 @@ function localUpload(upload: Paths): Upload {
     await close();
     await requireOwnership(upload, stillOwner);
     throwIfAborted(signal);
-    await link(partial, join(directory, name));
+    await linkDurably(partial, { directory, name });
+    // The archive stands now, so nothing may fail any more; what cannot be removed is swept by a later run.
+    await tidy().catch(() => undefined);
+  };
+
+  const tidy = async (): Promise<void> => {
     await unlinkIfThere(partial);
     if ((await claimHolder(upload)) === 'us') await unlinkIfThere(claim);
-    await syncDirectory(directory);
   };
 
   const discard = async (): Promise<void> => {
@@ -80,8 +84,7 @@ function localUpload(upload: Paths): Upload {
     await commit?.catch(() => undefined);
     await destroyed(body);
     await close();
-    await unlinkIfThere(partial);
-    if ((await claimHolder(upload)) === 'us') await unlinkIfThere(claim);
+    await tidy();
   };
 
   return {
@@ -96,6 +99,18 @@ function localUpload(upload: Paths): Upload {
         throw lateLocalError(error, directory);
       })),
   };
+}
+
+/** Gives the archive its name, or takes it back when it may not outlast a crash: whoever is told of a failure finds nothing published. */
+async function linkDurably(partial: string, { directory, name }: Pick<Paths, 'directory' | 'name'>): Promise<void> {
+  const final = join(directory, name);
+  await link(partial, final);
+  try {
+    await syncDirectory(directory);
+  } catch (error) {
+    await unlinkIfThere(final);
+    throw error;
+  }
 }
 
 /** A claim that somebody removed is no reason to lose a finished archive: `link` still never overwrites. One that is another's is. */

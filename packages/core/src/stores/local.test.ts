@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmod,
+  chown,
   mkdir,
   mkdtemp,
   open,
@@ -37,10 +38,12 @@ describeStore({ describe, it }, 'local store', async () => {
   };
 });
 
+const nobody = 65_534;
+
 /** Root may read everything. */
 async function asNobody(work: () => Promise<void>): Promise<void> {
   const isRoot = process.geteuid?.() === 0;
-  if (isRoot) process.seteuid?.(65_534);
+  if (isRoot) process.seteuid?.(nobody);
   try {
     await work();
   } finally {
@@ -130,6 +133,21 @@ describe('local store', () => {
     const begun = await upload('x');
     expect(begun.name).toBe('a_1.tar.gz');
     await begun.abort();
+  });
+
+  it('an archive whose name cannot be made durable is not published', async () => {
+    if (process.geteuid?.() === 0) await chown(directory, nobody, nobody);
+    await asNobody(async () => {
+      const begun = await upload('x');
+      // Names may be made here, but the directory cannot be opened, so it cannot be synced.
+      await chmod(directory, 0o300);
+      await expect(begun.commit({ stillOwner: () => Promise.resolve(true) })).rejects.toMatchObject({
+        code: 'TARGET_READ_ONLY',
+      });
+      await begun.abort();
+    });
+    await chmod(directory, 0o700);
+    expect(await readdir(directory)).toEqual([]);
   });
 
   it("a claim that is another run's by now stops the commit", async () => {
