@@ -3,7 +3,17 @@ import { fakeBackupContext, fakeDiscoverContext, onlyUnit } from '../../testing/
 import { FakeHost } from '../../testing/fake-host.js';
 import { postgresql } from './index.js';
 import { postgresqlOptions } from './options.js';
-import { server, dump, database, type Scene, databaseHost, options, plan, dumpsOf, countSessions } from './postgresql.test-support.js';
+import {
+  server,
+  dump,
+  database,
+  type Scene,
+  databaseHost,
+  options,
+  plan,
+  dumpsOf,
+  countSessions,
+} from './postgresql.test-support.js';
 import { Session } from './snapshot.js';
 
 describe('postgresql backup', () => {
