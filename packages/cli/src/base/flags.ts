@@ -1,4 +1,12 @@
-import { Flags } from '@oclif/core';
+import { Args, Flags } from '@oclif/core';
+
+export const archiveArgument = {
+  archive: Args.string({
+    description: 'Name of the archive; the newest complete one unless given.',
+    // What a script or a loop reads on standard input is none of ours.
+    ignoreStdin: true,
+  }),
+};
 
 /** Flags mean the same in every command that has them. */
 export const buildDirFlag = {

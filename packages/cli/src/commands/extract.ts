@@ -1,10 +1,10 @@
 import { constants } from 'node:os';
 import { pipeline } from 'node:stream/promises';
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import type { Archive, ExtractResult } from '@lsbackup/core';
 import { BackupError } from '@lsbackup/core/store';
 import { openTarget } from '../base/environment.js';
-import { configFlags, outputFlags, targetFlag } from '../base/flags.js';
+import { archiveArgument, configFlags, outputFlags, targetFlag } from '../base/flags.js';
 import { passedOverText } from '../base/passed-over.js';
 import { RunCommand, type Outcome } from '../base/run-command.js';
 import { readSettings, requireTarget } from '../config/settings.js';
@@ -24,9 +24,7 @@ export class Extract extends RunCommand {
     '<%= config.bin %> extract -t /target --into ./out --artifact haproxy --unpack',
     '<%= config.bin %> extract -t /target --artifact postgresql/db1/globals.sql --stdout | psql',
   ];
-  static override args = {
-    archive: Args.string({ description: 'Name of the archive; the newest complete one unless given.' }),
-  };
+  static override args = archiveArgument;
   static override flags = {
     ...targetFlag,
     into: Flags.string({

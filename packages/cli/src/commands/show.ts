@@ -1,7 +1,6 @@
-import { Args } from '@oclif/core';
 import { QueryCommand } from '../base/base-command.js';
 import { openTarget } from '../base/environment.js';
-import { configFlags, outputFlags, targetFlag } from '../base/flags.js';
+import { archiveArgument, configFlags, outputFlags, targetFlag } from '../base/flags.js';
 import { passedOverText } from '../base/passed-over.js';
 import { readSettings, requireTarget } from '../config/settings.js';
 import { archiveText } from '../report/archive-text.js';
@@ -9,9 +8,7 @@ import { archiveText } from '../report/archive-text.js';
 export class Show extends QueryCommand {
   static override summary = 'Show what is in an archive, and what is not.';
   static override examples = ['<%= config.bin %> show -t /target'];
-  static override args = {
-    archive: Args.string({ description: 'Name of the archive; the newest complete one unless given.' }),
-  };
+  static override args = archiveArgument;
   static override flags = { ...targetFlag, ...configFlags, ...outputFlags };
 
   protected async answer(signal: AbortSignal): Promise<number> {

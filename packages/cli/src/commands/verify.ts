@@ -1,9 +1,9 @@
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import type { VerifyResult } from '@lsbackup/core';
 import { BackupError, type Store } from '@lsbackup/core/store';
 import { openTarget } from '../base/environment.js';
 import { asFailure, errorFields } from '../base/failure.js';
-import { configFlags, outputFlags, targetFlag } from '../base/flags.js';
+import { archiveArgument, configFlags, outputFlags, targetFlag } from '../base/flags.js';
 import { passedOverText } from '../base/passed-over.js';
 import { RunCommand, type Outcome } from '../base/run-command.js';
 import { readSettings, requireTarget } from '../config/settings.js';
@@ -16,9 +16,7 @@ export class Verify extends RunCommand {
   static override description =
     'Exit status: 0 intact (also of a partial archive, with a notice), 4 corruption found, 10 there is no such archive.';
   static override examples = ['<%= config.bin %> verify -t /target', '<%= config.bin %> verify -t /target --all'];
-  static override args = {
-    archive: Args.string({ description: 'Name of the archive; the newest complete one unless given.' }),
-  };
+  static override args = archiveArgument;
   static override flags = {
     ...targetFlag,
     all: Flags.boolean({ summary: 'Every archive of the target.' }),

@@ -24,12 +24,18 @@ export function createBackupReporter(output: RunOutput): BackupReporter {
     event: (event) => {
       if (event.type === 'started') output.runId = event.runId;
       if (event.type === 'component' && event.status !== 'started') {
-        const { component, unit, status, reason } = event;
+        const { component, unit, status, reason, error } = event;
         if (status !== 'complete')
-          units.set(`${component}/${unit}`, { component, unit, status, reason: reason ?? null, code: null });
+          units.set(`${component}/${unit}`, {
+            component,
+            unit,
+            status,
+            reason: error?.reason ?? reason ?? null,
+            code: error?.code ?? null,
+          });
       }
       if (event.type === 'host' && event.status === 'failed') {
-        hosts.set(event.host, { host: event.host, reason: event.error?.message ?? 'not reached' });
+        hosts.set(event.host, { host: event.host, reason: event.error?.reason ?? 'not reached' });
       }
       writeLine(output, event);
       view?.event(event);
@@ -73,6 +79,7 @@ function writeLine(output: RunOutput, event: BackupEvent): void {
         unit: event.unit,
         status: event.status,
         reason: event.reason ?? null,
+        error: event.error ? errorFields(event.error) : null,
       });
       return;
     case 'progress': {

@@ -12,7 +12,7 @@ export interface View {
 export function eventText(event: BackupEvent): string | undefined {
   switch (event.type) {
     case 'host':
-      return event.status === 'connected' ? undefined : `host ${event.host}: ${event.error?.message ?? 'not reached'}`;
+      return event.status === 'connected' ? undefined : `host ${event.host}: ${event.error?.reason ?? 'not reached'}`;
     case 'component':
       if (event.status === 'started') return undefined;
       return `${event.component}/${event.unit} ${event.status}${event.reason === undefined ? '' : `: ${event.reason}`}`;

@@ -249,7 +249,7 @@ describe('any tar at all', () => {
       const refused = await extractArtifacts(hostile, { into: join(place, 'out'), unpack: true }).then(
         () => false,
         (error: unknown) => {
-          expect(error).toMatchObject({ code: 'ARCHIVE_HOSTILE' });
+          expect(error).toMatchObject({ code: expect.stringMatching(/^(ARCHIVE_HOSTILE|EXTRACT_UNSUPPORTED)$/) });
           return true;
         },
       );

@@ -12,7 +12,9 @@ const mostExpansions = 64;
  */
 export function linkEscapes(symlinks: ReadonlyMap<string, string>, path: string, budget: { steps: number }): boolean {
   const position = path.split('/').slice(0, -1);
-  const ahead = reversed(symlinks.get(path) ?? '');
+  const own = symlinks.get(path) ?? '';
+  if (own.startsWith('/')) return true;
+  const ahead = reversed(own);
   for (let expansions = 1; ;) {
     budget.steps -= 1 + position.length;
     if (budget.steps < 0)

@@ -30,8 +30,8 @@ const averageNameBytes = 256;
  * Reads all members and answers with the tree they make, by path (bytes, one character per byte; the root itself is not in it). Nothing is written. Memory grows with the
  * number of members, some 200 bytes for each, never with their size.
  *
- * Errors: ARCHIVE_HOSTILE for absolute names, `..`, NUL, names that occur twice, members below a file or a link, links that leave the
- * root (also by way of other links), too many members; EXTRACT_UNSUPPORTED for paths that are too long; what the reader throws.
+ * Errors: ARCHIVE_HOSTILE for absolute names, `..`, NUL, names that occur twice, members below a file or a link, hard links that leave the
+ * root, too many members; EXTRACT_UNSUPPORTED for paths that are too long; what the reader throws.
  */
 export async function surveyTar(
   entries: AsyncIterable<TarEntry>,
@@ -55,7 +55,6 @@ export async function surveyTar(
     if (nodes.size > limits.entries || nameBytes > limits.entries * averageNameBytes) throw tooMany(limits);
   }
   followHardLinks(nodes);
-  refuseEscapes(nodes);
   return nodes;
 }
 
@@ -116,7 +115,6 @@ function symlinkTarget(entry: TarEntry): string {
   const target = entry.linkName;
   if (target === '' || target.includes('\0')) throw hostile(entry.name, 'is a symbolic link without a usable target');
   if (target.length > longestTarget) throw tooLong(entry.name);
-  if (target.startsWith('/')) throw outside(entry.name, target);
   return target;
 }
 
@@ -147,15 +145,22 @@ function followHardLinks(nodes: ReadonlyMap<string, TarNode>): void {
   }
 }
 
-/** A hard link to a symbolic link is that symbolic link at another place, where the same target may lead elsewhere. */
-function refuseEscapes(nodes: ReadonlyMap<string, TarNode>): void {
+/**
+ * Errors: EXTRACT_UNSUPPORTED for a symbolic link that is wanted and leaves the root, also by way of others that are not: whoever follows it
+ * would not be where it seems. Backups have such links by right (certificates in another directory), so the archive is not called hostile:
+ * nothing is ever written through one.
+ *
+ * A hard link to a symbolic link is that symbolic link at another place, where the same target may lead elsewhere.
+ */
+export function refuseEscapes(nodes: ReadonlyMap<string, TarNode>, wanted: (path: string) => boolean): void {
   const symlinks = new Map<string, string>();
   for (const [path, node] of nodes) {
     const end = node.kind === 'hardlink' ? nodes.get(hardLinkTarget(nodes, path)) : node;
     if (end?.kind === 'symlink') symlinks.set(path, end.target);
   }
   const budget = { steps: 50_000_000 };
-  for (const [path, target] of symlinks) if (linkEscapes(symlinks, path, budget)) throw outside(path, target);
+  for (const [path, target] of symlinks)
+    if (wanted(path) && linkEscapes(symlinks, path, budget)) throw outside(path, target);
 }
 
 function tooLong(name: string): BackupError {
@@ -180,9 +185,9 @@ function tooMany(limits: SurveyLimits): BackupError {
 
 function outside(name: string, target: string): BackupError {
   return new BackupError(
-    'ARCHIVE_HOSTILE',
+    'EXTRACT_UNSUPPORTED',
     `${printable(name)} is a symbolic link to ${printable(target)}, outside the directory it is unpacked to`,
-    { hint: 'where such links are expected, extract the artifact as it is and unpack it with tar' },
+    { hint: 'name the files that are wanted, or extract the artifact as it is and unpack it with tar' },
   );
 }
 

@@ -1,7 +1,7 @@
 import { BackupError } from '../model/errors.js';
 import { bytesOfText } from './byte-names.js';
 import { matchesPath } from './patterns.js';
-import { hardLinkTarget, surveyTar } from './tar-survey.js';
+import { hardLinkTarget, refuseEscapes, surveyTar } from './tar-survey.js';
 import type { TarNode } from './tar-survey.js';
 import type { TarEntry } from './tar-reader.js';
 
@@ -27,18 +27,17 @@ export interface UnpackPlanOptions {
 /** Longest path Linux takes, bytes (PATH_MAX without the final NUL). */
 const longestPath = 4095;
 
-/** Reads a tar to its end and decides what to write. Errors: those of `surveyTar` and the reader, with the artifact named. */
+/** Reads a tar to its end and decides what to write. Errors: those of `surveyTar`, `refuseEscapes` and the reader, with the artifact named. */
 export async function planUnpack(entries: AsyncIterable<TarEntry>, options: UnpackPlanOptions): Promise<UnpackPlan> {
   const pathBytes = longestPath - Buffer.byteLength(options.root) - 1;
   const nodes = await named(options.artifact, () => surveyTar(entries, { entries: options.entries, pathBytes }));
   const hardLinks = new Map<string, string>();
   for (const [path, node] of nodes) if (node.kind === 'hardlink') hardLinks.set(path, hardLinkTarget(nodes, path));
   const targetOf = (path: string): string => hardLinks.get(path) ?? path;
-  if (options.files === undefined)
-    return { bytes: bytesOf(nodes, () => true), wanted: () => true, hardLinkTarget: targetOf, matched: new Set() };
-  const { chosen, matched } = choose(nodes.keys(), options.files);
+  const { chosen, matched } = choose(nodes.keys(), options.files ?? []);
   for (const path of [...chosen]) chosen.add(targetOf(path));
-  const wanted = (path: string): boolean => chosen.has(path);
+  const wanted = (path: string): boolean => options.files === undefined || chosen.has(path);
+  await named(options.artifact, () => refuseEscapes(nodes, wanted));
   return { bytes: bytesOf(nodes, wanted), wanted, hardLinkTarget: targetOf, matched };
 }
 
@@ -65,7 +64,7 @@ function bytesOf(nodes: ReadonlyMap<string, TarNode>, wanted: (path: string) => 
   return bytes;
 }
 
-async function named<T>(artifact: string, action: () => Promise<T>): Promise<T> {
+async function named<T>(artifact: string, action: () => T | Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {

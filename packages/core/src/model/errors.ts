@@ -113,6 +113,11 @@ export class BackupError extends Error {
     this.retryable = details.retryable ?? false;
   }
 
+  /** What happened and what to do about it, for records that have one text for both. */
+  get reason(): string {
+    return this.hint === undefined ? this.message : `${this.message} ${this.hint}`;
+  }
+
   /** The exit status for this code (docs/exit-codes.md). */
   get exitStatus(): ExitStatus {
     return exitStatusByCode[this.code];

@@ -24,6 +24,8 @@ export type BackupEvent =
       readonly unit: string;
       readonly status: 'started' | UnitStatus;
       readonly reason?: string;
+      /** Of one that failed, or was saved in part. */
+      readonly error?: BackupError;
     }
   | {
       readonly type: 'progress';

@@ -195,7 +195,7 @@ function toolOf(options: BackupOptions): { readonly name: string; readonly versi
 
 function nothingSaved(units: readonly FinishedUnit[]): BackupError {
   const reasons = units
-    .map(({ planned, outcome }) => ({ planned, reason: outcome?.error?.message ?? planned.reason }))
+    .map(({ planned, outcome }) => ({ planned, reason: outcome?.error?.reason ?? planned.reason }))
     .map(({ planned, reason }) => `${planned.component} on ${planned.name}: ${reason ?? 'nothing'}`);
   return new BackupError('NOTHING_SAVED', `nothing was saved:\n  ${reasons.join('\n  ')}`);
 }

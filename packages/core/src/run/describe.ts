@@ -73,7 +73,7 @@ export function unitStatus({ planned, outcome }: FinishedUnit): UnitStatus {
 
 function unitRecord(finished: FinishedUnit): UnitRecord {
   const { planned, outcome } = finished;
-  const reason = outcome?.error?.message ?? planned.reason;
+  const reason = outcome?.error?.reason ?? planned.reason;
   const code = outcome?.error?.code ?? planned.code;
   return {
     name: planned.name,

@@ -1,6 +1,6 @@
 import type { Cluster, Host } from '../cluster/cluster.js';
 import type { AnyComponent, Discovery, Unit } from '../components/component.js';
-import { abortError, asBackupError } from '../model/errors.js';
+import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { RemoteHost } from '../remote/remote-host.js';
 import type { PlannedUnit } from './api.js';
@@ -15,6 +15,8 @@ export interface DiscoveredUnit {
   readonly component: AnyComponent;
   readonly planned: PlannedUnit;
   readonly unit?: Unit;
+  /** Why there is nothing to back up where there should be. */
+  readonly error?: BackupError;
 }
 
 export interface DiscoverServices {
@@ -51,24 +53,15 @@ async function discoverOne(services: DiscoverServices, selection: SelectedCompon
       log: services.log.child({ component: component.name }),
     });
   } catch (error) {
-    const failure = asBackupError(error, { component: component.name });
-    return [
-      ...units,
-      without(component, component.name, hosts, { status: 'failed', reason: failure.message, code: failure.code }),
-    ];
+    return [...units, failed(component, component.name, hosts, asBackupError(error, { component: component.name }))];
   }
   for (const unit of discovery.units) units.push({ component, unit, planned: planned(component, unit) });
-  for (const { unit, hosts: of, error } of discovery.problems)
-    units.push(without(component, unit, of, { status: 'failed', reason: error.message, code: error.code }));
+  for (const { unit, hosts: of, error } of discovery.problems) units.push(failed(component, unit, of, error));
   for (const { host, evidence } of discovery.absent)
     units.push(without(component, host, [host], { status: 'absent', reason: evidence }));
   for (const host of forgotten(hosts, discovery))
     units.push(
-      without(component, host, [host], {
-        status: 'failed',
-        reason: `${component.name} says nothing about ${host}`,
-        code: 'INTERNAL',
-      }),
+      failed(component, host, [host], new BackupError('INTERNAL', `${component.name} says nothing about ${host}`)),
     );
   return units;
 }
@@ -96,6 +89,11 @@ function planned(component: AnyComponent, unit: Unit): PlannedUnit {
     tempSpace: unit.tempSpace ?? [],
     warnings: unit.warnings,
   };
+}
+
+function failed(component: AnyComponent, name: string, hosts: readonly string[], error: BackupError): DiscoveredUnit {
+  const { reason, code } = error;
+  return { ...without(component, name, hosts, { status: 'failed', reason, code }), error };
 }
 
 function without(

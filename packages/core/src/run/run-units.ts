@@ -79,25 +79,29 @@ async function runComponent(
   if (own.length === 0) return [];
   await Promise.all(component.after.map((name) => run.settled.get(name) ?? Promise.resolve()));
   return Promise.all(
-    own.map(async ({ planned, unit }) => {
-      const tell = (status: 'started' | ReturnType<typeof unitStatus>, reason?: string): void =>
+    own.map(async ({ planned, unit, error }) => {
+      const tell = (
+        status: 'started' | ReturnType<typeof unitStatus>,
+        why: { readonly reason?: string | undefined; readonly error?: BackupError | undefined } = {},
+      ): void =>
         session.emit({
           type: 'component',
           component: component.name,
           unit: planned.name,
           status,
-          ...(reason === undefined ? {} : { reason }),
+          ...(why.reason === undefined ? {} : { reason: why.reason }),
+          ...(why.error === undefined ? {} : { error: why.error }),
         });
       if (!unit) {
         const finished = { planned };
-        tell(unitStatus(finished), planned.reason);
+        tell(unitStatus(finished), { reason: planned.reason, error });
         return finished;
       }
       tell('started');
       const outcome = await runUnit(services, component, unit);
       tellWarnings(session, planned, outcome);
       if (outcome.error && !services.signal.aborted) session.emit({ type: 'error', error: outcome.error });
-      tell(outcome.status, outcome.error?.message);
+      tell(outcome.status, { reason: outcome.error?.message, error: outcome.error });
       return { planned, outcome };
     }),
   );

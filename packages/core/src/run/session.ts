@@ -134,8 +134,7 @@ async function connectOne(session: Session, host: Host): Promise<HostRecord> {
   } catch (error) {
     const failure = asBackupError(error, { host: host.name });
     session.emit({ type: 'host', host: host.name, status: 'failed', error: failure });
-    const hint = failure.hint === undefined ? '' : ` ${failure.hint}`;
-    return { ...record, reached: false, reason: `${failure.message}${hint}` };
+    return { ...record, reached: false, reason: failure.reason };
   }
 }
 

@@ -254,7 +254,7 @@ class UnitScope {
       unit: this.#unit.name,
       host: artifact.host,
       code: failure.code,
-      reason: failure.message,
+      reason: failure.reason,
     });
   }
 
