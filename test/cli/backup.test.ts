@@ -214,6 +214,25 @@ describe('plan, inventory and components', () => {
     );
   });
 
+  it('plan tells what the inventory and the way to a host make doubtful', async () => {
+    const file = join(place.cluster.directory, 'inventory');
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, `${text}\n[haproxy:vars]\nlsbackup_smal_level=1\n[lb1]\nlb2\n`);
+    try {
+      const warnings = [
+        { code: 'INVENTORY_DOUBTFUL', message: expect.stringContaining('"lb1" is both'), host: null, component: null },
+        { code: 'OPTIONS_IGNORED', message: expect.stringContaining('smal_level'), host: null, component: null },
+      ];
+      const ended = await runCli('plan', '-b', place.cluster.directory, '--json');
+      expect(JSON.parse(ended.stdout)).toMatchObject({ warnings });
+      for (const { message } of warnings) expect(ended.stderr).toEqual(message);
+      expect((await runCli('inventory', '-b', place.cluster.directory)).stderr).toContain('"lb1" is both');
+      expect((await runCli('inventory', '-b', place.cluster.directory, '--json')).stderr).toContain('"lb1" is both');
+    } finally {
+      await writeFile(file, text);
+    }
+  });
+
   it('inventory', async () => {
     const list = JSON.parse((await runCli('inventory', '-b', place.cluster.directory, '--json')).stdout) as unknown;
     expect(list).toMatchObject({

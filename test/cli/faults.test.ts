@@ -62,6 +62,33 @@ describe('hosts', () => {
     await expectOneFailed(await place.backup('--json'), 'HOST_KEY');
   });
 
+  it('one has not what is configured: what to do about it is said everywhere', async () => {
+    const file = join(place.cluster.directory, 'inventory');
+    const text = await readFile(file, 'utf8');
+    await writeFile(
+      file,
+      text.replace(/^lb1 .*$/m, (line) => `${line} lsbackup_haproxy_paths='["/nope"]'`),
+    );
+    const hint = 'Correct the option haproxy.paths';
+    const lines = await place.backup('--json');
+    await expectOneFailed(lines, 'SERVICE_MISSING');
+    expect(linesOf(lines)).toContainEqual(
+      expect.objectContaining({
+        type: 'component',
+        unit: 'lb1',
+        status: 'failed',
+        error: expect.objectContaining({ code: 'SERVICE_MISSING', hint: expect.stringContaining(hint) }),
+      }),
+    );
+    const [archive = ''] = await place.targetFiles();
+    for (const command of [
+      ['backup', '-b', place.cluster.directory],
+      ['show', archive],
+    ])
+      expect((await runCli(...command, '-t', place.target)).stdout).toContain(hint);
+    expect((await runCli('plan', '-b', place.cluster.directory)).stdout).toContain(hint);
+  });
+
   it('one does not take the key', async () => {
     await writeFile(join(place.cluster.directory, 'ssh/other'), generateKey('other').privateKey, { mode: 0o600 });
     const file = join(place.cluster.directory, 'inventory');

@@ -26,7 +26,8 @@ export function startCli(parameters: readonly string[]): {
   readonly ended: Promise<Ended>;
 } {
   const child = spawn(process.execPath, [program, ...parameters], { env: { PATH: process.env.PATH, HOME: tmpdir() } });
-  child.stdin.end();
+  // What a shell script or a loop would read next: nothing here may take it for its own.
+  child.stdin.on('error', () => undefined).end('the next line of a script\n');
   return { child, ended: collect(child) };
 }
 

@@ -103,6 +103,7 @@ export const lineSchema = z.union([
     unit: z.string(),
     status: z.enum(['started', 'complete', 'partial', 'failed', 'absent', 'skipped']),
     reason: z.string().nullable(),
+    error: error.nullable(),
   }),
   z.strictObject({
     ...head,

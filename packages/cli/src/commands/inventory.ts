@@ -16,10 +16,13 @@ export class Inventory extends QueryCommand {
     const { loadCluster, loadInventory, inventoryJson, inventoryList } = await import('@lsbackup/core');
     const source = requireBuildDir(settings);
     if (flags.json) {
-      this.print(inventoryJson(inventoryList(await loadInventory({ source }))));
+      const inventory = await loadInventory({ source });
+      for (const warning of inventory.warnings) this.notice(printable(`Warning: ${warning}`));
+      this.print(inventoryJson(inventoryList(inventory)));
       return 0;
     }
     const cluster = await loadCluster({ source, user: localUser() });
+    for (const warning of cluster.warnings) this.notice(printable(`Warning: ${warning}`));
     const rows = cluster.hosts.map((host) => [
       host.name,
       `${host.connection.address}:${host.connection.port}`,

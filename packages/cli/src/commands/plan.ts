@@ -2,7 +2,17 @@ import { createLogger, localUser } from '../base/environment.js';
 import { QueryCommand } from '../base/base-command.js';
 import { buildDirFlag, configFlags, outputFlags, selectionFlags } from '../base/flags.js';
 import { readSettings, requireBuildDir } from '../config/settings.js';
+import { eventText } from '../report/event-text.js';
 import { planText } from '../report/plan-text.js';
+import { printable } from '../report/text.js';
+
+/** Of the inventory or of a host; those of units are with the units. */
+interface Warning {
+  readonly code: string;
+  readonly message: string;
+  readonly host: string | null;
+  readonly component: string | null;
+}
 
 export class Plan extends QueryCommand {
   static override summary = 'Look at the hosts, read-only, and show what a backup would save from where, and how.';
@@ -23,6 +33,7 @@ export class Plan extends QueryCommand {
       ...(settings.name !== undefined && { name: settings.name }),
     });
     const logger = await createLogger(flags['log-level']);
+    const warnings: Warning[] = [];
     const plan = await core.plan({
       cluster,
       user,
@@ -30,9 +41,15 @@ export class Plan extends QueryCommand {
       options: settings.layers,
       limits: settings.limits,
       signal,
+      onEvent: (event) => {
+        if (event.type !== 'warning') return;
+        const { code, message, host = null, component = null } = event;
+        warnings.push({ code, message, host, component });
+        this.notice(printable(eventText(event) ?? message));
+      },
       ...(logger && { logger }),
     });
-    if (flags.json) this.printDocument(plan);
+    if (flags.json) this.printDocument({ ...plan, warnings });
     else this.print(planText(plan));
     return plan.units.some((unit) => unit.status === 'failed') ? 13 : 0;
   }

@@ -40,8 +40,10 @@ export interface Cluster {
   readonly hosts: readonly Host[];
   /** Group name to the names of all hosts in it and in its children, in inventory order. With `all` and `ungrouped`. */
   readonly groups: ReadonlyMap<string, readonly string[]>;
-  /** Groups that name hosts themselves; the others only gather groups. */
-  readonly namingGroups: ReadonlySet<string>;
+  /** Groups that name hosts themselves (the others only gather groups), each with all groups above it, without `all`. */
+  readonly namingGroups: ReadonlyMap<string, readonly string[]>;
+  /** What the inventory says that is allowed but rarely meant, one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /** Who runs the program. Core never reads the environment: the caller says. */

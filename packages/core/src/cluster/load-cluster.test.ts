@@ -5,7 +5,6 @@ import { basename, dirname, join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { silentLogger } from '../model/logger.js';
 import { loadCluster } from './load-cluster.js';
 
 const user = { name: 'me', homeDirectory: '/home/me' };
@@ -67,12 +66,22 @@ describe('loadCluster', () => {
     expect((await load(file)).name).toBe(basename(build));
   });
 
-  it('gives warnings to the logger', async () => {
+  it('has the warnings of the inventory', async () => {
     await put('inventory', '[web]\nweb\n');
-    const messages: string[] = [];
-    const logger = { ...silentLogger, warn: (_: unknown, message: string) => void messages.push(message) };
-    await loadCluster({ source: build, user, logger });
-    expect(messages).toEqual([expect.stringContaining('"web" is both a host and a group')]);
+    expect((await load()).warnings).toEqual([expect.stringContaining('"web" is both a host and a group')]);
+  });
+
+  it('knows which groups name hosts, and what is above them', async () => {
+    await put(
+      'inventory',
+      'alone\n[eu]\na\n[proxies:children]\neu\nus\n[us]\nb\n[top:children]\nproxies\n[other]\na\n',
+    );
+    expect([...(await load()).namingGroups].map(([group, above]) => [group, [...above].sort()])).toEqual([
+      ['ungrouped', []],
+      ['eu', ['proxies', 'top']],
+      ['us', ['proxies', 'top']],
+      ['other', []],
+    ]);
   });
 
   it('is not misled by names that mean something to JavaScript', async () => {

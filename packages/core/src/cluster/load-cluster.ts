@@ -2,8 +2,6 @@ import { basename } from 'node:path';
 
 import { BackupError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
-import type { Logger } from '../model/logger.js';
-import { silentLogger } from '../model/logger.js';
 import type { Cluster, Host, LocalUser } from './cluster.js';
 import { connectionOf } from './connection.js';
 import type { Inventory, InventoryHost, InventoryValue } from './inventory.js';
@@ -15,8 +13,6 @@ export interface LoadClusterOptions {
   readonly user: LocalUser;
   /** Name of the cluster; that of the build directory unless set, `cluster` where that is the root directory. */
   readonly name?: string;
-  /** Gets the inventory's warnings. */
-  readonly logger?: Logger;
 }
 
 /**
@@ -26,7 +22,6 @@ export interface LoadClusterOptions {
  */
 export async function loadCluster(options: LoadClusterOptions): Promise<Cluster> {
   const inventory = await loadInventory({ source: options.source });
-  for (const warning of inventory.warnings) (options.logger ?? silentLogger).warn({ file: inventory.file }, warning);
   if (inventory.hosts.size === 0) {
     throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}:1: the inventory names no host`);
   }
@@ -37,9 +32,8 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
     inventorySha256: inventory.sha256,
     hosts,
     groups: membersByGroup(inventory),
-    namingGroups: new Set(
-      [...inventory.groups.values()].filter(({ hosts: own }) => own.length > 0).map(({ name }) => name),
-    ),
+    namingGroups: namingGroups(inventory),
+    warnings: inventory.warnings,
   };
 }
 
@@ -72,4 +66,17 @@ function membersByGroup(inventory: Inventory): ReadonlyMap<string, readonly stri
     for (const group of ['all', ...host.groups]) members.get(group)?.push(host.name);
   }
   return members;
+}
+
+function namingGroups(inventory: Inventory): ReadonlyMap<string, readonly string[]> {
+  const parents = new Map([...inventory.groups.keys()].map((group) => [group, new Array<string>()]));
+  for (const { name, children } of inventory.groups.values())
+    if (name !== 'all') for (const child of children) parents.get(child)?.push(name);
+  const above = (group: string): readonly string[] => {
+    const found = new Set(parents.get(group));
+    for (const parent of found) for (const each of parents.get(parent) ?? []) found.add(each);
+    return [...found];
+  };
+  const naming = [...inventory.groups.values()].filter(({ hosts }) => hosts.length > 0);
+  return new Map(naming.map(({ name }) => [name, above(name)]));
 }

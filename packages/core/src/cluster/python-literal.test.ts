@@ -19,6 +19,10 @@ describe('evaluateLiteral', () => {
     expect(evaluateLiteral('12e4567')).toBe('12e4567');
   });
 
+  it('keeps text with a backslash before an N that names no character, as Python fails there', () => {
+    for (const text of ["'CORP\\Nina'", "'\\N{DASH'", "'\\N{}'"]) expect(evaluateLiteral(text)).toBe(text);
+  });
+
   it('keeps a set in the order in which it is written, each value once', () => {
     expect(evaluateLiteral("{'b', 'a', 'b', 3, 3.0, True, 1}")).toEqual(['b', 'a', 3, true]);
   });

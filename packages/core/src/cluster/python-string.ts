@@ -70,8 +70,10 @@ function readEscape(body: string, start: number, kind: 'text' | 'bytes'): { code
   }
   if (letter === 'x') return { code: hexadecimal(body, start + 1, 2), end: start + 3 };
   if (kind === 'bytes') return undefined;
-  if (letter === 'N')
+  if (letter === 'N') {
+    if (!/^N\{[^}]+\}/.test(body.slice(start))) throw new NotLiteral();
     throw new UnusableLiteral('a character by its Unicode name (\\N{...}); write the character itself');
+  }
   if (letter !== 'u' && letter !== 'U') return undefined;
   const length = letter === 'u' ? 4 : 8;
   const code = hexadecimal(body, start + 1, length);

@@ -80,7 +80,7 @@ export interface Plan {
   readonly expectedBytes: number;
   /** Upper bound of the process's buffers, bytes. */
   readonly memory: number;
-  /** Groups that have hosts and that no component covers. */
+  /** Groups that name hosts and that no component covers, neither itself nor by a group above; `ungrouped` among them when a host is in no group. */
   readonly uncoveredGroups: readonly string[];
 }
 

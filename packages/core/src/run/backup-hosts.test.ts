@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Host } from '../cluster/cluster.js';
+import type { Cluster, Host } from '../cluster/cluster.js';
 import type { BackupEvent } from '../model/event.js';
 import { createMemoryStore } from '../stores/memory.js';
 import { FakeHost, type FakeRule } from '../testing/fake-host.js';
@@ -15,7 +15,11 @@ const sweepArgv = ['sh', '-c', sweepScript, 'lsbackup', '', deadRecord];
 const busy: FakeRule = { argv: lockArgv, answer: { stdout: 'busy\n' } };
 const nothingLeft: FakeRule = { argv: listArgv, answer: {} };
 
-async function run(rules: Readonly<Record<string, readonly FakeRule[]>>, variables: Host['variables'] = {}) {
+async function run(
+  rules: Readonly<Record<string, readonly FakeRule[]>>,
+  variables: Host['variables'] = {},
+  more: Partial<Cluster> = {},
+) {
   const events: BackupEvent[] = [];
   const target = createMemoryStore();
   const hosts = Object.entries(rules).map(
@@ -26,7 +30,7 @@ async function run(rules: Readonly<Record<string, readonly FakeRule[]>>, variabl
   let error: unknown;
   try {
     result = await backup({
-      cluster: { ...cluster, hosts: cluster.hosts.map((host) => ({ ...host, variables })) },
+      cluster: { ...cluster, ...more, hosts: cluster.hosts.map((host) => ({ ...host, variables })) },
       user: { name: 'admin', homeDirectory: '/home/admin' },
       target,
       components: [smallComponent('small')],
@@ -74,6 +78,18 @@ describe('backup of hosts with variables of components', () => {
     expect(events.filter(({ type }) => type === 'warning')).toEqual([
       { type: 'warning', code: 'OPTIONS_IGNORED', message: expect.stringMatching(/: lsbackup_smal_level$/) },
     ]);
+  });
+});
+
+describe('backup of hosts in other groups', () => {
+  it('names groups of no component, but none below one that has it, and hosts in none', async () => {
+    const namingGroups = new Map([
+      ['small_eu', ['small', 'top']],
+      ['registry', ['top']],
+      ['ungrouped', []],
+    ]);
+    const { result } = await run({ a: [] }, {}, { namingGroups });
+    expect(result?.metadata.uncoveredGroups).toEqual(['registry', 'ungrouped']);
   });
 });
 

@@ -15,7 +15,11 @@ const cluster: Cluster = {
   inventoryFile: 'inventory',
   inventorySha256: '0'.repeat(64),
   hosts: names.map((name) => fakeInventoryHost(name, { become: false })),
-  namingGroups: new Set(['worst', 'registry']),
+  namingGroups: new Map([
+    ['worst', []],
+    ['registry', []],
+  ]),
+  warnings: [],
   groups: new Map([
     ['all', names],
     ['worst', names],

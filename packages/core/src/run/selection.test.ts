@@ -40,7 +40,11 @@ const cluster: Cluster = {
   inventoryFile: 'inventory',
   inventorySha256: '0'.repeat(64),
   hosts: [host('lb1', { lsbackup_haproxy_level: 3 }), host('lb2'), host('mon1'), host('mq1')],
-  namingGroups: new Set(['worst', 'registry']),
+  namingGroups: new Map([
+    ['worst', []],
+    ['registry', []],
+  ]),
+  warnings: [],
   groups: new Map([
     ['all', ['lb1', 'lb2', 'mon1', 'mq1']],
     ['haproxy', ['lb1', 'lb2']],

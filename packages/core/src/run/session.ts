@@ -97,6 +97,8 @@ function nothingSelected(options: PlanOptions, components: readonly AnyComponent
 export async function connectAll(session: Session, options: PlanOptions): Promise<HostRecord[]> {
   const wanted = new Set(session.selected.flatMap(({ hosts }) => hosts));
   const hosts = options.cluster.hosts.filter((host) => wanted.has(host.name));
+  for (const message of options.cluster.warnings)
+    session.emit({ type: 'warning', code: 'INVENTORY_DOUBTFUL', message });
   warnOfIgnoredOptions(session, hosts);
   warnOfIdleVariables(session, hosts);
   const records = await Promise.all(hosts.map((host) => connectOne(session, host)));
@@ -180,7 +182,10 @@ export function memoryLimit(options: PlanOptions): number {
   return options.limits?.memory ?? defaultMemory;
 }
 
+/** Groups that name hosts and neither belong to a component nor lie below one that does; `ungrouped` when a host is in no group at all. */
 function uncoveredGroups(options: PlanOptions, components: readonly AnyComponent[]): string[] {
-  const covered = new Set(['all', 'ungrouped', ...components.flatMap((component) => component.groups)]);
-  return [...options.cluster.namingGroups].filter((group) => !covered.has(group));
+  const covered = new Set(components.flatMap((component) => component.groups));
+  return [...options.cluster.namingGroups]
+    .filter(([group, above]) => ![group, ...above].some((each) => covered.has(each)))
+    .map(([group]) => group);
 }

@@ -14,7 +14,8 @@ export function smallCluster(names: readonly string[]): Cluster {
     inventoryFile: 'inventory',
     inventorySha256: '0'.repeat(64),
     hosts: names.map((name) => fakeInventoryHost(name, { become: false })),
-    namingGroups: new Set(['small']),
+    namingGroups: new Map([['small', []]]),
+    warnings: [],
     groups: new Map([
       ['all', names],
       ['small', names],
