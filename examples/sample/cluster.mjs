@@ -1,5 +1,6 @@
 /** A small cluster to try lsbackup on: several SSH servers in this process, each with HAProxy's files in a folder of its own. */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { generateKey, startSampleHost } from '../../test/support/ssh-server.mjs';
 
@@ -7,9 +8,13 @@ const defaultHosts = ['lb1', 'lb2', 'lb3'];
 
 /**
  * Makes `directory` anew (keys, known_hosts, files, inventory: a build directory for lsbackup) and starts one server per host.
+ * Throws when the servers of an earlier one still run there: its backups would fail without their keys and ports.
  * `faults(host, command)` may say what goes wrong with a command (test/support/ssh-server.d.mts).
  */
 export async function startSampleCluster({ directory, hosts = defaultHosts, faults = () => undefined }) {
+  if (await stillRuns(directory)) {
+    throw new Error(`a sample cluster is still running in ${directory}: end it first, with Ctrl-C in its terminal.`);
+  }
   await rm(directory, { recursive: true, force: true });
   await mkdir(join(directory, 'ssh'), { recursive: true, mode: 0o700 });
   const key = generateKey('lsbackup-sample');
@@ -33,6 +38,25 @@ export async function startSampleCluster({ directory, hosts = defaultHosts, faul
     hosts: servers,
     close: () => Promise.all(servers.map(({ server }) => server.close())),
   };
+}
+
+/** Whether every port of the inventory answers; a single one may have gone to another program since. */
+async function stillRuns(directory) {
+  const inventory = await readFile(join(directory, 'inventory'), 'utf8').catch(() => '');
+  const ports = [...inventory.matchAll(/ ansible_port=(\d+)/g)].map(([, port]) => Number(port));
+  const answers = await Promise.all(ports.map(answersAt));
+  return answers.length > 0 && answers.every(Boolean);
+}
+
+function answersAt(port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => resolve(false));
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
 }
 
 /** The directory of one host's configuration, as /etc/haproxy would be. */

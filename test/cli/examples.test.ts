@@ -87,4 +87,17 @@ describe('sample cluster', () => {
       }
     },
   );
+
+  it('leaves the directory of a running one alone, and takes that of an ended one', async () => {
+    const directory = join(place.directory, 'kept');
+    const kept = await startSampleCluster({ directory, hosts: ['lb1', 'lb2'] });
+    try {
+      await expect(startSampleCluster({ directory })).rejects.toThrow(`is still running in ${directory}`);
+      expect(await runCli('plan', '-b', directory)).toMatchObject({ status: 0 });
+    } finally {
+      await kept.close();
+    }
+    const next = await startSampleCluster({ directory });
+    await next.close();
+  });
 });
