@@ -55,9 +55,13 @@ async function startCluster() {
   const ended = once(cluster, 'exit').then(() => {
     throw new Error('the sample cluster did not start');
   });
-  const [{ hosts }] = await Promise.race([once(cluster, 'message'), ended]);
+  const [{ hosts, problem }] = await Promise.race([once(cluster, 'message'), ended]);
   // From here on its end is either ours or seen by lsbackup.
   ended.catch(() => undefined);
+  if (problem !== undefined) {
+    cluster.disconnect();
+    throw new Error(problem);
+  }
   console.log(`\nSample cluster: ${hosts.map(({ name, port }) => `${name} on 127.0.0.1:${port}`).join(', ')}`);
   return cluster;
 }

@@ -9,6 +9,8 @@ const checks = [
   ['unused code', 'npx', ['knip']],
   ['package core', 'npx', ['publint', '--strict', 'packages/core']],
   ['package cli', 'npx', ['publint', '--strict', 'packages/cli']],
+  ['package contents', 'node', ['test/package-contents.mjs']],
+  ['public types', 'node', ['test/public-types.mjs']],
   ['types of core', 'npx', ['attw', '--pack', 'packages/core', '--profile', 'esm-only']],
 ];
 

@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { backup, builtInComponents, createMemoryStore, loadCluster, openArchive } from '@lsbackup/core';
 import { crontab } from '../../examples/custom-component.js';
+import { startSampleCluster } from '../../examples/sample/cluster.mjs';
 import { backUp } from '../../examples/use-as-library.js';
 import { type Place, makePlace, runCli } from './harness.js';
 
@@ -66,5 +67,37 @@ describe('examples', () => {
       status: 0,
       stdout: expect.stringMatching(/^Complete: lsbackup-sample-[^]*haproxy\/lb3 skipped: --skip haproxy@lb3\n$/),
     });
+  });
+});
+
+describe('sample cluster', () => {
+  it.each(["sp ace's", '100%pure', `all: \\ "of" 'them', (100%) #1`])(
+    'works in a directory called %s',
+    async (name) => {
+      const cluster = await startSampleCluster({ directory: join(place.directory, name), hosts: ['lb1'] });
+      const target = join(cluster.directory, 'target');
+      await mkdir(target);
+      try {
+        const backedUp = await runCli('-b', cluster.directory, '-t', target);
+        // No warning either: what the configuration names is there.
+        const stderr = expect.stringMatching(/^1 unit, 1 artifact, .*\nhaproxy\/lb1 started\nhaproxy\/lb1 complete\n$/);
+        expect(backedUp).toMatchObject({ status: 0, stderr });
+      } finally {
+        await cluster.close();
+      }
+    },
+  );
+
+  it('leaves the directory of a running one alone, and takes that of an ended one', async () => {
+    const directory = join(place.directory, 'kept');
+    const kept = await startSampleCluster({ directory, hosts: ['lb1', 'lb2'] });
+    try {
+      await expect(startSampleCluster({ directory })).rejects.toThrow(`is still running in ${directory}`);
+      expect(await runCli('plan', '-b', directory)).toMatchObject({ status: 0 });
+    } finally {
+      await kept.close();
+    }
+    const next = await startSampleCluster({ directory });
+    await next.close();
   });
 });

@@ -2,6 +2,7 @@
 export { z } from 'zod';
 
 export type { Cluster, Connection, Host, LocalUser } from './cluster/cluster.js';
+export type { Inventory, InventoryGroup, InventoryHost, InventoryValue, Variable } from './cluster/inventory.js';
 export { inventoryJson, inventoryList } from './cluster/inventory-list.js';
 export { loadCluster, type LoadClusterOptions } from './cluster/load-cluster.js';
 export { loadInventory } from './cluster/load-inventory.js';
@@ -18,20 +19,29 @@ export type {
 } from './components/component.js';
 export { discoverEachHost, type HostAnswer } from './components/each-host.js';
 export { builtInComponents } from './components/index.js';
-export type { Command, RemoteHost, RemoteProcess } from './remote/remote-host.js';
+export type {
+  Command,
+  HostFacts,
+  Output,
+  RemoteHost,
+  RemoteProcess,
+  StreamOptions,
+  TarPolicy,
+} from './remote/remote-host.js';
 
 export { bytesFormat } from './formats/bytes.js';
 export { jsonFormat } from './formats/json.js';
 export { sqlFormat } from './formats/sql.js';
-export { tarFormat } from './formats/tar.js';
+export { tarFormat, type TarSummary } from './formats/tar.js';
 
-export type { Artifact, SavedArtifact, Warning } from './model/artifact.js';
-export type { BackupEvent } from './model/event.js';
+export type { Artifact, ArtifactOpen, SavedArtifact, Warning } from './model/artifact.js';
+export type { ActiveStream, BackupEvent } from './model/event.js';
 export type { Format, FormatCheck } from './model/format.js';
 export type { Json } from './model/json.js';
-export { type Logger, silentLogger } from './model/logger.js';
+export { type Logger, type LogMethod, silentLogger } from './model/logger.js';
 export {
   type ArtifactRecord,
+  type HostRecord,
   type Metadata,
   metadataSchema,
   type RunStatus,
@@ -55,11 +65,26 @@ export { backup } from './run/backup.js';
 export { plan } from './run/plan.js';
 
 export type { Archive } from './archive/archive.js';
-export { openArchive } from './archive/reader.js';
-export { extractArtifacts, type ExtractResult } from './catalog/extract.js';
-export { type ArchiveSummary, listArchives, newestComplete, openNamedOrNewest } from './catalog/list.js';
+export { openArchive, type OpenOptions } from './archive/reader.js';
+export {
+  extractArtifacts,
+  type ExtractedArtifact,
+  type ExtractOptions,
+  type ExtractResult,
+} from './catalog/extract.js';
+export {
+  type ArchiveSummary,
+  type ChosenArchive,
+  listArchives,
+  type ListOptions,
+  type NewestComplete,
+  newestComplete,
+  openNamedOrNewest,
+  type ReadableSummary,
+  type UnreadableSummary,
+} from './catalog/list.js';
 export { selectArtifacts } from './catalog/select.js';
-export { describeArchive } from './catalog/show.js';
-export { verifyArchive, type VerifyResult } from './catalog/verify.js';
+export { type ArchiveDescription, describeArchive } from './catalog/show.js';
+export { verifyArchive, type VerifyOptions, type VerifyProblem, type VerifyResult } from './catalog/verify.js';
 
 export * from './store.js';

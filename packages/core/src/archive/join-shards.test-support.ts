@@ -5,7 +5,7 @@ import { endOfTarMember, footerMember, sha256Hex } from './gzip.js';
 import { readRecords, type RecordedMember } from './members.js';
 import { failedName, partLines, PartTable, tableName } from './part-table.js';
 import { readFailedNote } from './read-table.js';
-import { openArchive, type OpenArchive } from './reader.js';
+import { openArchiveFile, type OpenArchive } from './reader.js';
 import { restoreText } from './restore-text.js';
 import { archiveName, startedAt, storeOf } from './sample.test-support.js';
 import { textMember } from './text-member.js';
@@ -18,7 +18,7 @@ export async function joinShards(first: Buffer, second: Buffer): Promise<Buffer>
   const joined = new Joined();
   const shards: OpenArchive[] = [];
   for (const bytes of [first, second]) {
-    const shard = await openArchive(storeOf(bytes), archiveName);
+    const shard = await openArchiveFile(storeOf(bytes), archiveName);
     await joined.append(shard, bytes);
     shards.push(shard);
   }

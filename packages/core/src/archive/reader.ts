@@ -36,6 +36,15 @@ export async function openArchive(
   store: Pick<Store, 'stat' | 'get'>,
   name: string,
   options: OpenOptions = {},
+): Promise<Archive> {
+  return openArchiveFile(store, name, options);
+}
+
+/** The same for the rooms of this package that check an archive: with its file, and where the metadata lies in it. */
+export async function openArchiveFile(
+  store: Pick<Store, 'stat' | 'get'>,
+  name: string,
+  options: OpenOptions = {},
 ): Promise<OpenArchive> {
   const entry = await store.stat(name);
   if (entry === undefined)

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 
 import type { Member } from '../model/metadata.js';
 import { listMembers } from './members.js';
-import { openArchive } from './reader.js';
+import { openArchiveFile } from './reader.js';
 import {
   addContent,
   addStream,
@@ -46,7 +46,7 @@ beforeAll(async () => {
   });
   await finish(writer, written);
   bytes = collected();
-  const archive = await openArchive(storeOf(bytes), archiveName);
+  const archive = await openArchiveFile(storeOf(bytes), archiveName);
   const recorded: Member[] = [];
   for await (const member of listMembers(archive)) recorded.push(member);
   members = [...recorded, { name: 'metadata.json', ...archive.metadataMember }];

@@ -9,7 +9,7 @@ import { inOrder } from './in-order.js';
 import { maximumPartBytes, maximumStoredPartBytes } from './limits.js';
 import { locateDamage } from './locate-damage.js';
 import { readRecords, type RecordedMember, type Records } from './members.js';
-import { openArchive, type OpenArchive } from './reader.js';
+import { openArchiveFile, type OpenArchive } from './reader.js';
 import { readText } from './read-table.js';
 import { SequentialReader } from './sequential-reader.js';
 
@@ -52,7 +52,7 @@ export async function verifyArchive(
 ): Promise<Verified> {
   let archive: OpenArchive;
   try {
-    archive = await openArchive(store, name, options);
+    archive = await openArchiveFile(store, name, options);
   } catch (error) {
     const problem = asBackupError(error);
     if (problem.code !== 'ARCHIVE_CORRUPT') throw problem;

@@ -11,7 +11,7 @@ import { BackupError } from '../model/errors.js';
 import type { Format } from '../model/format.js';
 import type { ArchiveWriter, WrittenArtifact } from './archive.js';
 import { listMembers } from './members.js';
-import { openArchive } from './reader.js';
+import { openArchiveFile } from './reader.js';
 import {
   addContent,
   addStream,
@@ -26,12 +26,12 @@ import {
 } from './sample.test-support.js';
 
 async function contentOf(bytes: Buffer, path: string): Promise<Buffer> {
-  const archive = await openArchive(storeOf(bytes), archiveName);
+  const archive = await openArchiveFile(storeOf(bytes), archiveName);
   return buffer(await archive.read(path));
 }
 
 async function textOf(bytes: Buffer, name: string): Promise<string> {
-  const archive = await openArchive(storeOf(bytes), archiveName);
+  const archive = await openArchiveFile(storeOf(bytes), archiveName);
   const member = archive.metadata.members.find((each) => each.name === name);
   if (member === undefined) throw new Error(`${name} is not among the members`);
   const stored = bytes.subarray(member.offset, member.offset + member.length);
@@ -118,7 +118,7 @@ describe('createArchiveWriter', () => {
     const request = { format: refusing, content: Buffer.alloc(1000), signal: never };
     await expect(writer.addBytes({ ...request, path: 'c/h/whole' })).rejects.toMatchObject({ code: 'FORMAT_INVALID' });
     await finish(writer, []);
-    const archive = await openArchive(storeOf(bytes()), archiveName);
+    const archive = await openArchiveFile(storeOf(bytes()), archiveName);
     const names: string[] = [];
     for await (const { name } of listMembers(archive)) names.push(name);
     expect(names).toEqual(['c/h/whole.FAILED', 'RESTORE.txt', 'SHA256SUMS']);
@@ -379,7 +379,7 @@ async function checkContents(
       true,
     );
   const last = new Map<string, string>();
-  for await (const member of listMembers(await openArchive(storeOf(bytes), archiveName))) {
+  for await (const member of listMembers(await openArchiveFile(storeOf(bytes), archiveName))) {
     if (member.kind !== 'data') continue;
     expect(member.name > (last.get(member.artifact) ?? '')).toBe(true);
     last.set(member.artifact, member.name);

@@ -1,6 +1,6 @@
 import { inOrder } from '../archive/in-order.js';
 import { openArchive } from '../archive/reader.js';
-import type { OpenArchive } from '../archive/reader.js';
+import type { Archive } from '../archive/archive.js';
 import { BackupError } from '../model/errors.js';
 import type { ErrorCode } from '../model/errors.js';
 import type { RunStatus, UnitStatus } from '../model/metadata.js';
@@ -82,7 +82,7 @@ export async function newestComplete(store: Store, options: ListOptions = {}): P
 }
 
 export interface ChosenArchive {
-  readonly archive: OpenArchive;
+  readonly archive: Archive;
   readonly passedOver: readonly ArchiveSummary[];
 }
 
@@ -119,7 +119,7 @@ const unreadableStatuses: Partial<Record<ErrorCode, UnreadableSummary['status']>
   OBJECT_UNREADABLE: 'unreadable',
 };
 
-function told({ metadata }: OpenArchive): Omit<ReadableSummary, 'name' | 'bytes' | 'modified'> {
+function told({ metadata }: Archive): Omit<ReadableSummary, 'name' | 'bytes' | 'modified'> {
   return {
     status: metadata.status,
     runId: metadata.runId,

@@ -7,7 +7,7 @@ import { publishBytes, publishSample } from '../../../../test/support/sample-arc
 import type { SampleArtifact } from '../../../../test/support/sample-archive.js';
 import { tarBytes } from '../../../../test/support/tar-bytes.js';
 import { listMembers } from '../archive/members.js';
-import { openArchive } from '../archive/reader.js';
+import { openArchiveFile } from '../archive/reader.js';
 import { bytesFormat } from '../formats/bytes.js';
 import { jsonFormat } from '../formats/json.js';
 import { tarFormat } from '../formats/tar.js';
@@ -144,7 +144,7 @@ describe('a damaged archive is never intact, and the problem names an entry', ()
   async function whole(): Promise<{ readonly content: Buffer; readonly members: readonly Place[] }> {
     const store = await sample();
     const members: Place[] = [];
-    for await (const member of listMembers(await openArchive(store, name))) members.push(member);
+    for await (const member of listMembers(await openArchiveFile(store, name))) members.push(member);
     return { content: await buffer(await store.get(name)), members };
   }
   const at = (content: Buffer, { offset, length }: Place): Buffer => content.subarray(offset, offset + length);

@@ -1,4 +1,4 @@
-import { openArchive } from '../archive/reader.js';
+import { openArchiveFile } from '../archive/reader.js';
 import type { OpenArchive } from '../archive/reader.js';
 import { verifyArchive as verifyStored, verifyMembers } from '../archive/verify.js';
 import type { ArchiveProblem } from '../archive/verify.js';
@@ -78,7 +78,7 @@ async function openWhole(
   signal: { signal?: AbortSignal },
 ): Promise<OpenArchive | undefined> {
   try {
-    return await openArchive(store, name, signal);
+    return await openArchiveFile(store, name, signal);
   } catch (error) {
     if (error instanceof BackupError && error.code === 'ARCHIVE_CORRUPT') return undefined;
     throw error;

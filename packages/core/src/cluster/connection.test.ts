@@ -78,6 +78,10 @@ describe('connectionOf', () => {
     ['-o HostName=10.1.1.1', { address: '10.1.1.1' }],
     ['-o UserKnownHostsFile=/dev/null', { knownHostsFiles: ['/dev/null'] }],
     [`-o 'UserKnownHostsFile=/a ~/b "/c d"'`, { knownHostsFiles: ['/a', '/home/me/b', '/c d'] }],
+    [
+      String.raw`-o 'UserKnownHostsFile=/a "/b \\"c\\" it'\\''s \\\\ \\d" /e'`,
+      { knownHostsFiles: ['/a', String.raw`/b "c" it's \ \d`, '/e'] },
+    ],
     ['-o UserKnownHostsFile=none', { knownHostsFiles: [] }],
     ['-o StrictHostKeyChecking=off', { strictHostKeyChecking: 'no' }],
     ['-o StrictHostKeyChecking=ask', { strictHostKeyChecking: 'yes', ignoredOptions: [] }],

@@ -67,7 +67,11 @@ function keywordOption(text: string): SshOption {
   };
 }
 
-/** The words of a value that may list several, such as file names; double quotes hold one with spaces together. */
+/**
+ * The words of a value that may list several, such as file names; double quotes hold one with spaces together, and in them a backslash
+ * takes a quote or a backslash as it is. Source: argv_split in OpenSSH's misc.c.
+ */
 export function splitOptionValue(value: string): string[] {
-  return [...value.matchAll(/"([^"]*)"|(\S+)/g)].map((found) => found[1] ?? found[2] ?? '');
+  const words = value.matchAll(/"((?:\\.|[^"\\])*)"|(\S+)/gs);
+  return [...words].map(([, quoted, bare]) => quoted?.replace(/\\(["'\\])/g, '$1') ?? bare ?? '');
 }

@@ -1,4 +1,4 @@
-type LogMethod = (fields: Readonly<Record<string, unknown>>, message: string) => void;
+export type LogMethod = (fields: Readonly<Record<string, unknown>>, message: string) => void;
 
 /** What core writes its log to. A pino logger fits as it is. */
 export interface Logger {

@@ -15,7 +15,7 @@ export interface FakeAnswer {
 }
 
 /** A command that is talked to: called with each line of its input, answers with what it prints. */
-type FakeConversation = (line: string) => string;
+export type FakeConversation = (line: string) => string;
 
 export interface FakeRule {
   /** All words, or a pattern for the words joined by blanks. */
