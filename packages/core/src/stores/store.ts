@@ -12,7 +12,7 @@ export interface Store extends AsyncDisposable {
   readonly description: string;
   /**
    * Settles a final name that nothing else has or will get (`name`, else with `_1`, `_2` ... before the extension) and opens it for
-   * writing. Nothing stands under that name before `commit`.
+   * writing. Nothing stands under that name before `commit`. USAGE where no name is left that `list` would show (`numberedName` checks it).
    */
   begin(
     name: string,
