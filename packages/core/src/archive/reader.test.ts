@@ -65,6 +65,20 @@ describe('openArchive', () => {
     await expect(openArchive(storeOf(bytes), archiveName)).rejects.toMatchObject({ code: 'ARCHIVE_TOO_NEW' });
   });
 
+  it('refuses names that are too long for any entry, of an artifact and of a failed one', async () => {
+    const stored = entry('c/h/a', content);
+    const long = `c/h/${'x'.repeat(5000)}`;
+    const member = { name: `${long}.FAILED`, offset: 0, length: stored.length, sha256: sha256Hex(stored) };
+    for (const bytes of [
+      archiveOf([stored], [artifactOf(stored, content, { path: long })]),
+      archiveOf([stored], [artifactOf(stored, content, { path: long, parts: 1 })]),
+      archiveOf([stored], [artifactOf(stored, content)], { members: [member] }),
+    ]) {
+      await expect(openArchive(storeOf(bytes), archiveName)).rejects.toMatchObject({ code: 'ARCHIVE_CORRUPT' });
+      expect((await problemsOf(bytes))[0]).toMatchObject({ entry: 'metadata.json' });
+    }
+  });
+
   it.each<[string, Buffer, Partial<WrittenArtifact>]>([
     ['inflates to more than is recorded', member(Buffer.alloc(20_000_000)), {}],
     ['inflates to less than is recorded', entry('c/h/a', content), { bytes: 5000 }],
