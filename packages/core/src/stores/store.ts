@@ -4,8 +4,8 @@ import type { BackupError } from '../model/errors.js';
 /**
  * A place for archives. Visible whole or not at all, never overwritten, readable by range, nothing left behind.
  *
- * Errors: TARGET_MISSING, TARGET_READ_ONLY, TARGET_NO_SPACE, TARGET_UNREACHABLE, TARGET_IO, OBJECT_MISSING, OBJECT_UNREADABLE (this object may
- * not be read, others may), or the abort reason.
+ * Errors: TARGET_MISSING, TARGET_READ_ONLY, TARGET_UNREADABLE, TARGET_NO_SPACE, TARGET_UNREACHABLE, TARGET_IO, OBJECT_MISSING, OBJECT_UNREADABLE
+ * (this object may not be read, others may), or the abort reason.
  */
 export interface Store extends AsyncDisposable {
   /** For people: the target as they gave it, without secrets. */
