@@ -59,12 +59,24 @@ describe('connecting', () => {
     });
   });
 
-  it('refuses key files that are missing, no key, or encrypted', async () => {
+  it('refuses key files that are missing, no key, the public one, or encrypted', async () => {
     await using sample = await sampleRemote();
     const file = path.join(sample.directory, 'bad');
-    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({ code: 'HOST_KEY_FILE' });
+    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+      code: 'HOST_KEY_FILE',
+      message: `sample1: cannot read the key ${file}: no such file or directory (ENOENT)`,
+      hint: expect.stringContaining('A relative path counts from'),
+    });
     await writeFile(file, 'this is no key');
-    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({ code: 'HOST_KEY_FILE' });
+    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+      code: 'HOST_KEY_FILE',
+      hint: expect.stringContaining('ansible_ssh_private_key_file'),
+    });
+    await writeFile(file, generateKey().publicKey);
+    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+      code: 'HOST_KEY_FILE',
+      hint: expect.stringContaining('without .pub'),
+    });
     await writeFile(file, encryptedKey);
     expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
       code: 'HOST_KEY_FILE',
