@@ -52,6 +52,7 @@ describe('version and help', () => {
       for (const { description } of Object.values(options.properties)) expect(stdout).toContain(description);
     }
     expect(stdout).toContain('Seconds the snapshot call may take.');
+    expect(stdout).toMatch(/^ +ignore_stopped +boolean or string /m);
   });
 });
 
