@@ -57,6 +57,10 @@ describe('openArchive', () => {
   it('says what is missing', async () => {
     const bytes = archiveOf([], []);
     await expect(openArchive(storeOf(bytes), 'other.tar.gz')).rejects.toMatchObject({ code: 'ARCHIVE_MISSING' });
+    await expect(openArchive(storeOf(bytes), `./backups/${archiveName}`)).rejects.toMatchObject({
+      code: 'ARCHIVE_MISSING',
+      hint: expect.stringContaining(`the name alone, ${archiveName}`),
+    });
     await expect(readAll(bytes)).rejects.toMatchObject({ code: 'ARTIFACT_MISSING' });
   });
 
