@@ -42,6 +42,19 @@ describe('a slow reader', () => {
   });
 });
 
+describe('a terminal', () => {
+  it.each([
+    ['a usual one', { TERM: 'xterm' }, true],
+    ['one that knows none', { TERM: 'dumb' }, false],
+    ['the log of a CI job', { TERM: 'xterm', CI: 'true' }, false],
+  ])('%s (%j) gets escape sequences: %j', async (_title, environment, redrawn) => {
+    const command = `'${process.execPath}' '${program}' verify -t '${place.target}'`;
+    const ended = await runShell(`script -qec "${command}" /dev/null`, { HOME: tmpdir(), ...environment });
+    expect(ended).toMatchObject({ status: 0, stdout: expect.stringContaining(archive) });
+    expect(ended.stdout.includes('\u001b')).toBe(redrawn);
+  });
+});
+
 describe('standard output that cannot be written', () => {
   it.each([
     ['list'],

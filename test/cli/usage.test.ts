@@ -52,6 +52,7 @@ describe('version and help', () => {
       for (const { description } of Object.values(options.properties)) expect(stdout).toContain(description);
     }
     expect(stdout).toContain('Seconds the snapshot call may take.');
+    expect(stdout).toMatch(/^ +ignore_stopped +boolean or string /m);
   });
 });
 
@@ -70,6 +71,7 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
     ['extract to an empty name', ['extract', '-t', '/', '--into', ''], /--into is empty/],
     ['a name and --all', ['verify', '-t', '/', '--all', 'name'], /exclude each other/],
     ['an unsupported target', ['list', '-t', 's3://bucket/x'], /no store for targets that begin with "s3:"/],
+    ['a file URL without a slash', ['list', '-t', 'file:t'], /no slash after "file:"/],
     ['a missing configuration file', ['list', '-c', '/no/such.yml'], /cannot read \/no\/such.yml/],
     ['a --set that is none', ['-b', '/', '-t', '/', '--set', 'haproxy'], /is not COMPONENT.OPTION=VALUE/],
   ])('%s', async (_title, parameters, message) => {

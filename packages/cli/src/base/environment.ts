@@ -12,6 +12,11 @@ export function localUser(): LocalUser {
   return { name: userName(), homeDirectory: homedir(), ...(agentSocket ? { agentSocket } : {}) };
 }
 
+/** Whether lines on standard error can be redrawn in place: it is a terminal, knows escape sequences, and is no log of a CI job. */
+export function redrawsLines(): boolean {
+  return process.stderr.isTTY && environment.TERM !== 'dumb' && !environment.CI;
+}
+
 /** In a container the user may have a number and nothing else. */
 function userName(): string {
   try {

@@ -67,7 +67,8 @@ export const selectionFlags = {
 export const outputFlags = {
   json: Flags.boolean({ summary: 'Machine-readable output on standard output.' }),
   'log-level': Flags.option({
-    summary: 'Write a log to standard error.',
+    summary:
+      'Log of backup and plan on standard error; with debug or trace, any command prints the stack of its error.',
     options: ['silent', 'error', 'warn', 'info', 'debug', 'trace'] as const,
     default: 'silent',
   })(),

@@ -53,6 +53,7 @@ function typeText(schema: unknown): string {
   const { type, enum: values, anyOf } = isRecord(schema) ? schema : {};
   if (Array.isArray(anyOf)) return anyOf.map(typeText).join(' or ');
   if (Array.isArray(values)) return values.map((value) => JSON.stringify(value)).join(' or ');
+  if (Array.isArray(type)) return type.join(' or ');
   return cellText(type);
 }
 

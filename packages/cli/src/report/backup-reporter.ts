@@ -1,5 +1,5 @@
 import type { BackupEvent } from '@lsbackup/core';
-import { environment } from '../base/environment.js';
+import { redrawsLines } from '../base/environment.js';
 import { errorFields } from '../base/failure.js';
 import type { RunOutput } from '../output/run-output.js';
 import { standardError } from '../output/standard-streams.js';
@@ -46,8 +46,7 @@ export function createBackupReporter(output: RunOutput): BackupReporter {
 
 function createView(): View {
   const { stderr } = process;
-  const live = stderr.isTTY && environment.TERM !== 'dumb' && !environment.CI;
-  if (!live) return createPlainLines((line) => standardError.write(`${line}\n`));
+  if (!redrawsLines()) return createPlainLines((line) => standardError.write(`${line}\n`));
   return createLiveTable({
     get columns() {
       return stderr.columns;

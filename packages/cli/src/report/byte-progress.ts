@@ -1,3 +1,4 @@
+import { redrawsLines } from '../base/environment.js';
 import type { RunOutput } from '../output/run-output.js';
 import { standardError } from '../output/standard-streams.js';
 import { bytesText, printable } from './text.js';
@@ -9,7 +10,7 @@ export function createByteProgress(
   output: RunOutput,
   archive: string,
 ): { readonly update: (progress: { bytes: number; total: number }) => void; end(): void } {
-  const live = !output.json && process.stderr.isTTY;
+  const live = !output.json && redrawsLines();
   let last = 0;
   let drawn = false;
   const clear = (): void => {

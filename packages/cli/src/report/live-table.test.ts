@@ -66,6 +66,18 @@ describe('live table', () => {
     expect(terminal.screen()).toEqual(['haproxy/lb1 failed: it is ?[31mdown']);
   });
 
+  it('tells of looking until there is a plan, and of units until the first bytes are counted', () => {
+    const terminal = fakeTerminal({ columns: 80, rows: 24 });
+    const table = createLiveTable(terminal, () => 0);
+    table.event({ type: 'host', host: 'lb1', status: 'connected' });
+    expect(terminal.screen()).toEqual(['0 s  connecting and looking']);
+    table.event({ type: 'plan', runId: 'r', units: 2, artifacts: 3, expectedBytes: 2048 });
+    table.event({ type: 'component', component: 'haproxy', unit: 'lb1', status: 'started' });
+    expect(terminal.screen()).toEqual(['  haproxy/lb1  running', '0 s  0 of 2 units ended']);
+    table.event({ type: 'component', component: 'haproxy', unit: 'lb1', status: 'complete' });
+    expect(terminal.screen()).toEqual(['haproxy/lb1 complete', '0 s  1 of 2 units ended']);
+  });
+
   it('never draws more than the terminal holds', () => {
     const terminal = fakeTerminal({ columns: 20, rows: 8 });
     const table = createLiveTable(terminal, () => 0);

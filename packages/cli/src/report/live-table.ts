@@ -1,7 +1,7 @@
 import type { BackupEvent } from '@lsbackup/core';
 import { eventText, type View } from './event-text.js';
 import { progressText } from './plain-lines.js';
-import { bytesText, durationText, printable } from './text.js';
+import { bytesText, counted, durationText, printable } from './text.js';
 
 /** The part of a terminal that is needed; a test has its own. */
 export interface Terminal {
@@ -18,6 +18,8 @@ export function createLiveTable(terminal: Terminal, now: () => number = Date.now
   const startedAt = now();
   const running = new Set<string>();
   let progress: (BackupEvent & { type: 'progress' }) | undefined;
+  let units: number | undefined;
+  let ended = 0;
   let drawn = 0;
 
   const clear = (): void => {
@@ -35,9 +37,13 @@ export function createLiveTable(terminal: Terminal, now: () => number = Date.now
     return [...shown, totals()];
   };
 
+  const unitsText = (): string =>
+    units === undefined ? 'connecting and looking' : `${ended} of ${counted(units, 'unit')} ended`;
+
   const totals = (): string => {
     const seconds = (now() - startedAt) / 1000;
-    if (progress === undefined) return `${durationText(seconds)}  connecting and looking`;
+    // Small artifacts may all be saved before anybody counts bytes.
+    if (progress === undefined) return `${durationText(seconds)}  ${unitsText()}`;
     const rate = seconds > 0 ? `, ${bytesText(progress.bytesRead / seconds)}/s` : '';
     return `${durationText(seconds)}  ${progressText(progress)}${rate}`;
   };
@@ -53,10 +59,14 @@ export function createLiveTable(terminal: Terminal, now: () => number = Date.now
   return {
     event: (event) => {
       if (event.type === 'progress') progress = event;
+      if (event.type === 'plan') ({ units } = event);
       if (event.type === 'component') {
         const unit = `${event.component}/${event.unit}`;
         if (event.status === 'started') running.add(unit);
-        else running.delete(unit);
+        else {
+          running.delete(unit);
+          ended++;
+        }
       }
       const text = eventText(event);
       if (text !== undefined) {

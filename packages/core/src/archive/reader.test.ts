@@ -57,12 +57,30 @@ describe('openArchive', () => {
   it('says what is missing', async () => {
     const bytes = archiveOf([], []);
     await expect(openArchive(storeOf(bytes), 'other.tar.gz')).rejects.toMatchObject({ code: 'ARCHIVE_MISSING' });
+    await expect(openArchive(storeOf(bytes), `./backups/${archiveName}`)).rejects.toMatchObject({
+      code: 'ARCHIVE_MISSING',
+      hint: expect.stringContaining(`the name alone, ${archiveName}`),
+    });
     await expect(readAll(bytes)).rejects.toMatchObject({ code: 'ARTIFACT_MISSING' });
   });
 
   it('refuses an archive that requires what it does not know', async () => {
     const bytes = archiveOf([], [], { requires: ['encryption'] });
     await expect(openArchive(storeOf(bytes), archiveName)).rejects.toMatchObject({ code: 'ARCHIVE_TOO_NEW' });
+  });
+
+  it('refuses names that are too long for any entry, of an artifact and of a failed one', async () => {
+    const stored = entry('c/h/a', content);
+    const long = `c/h/${'x'.repeat(5000)}`;
+    const member = { name: `${long}.FAILED`, offset: 0, length: stored.length, sha256: sha256Hex(stored) };
+    for (const bytes of [
+      archiveOf([stored], [artifactOf(stored, content, { path: long })]),
+      archiveOf([stored], [artifactOf(stored, content, { path: long, parts: 1 })]),
+      archiveOf([stored], [artifactOf(stored, content)], { members: [member] }),
+    ]) {
+      await expect(openArchive(storeOf(bytes), archiveName)).rejects.toMatchObject({ code: 'ARCHIVE_CORRUPT' });
+      expect((await problemsOf(bytes))[0]).toMatchObject({ entry: 'metadata.json' });
+    }
   });
 
   it.each<[string, Buffer, Partial<WrittenArtifact>]>([

@@ -48,9 +48,7 @@ export async function openArchiveFile(
 ): Promise<OpenArchive> {
   const entry = await store.stat(name);
   if (entry === undefined)
-    throw new BackupError('ARCHIVE_MISSING', `there is no archive ${name}`, {
-      hint: 'list the archives of the target to see which there are',
-    });
+    throw new BackupError('ARCHIVE_MISSING', `there is no archive ${name}`, { hint: missingHint(name) });
   const file = new ArchiveFile(store, name, entry.bytes);
   const tailStart = Math.max(0, entry.bytes - tailBytes);
   const tail = await file.read(tailStart, entry.bytes - tailStart, options.signal);
@@ -69,6 +67,14 @@ export async function openArchiveFile(
     read: (path, { signal } = {}) =>
       Promise.resolve().then(() => readArtifact(file, recordOf(metadata, path, name), signal)),
   };
+}
+
+/** A name has no slashes; whoever completes it with a shell gives the path of the file. */
+function missingHint(name: string): string {
+  const [, alone] = /\/([^/]+)$/.exec(name) ?? [];
+  return alone === undefined
+    ? 'list the archives of the target to see which there are'
+    : `give the name alone, ${alone}, and the directory it is in as the target (-t)`;
 }
 
 /** Reads the footer and checks that metadata, end-of-tar member and footer are the whole end of the file. */

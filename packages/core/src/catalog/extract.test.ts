@@ -84,6 +84,21 @@ describe('extractArtifacts', () => {
     expect(seen.at(-1)).toBe(1);
   });
 
+  it('says that a file is no directory, also above the destination, and what to name instead', async () => {
+    await writeFile(join(directory, 'file'), '');
+    for (const into of [join(directory, 'file'), join(directory, 'file', 'below', 'out')])
+      await expect(extractArtifacts(archive, { into })).rejects.toMatchObject({
+        code: 'EXTRACT_EXISTS',
+        message: expect.stringContaining(join(directory, 'file')),
+        hint: expect.stringContaining('name a directory'),
+      });
+  });
+
+  it('takes no file system for full that does not tell its size', async () => {
+    // /proc has 0 blocks, as many file systems in user space do; nothing can be made in it, so that comes next.
+    await expect(extractArtifacts(archive, { into: '/proc/lsbackup' })).rejects.toMatchObject({ code: 'TARGET_IO' });
+  });
+
   it('takes an empty directory that is there', async () => {
     await extractArtifacts(archive, { into: directory, artifacts: ['postgresql/db1/globals.sql'] });
     expect(await readdir(directory)).toEqual(['postgresql']);

@@ -182,7 +182,9 @@ class Extraction {
 
   async #requireSpace(jobs: readonly Job[]): Promise<void> {
     const needed = sum(jobs.map((job) => job.plan?.bytes ?? job.artifact.bytes));
-    const { bavail, bsize } = await statfs(this.#staging.existing);
+    const { blocks, bavail, bsize } = await statfs(this.#staging.existing);
+    // Without a size, as many file systems in user space are, nothing is known of what is free.
+    if (blocks === 0) return;
     if (needed > bavail * bsize)
       throw new BackupError(
         'TARGET_NO_SPACE',

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 
 import { BackupError } from '../model/errors.js';
 import { bytesOfText, printable } from './byte-names.js';
@@ -104,8 +104,7 @@ class StagingDirectory implements Staging {
 
   async #begin(): Promise<void> {
     if (this.#begun) return;
-    if (!this.#wasThere)
-      this.#made = await attempt(this.into, () => mkdir(this.into, { recursive: true, mode: 0o700 }));
+    if (!this.#wasThere) this.#made = await attempt(this.into, () => makeBelow(this.existing, this.into));
     this.#begun = true;
     await attempt(this.temporary, () => mkdir(this.temporary, { mode: 0o700 }));
   }
@@ -118,6 +117,7 @@ async function isEmptyDirectory(path: string): Promise<boolean> {
     return true;
   } catch (cause) {
     if (systemCode(cause) === 'ENOENT') return false;
+    if (systemCode(cause) === 'ENOTDIR') throw notDirectory(path, cause);
     throw writeError(bytesOfText(path), cause);
   }
 }
@@ -129,7 +129,26 @@ async function nearestDirectory(path: string): Promise<string> {
     if (systemCode(cause) === 'ENOENT' && path !== dirname(path)) return nearestDirectory(dirname(path));
     throw writeError(bytesOfText(path), cause);
   }
-  throw new BackupError('EXTRACT_EXISTS', `${path} is there and is not a directory`);
+  throw notDirectory(path);
+}
+
+/**
+ * Makes `path` and what is missing between it and `existing`, and answers with the topmost directory that was made here. Not
+ * `recursive`: where a file system makes no directories and says ENOENT, as /proc does, node tries for ever.
+ */
+async function makeBelow(existing: string, path: string): Promise<string | undefined> {
+  let made: string | undefined;
+  let directory = existing;
+  for (const piece of relative(existing, path).split(sep)) {
+    directory = join(directory, piece);
+    try {
+      await mkdir(directory, { mode: 0o700 });
+      made ??= directory;
+    } catch (cause) {
+      if (systemCode(cause) !== 'EEXIST') throw cause;
+    }
+  }
+  return made;
 }
 
 /** Directories from `path` up to `top`, which were made here; one that somebody else has used meanwhile stays. */
@@ -141,6 +160,13 @@ async function removeEmpty(path: string, top: string): Promise<void> {
     throw writeError(bytesOfText(path), cause);
   }
   if (path !== top) await removeEmpty(dirname(path), top);
+}
+
+function notDirectory(path: string, cause?: unknown): BackupError {
+  return new BackupError('EXTRACT_EXISTS', `${path} is a file or below one, not a directory`, {
+    hint: 'name a directory that is empty or does not exist yet',
+    cause,
+  });
 }
 
 function notEmpty(path: string, names: readonly string[]): BackupError {

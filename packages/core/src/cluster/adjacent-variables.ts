@@ -2,6 +2,7 @@ import { readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { BackupError } from '../model/errors.js';
+import { systemReason } from '../model/system-errors.js';
 
 const extensions = ['', '.yml', '.yaml', '.json'];
 
@@ -44,7 +45,10 @@ async function entriesOf(directory: string): Promise<readonly string[]> {
     return await readdir(directory);
   } catch (cause) {
     if (isAbsence(cause)) return [];
-    throw new BackupError('INVENTORY_UNSUPPORTED', `cannot read ${directory}, which may hold variables`, { cause });
+    const why = systemReason(cause);
+    throw new BackupError('INVENTORY_UNSUPPORTED', `cannot read ${directory}, which may hold variables: ${why}`, {
+      cause,
+    });
   }
 }
 

@@ -4,6 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 
 import { BackupError } from '../model/errors.js';
+import { systemReason } from '../model/system-errors.js';
 import { splitLines } from './python-text.js';
 
 /** Larger files are no inventories. */
@@ -40,7 +41,7 @@ export async function readInventorySource(source: string): Promise<InventorySour
   if (!stats.isFile()) throw unsupported(file, 'is neither a file nor a directory');
   if (stats.size > maximumBytes) throw unsupported(file, 'is larger than 64 MiB');
   const bytes = await readFile(file).catch((error: unknown) => {
-    throw missing(`cannot read ${file}`, { cause: error });
+    throw unreadable(file, error);
   });
   const format = foreignFormat(file, stats, bytes);
   if (format !== undefined) throw unsupported(file, `is ${format}`);
@@ -49,13 +50,12 @@ export async function readInventorySource(source: string): Promise<InventorySour
 
 async function inventoryIn(directory: string): Promise<string> {
   const file = join(directory, 'inventory');
-  const found = await stat(file).catch(() => undefined);
+  const found = await statIfThere(file);
   if (found?.isDirectory()) throw unsupported(file, 'is a directory of inventories');
   if (found !== undefined) return file;
   for (const name of otherNames) {
     const other = join(directory, name);
-    if (await stat(other).catch(() => undefined))
-      throw unsupported(other, 'is the only inventory of the build directory');
+    if (await statIfThere(other)) throw unsupported(other, 'is the only inventory of the build directory');
   }
   throw missing(`there is no file "inventory" in ${directory}`, {
     hint: 'Give the build directory that holds it, or the inventory file itself.',
@@ -64,7 +64,15 @@ async function inventoryIn(directory: string): Promise<string> {
 
 async function statOf(path: string): Promise<Stats> {
   return stat(path).catch((error: unknown) => {
-    throw missing(`cannot read ${path}`, { cause: error, hint: 'Check the path given as build directory.' });
+    throw unreadable(path, error);
+  });
+}
+
+/** Undefined only where nothing is there: what may not be looked at must not be taken for missing. */
+async function statIfThere(path: string): Promise<Stats | undefined> {
+  return stat(path).catch((error: unknown) => {
+    if (isNotThere(error)) return undefined;
+    throw unreadable(path, error);
   });
 }
 
@@ -108,6 +116,17 @@ function decodeLineByLine(source: InventorySource): string[] {
 /** Undefined when the bytes are not UTF-8. A byte order mark is kept, as Ansible keeps it. */
 function decode(bytes: Buffer): string | undefined {
   return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
+}
+
+function isNotThere(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
+}
+
+function unreadable(path: string, cause: unknown): BackupError {
+  const hint = isNotThere(cause)
+    ? 'Check the path given as build directory.'
+    : 'Give the user who runs lsbackup permission to read the build directory, or check its path.';
+  return missing(`cannot read ${path}: ${systemReason(cause)}`, { cause, hint });
 }
 
 function missing(message: string, details: { cause?: unknown; hint?: string }): BackupError {

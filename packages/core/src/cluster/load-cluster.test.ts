@@ -95,7 +95,7 @@ describe('loadCluster', () => {
   });
 
   it.each([
-    ['a directory that is not there', 'nope', /cannot read .*nope/],
+    ['a directory that is not there', 'nope', /cannot read .*nope: no such file or directory \(ENOENT\)/],
     ['a directory without an inventory', '.', /no file "inventory"/],
   ])('%s: INVENTORY_MISSING', async (_, name, message) => {
     await expect(load(join(build, name))).rejects.toMatchObject({
@@ -103,6 +103,23 @@ describe('loadCluster', () => {
       exitStatus: 2,
       message: expect.stringMatching(message),
     });
+  });
+
+  it('a directory that may not be looked into is not taken for one without an inventory', async () => {
+    await put('inventory', sample);
+    const isRoot = process.geteuid?.() === 0;
+    await chmod(build, isRoot ? 0o700 : 0);
+    if (isRoot) process.seteuid?.(65_534);
+    try {
+      await expect(load()).rejects.toMatchObject({
+        code: 'INVENTORY_MISSING',
+        message: `cannot read ${join(build, 'inventory')}: permission denied (EACCES)`,
+        hint: expect.stringContaining('permission'),
+      });
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+      await chmod(build, 0o700);
+    }
   });
 
   it.each([

@@ -32,6 +32,7 @@ const exitStatusByCode = {
   TARGET_MISSING: exitStatuses.usage,
   // The store.
   TARGET_READ_ONLY: exitStatuses.unreachable,
+  TARGET_UNREADABLE: exitStatuses.unreachable,
   TARGET_UNREACHABLE: exitStatuses.unreachable,
   TARGET_NO_SPACE: exitStatuses.noSpace,
   TARGET_IO: exitStatuses.failed,

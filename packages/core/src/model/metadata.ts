@@ -6,7 +6,9 @@ import type { Json } from './json.js';
 export const formatName = 'lsbackup-v1';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-const path = z.string().min(1);
+/** Three pieces of at most 200 bytes and a suffix have fewer; a tar header of a name like that can always be made. */
+const maximumPathLength = 1000;
+const path = z.string().min(1).max(maximumPathLength);
 const timestamp = z.iso.datetime({ precision: 3 });
 const size = z.int().nonnegative();
 const json: z.ZodType<Json> = z.json();

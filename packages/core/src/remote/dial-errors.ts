@@ -54,11 +54,15 @@ export function refuseHostKey(
   const authorities = verdict.authorities
     ? " Lines with @cert-authority are not supported: the host's own key is needed."
     : '';
+  const used = files.filter((file) => file !== '/dev/null');
+  const where = used.length === 0 ? 'and no file of known hosts is in use' : `which is not in ${used.join(', ')}`;
   return new BackupError(
     'HOST_KEY',
-    `${host.name}: host key not known: it shows ${shown}, which is not in ${files.join(', ')}.${authorities}`,
+    `${host.name}: host key not known: it shows ${shown}, ${where}.${authorities}`,
     details(
-      `Compare the fingerprint, then add it with: ssh-keyscan -p ${port} ${address} >> ${files[0] ?? 'known_hosts'}`,
+      used[0] === undefined
+        ? 'Compare the fingerprint, then name a file in UserKnownHostsFile, or leave that out, and add the key to the file.'
+        : `Compare the fingerprint, then add it with: ssh-keyscan -p ${port} ${address} >> ${used[0]}`,
     ),
   );
 }

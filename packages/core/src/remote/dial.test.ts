@@ -30,8 +30,9 @@ describe('connecting', () => {
 
   it('refuses a host whose key is not known, or is another, and says the fingerprints', async () => {
     await using sample = await sampleRemote();
-    const unknown = await rejection(sample.connect({ knownHostsFiles: ['/dev/null'] }));
-    expect(unknown).toMatchObject({ code: 'HOST_KEY', hint: expect.stringContaining('ssh-keyscan') });
+    const none = path.join(sample.directory, 'none');
+    const unknown = await rejection(sample.connect({ knownHostsFiles: [none] }));
+    expect(unknown).toMatchObject({ code: 'HOST_KEY', hint: expect.stringMatching(/ssh-keyscan .* >> \/.*none$/) });
     expect(String(unknown)).toContain(sample.server.fingerprint);
     const file = path.join(sample.directory, 'changed');
     const [name] = sample.server.knownHostsLine.split(' ');
@@ -43,6 +44,16 @@ describe('connecting', () => {
       hint: expect.stringContaining('ssh-keygen -R'),
     });
     expect(sample.server.commands).toEqual([]);
+  });
+
+  it('tells nobody to add a key to no file', async () => {
+    await using sample = await sampleRemote();
+    for (const knownHostsFiles of [['/dev/null'], []])
+      expect(await rejection(sample.connect({ knownHostsFiles }))).toMatchObject({
+        code: 'HOST_KEY',
+        message: expect.stringContaining('no file of known hosts is in use'),
+        hint: expect.not.stringContaining('>>'),
+      });
   });
 
   it('refuses keys that the server does not take, with what it tried', async () => {
@@ -59,12 +70,24 @@ describe('connecting', () => {
     });
   });
 
-  it('refuses key files that are missing, no key, or encrypted', async () => {
+  it('refuses key files that are missing, no key, the public one, or encrypted', async () => {
     await using sample = await sampleRemote();
     const file = path.join(sample.directory, 'bad');
-    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({ code: 'HOST_KEY_FILE' });
+    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+      code: 'HOST_KEY_FILE',
+      message: `sample1: cannot read the key ${file}: no such file or directory (ENOENT)`,
+      hint: expect.stringContaining('A relative path counts from'),
+    });
     await writeFile(file, 'this is no key');
-    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({ code: 'HOST_KEY_FILE' });
+    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+      code: 'HOST_KEY_FILE',
+      hint: expect.stringContaining('ansible_ssh_private_key_file'),
+    });
+    await writeFile(file, generateKey().publicKey);
+    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+      code: 'HOST_KEY_FILE',
+      hint: expect.stringContaining('without .pub'),
+    });
     await writeFile(file, encryptedKey);
     expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
       code: 'HOST_KEY_FILE',

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { AnyAuthMethod, ParsedKey } from 'ssh2';
 import type { Host, LocalUser } from '../cluster/cluster.js';
 import { BackupError } from '../model/errors.js';
+import { systemReason } from '../model/system-errors.js';
 
 /** Tried where the inventory names no key and there is no agent, in ssh's order (ssh_config(5), IdentityFile). */
 const defaultKeys = ['id_rsa', 'id_ecdsa', 'id_ed25519'];
@@ -52,9 +53,15 @@ export async function loadIdentity(host: Host, user: LocalUser, username: string
   return { attempts, tried, encrypted };
 }
 
+const keyHint = 'Set ansible_ssh_private_key_file to a private key that the user who runs lsbackup may read.';
+
 async function loadKey(file: string, host: string): Promise<ParsedKey | 'encrypted'> {
   const content = await readFile(file).catch((error: unknown) => {
-    throw new BackupError('HOST_KEY_FILE', `${host}: cannot read the key ${file}`, { host, cause: error });
+    throw new BackupError('HOST_KEY_FILE', `${host}: cannot read the key ${file}: ${systemReason(error)}`, {
+      host,
+      cause: error,
+      hint: `${keyHint} A relative path counts from the directory lsbackup is started in.`,
+    });
   });
   const { default: ssh2 } = await import('ssh2');
   // ssh2 returns its errors; the texts are in its keyParser.js.
@@ -65,10 +72,14 @@ async function loadKey(file: string, host: string): Promise<ParsedKey | 'encrypt
     throw new BackupError('HOST_KEY_FILE', `${host}: ${file} is not a private key that can be used`, {
       host,
       cause: key,
+      hint: keyHint,
     });
   }
   if (!key.isPrivateKey()) {
-    throw new BackupError('HOST_KEY_FILE', `${host}: ${file} is a public key, the private one is needed`, { host });
+    throw new BackupError('HOST_KEY_FILE', `${host}: ${file} is a public key, the private one is needed`, {
+      host,
+      hint: 'Name the private key, usually the same file without .pub, in ansible_ssh_private_key_file.',
+    });
   }
   return key;
 }

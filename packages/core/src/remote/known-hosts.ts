@@ -1,6 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { BackupError } from '../model/errors.js';
+import { systemReason } from '../model/system-errors.js';
 
 /** One line of a known_hosts file. Format: sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". */
 export interface KnownHost {
@@ -136,6 +137,8 @@ async function readOrEmpty(file: string): Promise<string> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return '';
-    throw new BackupError('HOST_KEY', `cannot read the known hosts file ${file}`, { cause: error });
+    throw new BackupError('HOST_KEY', `cannot read the known hosts file ${file}: ${systemReason(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Readable, Writable } from 'node:stream';
 import { destroyOnAbort } from './abort.js';
-import { localError } from './local-errors.js';
+import { localError, localReadError } from './local-errors.js';
 
 const readBlock = 1024 * 1024;
 
@@ -57,13 +57,13 @@ export function fileRange(
           position += bytesRead;
           this.push(bytesRead === 0 ? null : buffer.subarray(0, bytesRead));
         },
-        (error: unknown) => this.destroy(localError(error, directory)),
+        (error: unknown) => this.destroy(localReadError(error, directory)),
       );
     },
     destroy(error, callback) {
       handle.close().then(
         () => callback(error),
-        (closeError: unknown) => callback(error ?? localError(closeError, directory)),
+        (closeError: unknown) => callback(error ?? localReadError(closeError, directory)),
       );
     },
   });

@@ -40,6 +40,17 @@ export function lateLocalError(error: unknown, directory: string): BackupError {
   });
 }
 
+/** The same for looking into the target: what is not permitted then has nothing to do with writing. */
+export function localReadError(error: unknown, directory: string): BackupError {
+  const known = localError(error, directory);
+  if (known.code !== 'TARGET_READ_ONLY') return known;
+  const detail = error instanceof Error ? error.message : String(error);
+  return new BackupError('TARGET_UNREADABLE', `target ${directory} cannot be read (${detail})`, {
+    hint: 'give the user who runs lsbackup permission to read this directory, and to enter it and those above it',
+    cause: error,
+  });
+}
+
 /** What a failed file operation in the target directory means. A BackupError stays itself. */
 export function localError(error: unknown, directory: string): BackupError {
   if (error instanceof BackupError) return error;

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { controllerState, thisController, type Controller } from '../controller/controller.js';
-import { localError, systemCode } from './local-errors.js';
+import { localError, localReadError, systemCode } from './local-errors.js';
 import { claimPattern, partialPattern, unlinkIfThere } from './local-upload.js';
 import { parseOwner, type Owner } from './owner.js';
 import type { Leftover } from './store.js';
@@ -28,7 +28,7 @@ export async function sweepDirectory(directory: string, olderThan: Date): Promis
       leftovers.push({ name: file.name, bytes: file.bytes, ...(await removed(directory, file.name)) });
     }
   } catch (error) {
-    throw localError(error, directory);
+    throw localReadError(error, directory);
   }
   return leftovers;
 }

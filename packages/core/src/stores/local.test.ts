@@ -78,6 +78,21 @@ describe('local store', () => {
     );
   });
 
+  it('tells a target that may not be read from one that may not be written', async () => {
+    const store = await openLocalStore(directory);
+    const names = async (): Promise<void> => {
+      for await (const { name } of store.list('')) throw new Error(name);
+    };
+    const unreadable = { code: 'TARGET_UNREADABLE', message: expect.stringContaining('cannot be read') };
+    await chmod(directory, 0o333);
+    await asNobody(() => expect(names()).rejects.toMatchObject(unreadable));
+    await chmod(directory, 0o700);
+    if (process.geteuid?.() === 0) {
+      await asNobody(() => expect(openLocalStore(join(directory, 'below'))).rejects.toMatchObject(unreadable));
+      await asNobody(() => expect(store.stat('a')).rejects.toMatchObject(unreadable));
+    }
+  });
+
   it('a missing target is TARGET_MISSING and is not created', async () => {
     const missing = join(directory, 'unmounted');
     await expect(openLocalStore(missing)).rejects.toMatchObject({ code: 'TARGET_MISSING', exitStatus: 2 });

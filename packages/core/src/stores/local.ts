@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { BackupError } from '../model/errors.js';
 import { throwIfAborted } from './abort.js';
 import { fileRange } from './local-body.js';
-import { localError, systemCode } from './local-errors.js';
+import { localError, localReadError, systemCode } from './local-errors.js';
 import { sweepDirectory } from './local-sweep.js';
 import { beginUpload, createWhole, syncDirectory, unlinkIfThere } from './local-upload.js';
 import { isObjectName, requireObjectName } from './naming.js';
@@ -66,7 +66,7 @@ async function requireDirectory(directory: string): Promise<void> {
   try {
     await requireKind(directory);
   } catch (error) {
-    throw localError(error, directory);
+    throw localReadError(error, directory);
   }
 }
 
@@ -125,13 +125,13 @@ async function entryOf(directory: string, name: string): Promise<Entry | undefin
     return facts.isFile() ? { name, bytes: facts.size, modified: facts.mtime } : undefined;
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
-    throw localError(error, directory);
+    throw localReadError(error, directory);
   }
 }
 
 async function* listEntries(directory: string, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<Entry> {
   const names = await readdir(directory).catch((error: unknown) => {
-    throw localError(error, directory);
+    throw localReadError(error, directory);
   });
   for (const name of names.filter((each) => isObjectName(each) && each.startsWith(prefix)).sort()) {
     throwIfAborted(signal);

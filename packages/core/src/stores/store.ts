@@ -4,15 +4,15 @@ import type { BackupError } from '../model/errors.js';
 /**
  * A place for archives. Visible whole or not at all, never overwritten, readable by range, nothing left behind.
  *
- * Errors: TARGET_MISSING, TARGET_READ_ONLY, TARGET_NO_SPACE, TARGET_UNREACHABLE, TARGET_IO, OBJECT_MISSING, OBJECT_UNREADABLE (this object may
- * not be read, others may), or the abort reason.
+ * Errors: TARGET_MISSING, TARGET_READ_ONLY, TARGET_UNREADABLE, TARGET_NO_SPACE, TARGET_UNREACHABLE, TARGET_IO, OBJECT_MISSING, OBJECT_UNREADABLE
+ * (this object may not be read, others may), or the abort reason.
  */
 export interface Store extends AsyncDisposable {
   /** For people: the target as they gave it, without secrets. */
   readonly description: string;
   /**
    * Settles a final name that nothing else has or will get (`name`, else with `_1`, `_2` ... before the extension) and opens it for
-   * writing. Nothing stands under that name before `commit`.
+   * writing. Nothing stands under that name before `commit`. USAGE where no name is left that `list` would show (`numberedName` checks it).
    */
   begin(
     name: string,

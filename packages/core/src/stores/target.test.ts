@@ -37,6 +37,9 @@ describe('openStore', () => {
 
   it.each([
     ['file://other-host/path', 'TARGET_UNSUPPORTED'],
+    ['file:tmp', 'TARGET_UNSUPPORTED'],
+    ['file:', 'TARGET_UNSUPPORTED'],
+    ['file:./tmp', 'TARGET_UNSUPPORTED'],
     ['http://[bad', 'TARGET_UNSUPPORTED'],
     ['', 'USAGE'],
     ['/no/such/directory', 'TARGET_MISSING'],

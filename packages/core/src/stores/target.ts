@@ -31,6 +31,12 @@ function targetUrl(target: string | URL, drivers: readonly StoreDriver[]): URL {
   const scheme = /^([a-z][a-z0-9+.-]*):(\/\/)?/i.exec(target);
   const isUrl = scheme !== null && (scheme[2] !== undefined || drivers.some((each) => each.scheme === scheme[1]));
   if (!isUrl) return pathToFileURL(resolve(target));
+  // `new URL` would take `file:t` for `/t`.
+  if (/^file:(?!\/)/i.test(target)) {
+    throw new BackupError('TARGET_UNSUPPORTED', `target "${target}" has no slash after "file:"`, {
+      hint: 'write file:///absolute/path, with three slashes, or the plain path',
+    });
+  }
   try {
     return new URL(target);
   } catch (cause) {

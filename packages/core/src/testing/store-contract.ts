@@ -147,6 +147,14 @@ export function describeStore({ describe, it }: Runner, name: string, make: () =
       assert.deepEqual([...(await place.leftovers())], []);
     });
 
+    test('a taken name without room for a number is refused, for what is published must be found again', async (store, place) => {
+      const longest = `${'x'.repeat(193)}.tar.gz`;
+      await publish(store, longest, 'first');
+      await rejects(begin(store, longest), 'USAGE');
+      assert.deepEqual(await names(store), [longest]);
+      assert.deepEqual([...(await place.leftovers())], []);
+    });
+
     test('a name that was given up is free again', async (store) => {
       await (await begin(store, 'a.tar.gz')).abort();
       assert.equal((await publish(store, 'a.tar.gz', 'x')).name, 'a.tar.gz');
