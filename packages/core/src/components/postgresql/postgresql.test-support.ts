@@ -46,6 +46,8 @@ export interface Scene {
   recovery?: boolean;
   systemIdentifier?: string;
   lines?: string;
+  /** What counting prints: one row per table whose statement did not fail. */
+  counts?: string;
   /** Data directories as the host lists them. */
   directories?: string;
 }
@@ -121,7 +123,9 @@ function conversation(scene: Scene, name: string): (line: string) => string {
     if (line.includes('pg_export_snapshot')) return '00000003-0000001B-1\n';
     if (line.endsWith('current_database();'))
       return `${JSON.stringify({ owner: 'me', encoding: 'UTF8', collate: 'C', size: 8, largeObjects: 2, extensions: { plpgsql: '1.0' }, sequences: { 'public.s': null } })}\n`;
-    if (line.includes('\\gexec')) return '["public.a", 60, 8192]\n["public.big", null, 99999999999]\n';
+    if (line.endsWith(') AS tables;')) return '"public.a"\n"public.big"\n';
+    if (line.includes('ORDER BY coalesce'))
+      return scene.counts ?? '["public.a", 60, false]\n["public.big", null, false]\n';
     return '';
   };
 }
