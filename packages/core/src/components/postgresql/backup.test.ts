@@ -36,7 +36,7 @@ describe('postgresql backup', () => {
           entries: 17,
           dataEntries: 4,
         },
-        postgres: { owner: 'me', sequences: { 'public.s': null } },
+        postgres: { owner: 'me', sequences: { 'public.s': null }, sequenceCount: 1 },
       },
       skipped: { off: 'it accepts no connections (datallowconn is false)' },
     });

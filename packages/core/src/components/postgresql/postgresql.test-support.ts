@@ -122,7 +122,7 @@ function conversation(scene: Scene, name: string): (line: string) => string {
     if (line.startsWith('\\echo ')) return `${line.slice(6)}\n`;
     if (line.includes('pg_export_snapshot')) return '00000003-0000001B-1\n';
     if (line.endsWith('current_database();'))
-      return `${JSON.stringify({ owner: 'me', encoding: 'UTF8', collate: 'C', size: 8, largeObjects: 2, extensions: { plpgsql: '1.0' }, sequences: { 'public.s': null } })}\n`;
+      return `${JSON.stringify({ owner: 'me', encoding: 'UTF8', collate: 'C', size: 8, largeObjects: 2, extensions: { plpgsql: '1.0' }, sequences: { 'public.s': null }, sequenceCount: 1 })}\n`;
     if (line.endsWith(') AS tables;')) return '"public.a"\n"public.big"\n';
     if (line.includes('ORDER BY coalesce'))
       return scene.counts ?? '["public.a", 60, false]\n["public.big", null, false]\n';

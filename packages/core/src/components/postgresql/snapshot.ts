@@ -13,6 +13,8 @@ const answerSeconds = 120;
 const mebibyte = 1024 * 1024;
 /** Tables beyond the biggest ones are only summed up, so that the metadata stay small. */
 const maximumTables = 500;
+/** Sequences beyond the first ones by name are only counted, for the same reason. */
+const maximumSequences = 500;
 
 /** What a restore will be compared with. */
 export interface Baseline {
@@ -202,12 +204,16 @@ const factsSchema = z.object({
   extensions: z.record(z.string(), z.string()),
   /** Null: never used. Sequences stand outside snapshots: under writers the dump may hold a later value. */
   sequences: z.record(z.string(), z.string().nullable()),
+  /** Of all. */
+  sequenceCount: z.number(),
 });
 
-const factsSql = `SELECT json_build_object('owner', pg_get_userbyid(datdba), 'encoding', pg_encoding_to_char(encoding), 'collate', datcollate, 'size', pg_database_size(oid),
+export const factsSql = `SELECT json_build_object('owner', pg_get_userbyid(datdba), 'encoding', pg_encoding_to_char(encoding), 'collate', datcollate, 'size', pg_database_size(oid),
   'largeObjects', (SELECT count(*) FROM pg_largeobject_metadata),
   'extensions', (SELECT coalesce(json_object_agg(extname, extversion ORDER BY extname), '{}') FROM pg_extension),
-  'sequences', (SELECT coalesce(json_object_agg(format('%I.%I', schemaname, sequencename), last_value::text), '{}') FROM pg_sequences))
+  'sequences', (SELECT coalesce(json_object_agg(format('%I.%I', schemaname, sequencename), last_value::text), '{}')
+    FROM (SELECT schemaname, sequencename, last_value FROM pg_sequences ORDER BY schemaname, sequencename LIMIT ${String(maximumSequences)}) AS first_ones),
+  'sequenceCount', (SELECT count(*) FROM pg_sequences))
   FROM pg_database WHERE datname = current_database()`;
 
 /** Name, rows (null: not counted), whether they were to be counted and could not be. */
