@@ -45,6 +45,8 @@ export interface Scene {
   databases: Database[];
   recovery?: boolean;
   systemIdentifier?: string;
+  /** Of its own for each host unless set. */
+  started?: string;
   lines?: string;
   /** What counting prints: one row per table whose statement did not fail. */
   counts?: string;
@@ -58,6 +60,7 @@ export function factsOf(scene: Scene): string {
     version: '15.18 (Debian 15.18-0+deb12u1)',
     versionNumber: 150_018,
     systemIdentifier: scene.systemIdentifier ?? '7562411111111111111',
+    started: scene.started ?? `of ${scene.name ?? 'db1'}`,
     timeline: 1,
     lsn: '0/1F2B3C8',
     clusterName: '15/main',
