@@ -72,7 +72,7 @@ export interface Unit<Found extends Json = Json> {
   readonly identity?: Json;
   readonly containsSecrets: boolean;
   readonly artifacts: readonly ExpectedArtifact[];
-  /** Bytes that will be used on a host for a while, per host. */
+  /** Bytes that will be used on a host for a while, per host, at most. The engine refuses the unit (HOST_SPACE) where they would fill the disk. */
   readonly tempSpace?: readonly {
     readonly host: string;
     readonly path: string;

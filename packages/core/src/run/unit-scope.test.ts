@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createArchiveWriter } from '../archive/writer.js';
-import type { BackupContext, ExpectedArtifact } from '../components/component.js';
+import type { BackupContext, ExpectedArtifact, Unit } from '../components/component.js';
 import { thisController } from '../controller/controller.js';
 import { bytesFormat } from '../formats/bytes.js';
 import { BackupError } from '../model/errors.js';
@@ -49,6 +49,7 @@ describe('the scope of a unit', () => {
   async function outcomeOf(
     backup: (context: BackupContext<unknown>) => Promise<void>,
     artifacts: readonly ExpectedArtifact[] = [expected],
+    more: Partial<Unit> = {},
   ): Promise<UnitOutcome> {
     const { signal } = new AbortController();
     const remote = (): Promise<ThisMachine> => Promise.resolve(machine);
@@ -78,7 +79,7 @@ describe('the scope of a unit', () => {
           cleanUpSeconds: 5,
         },
         smallComponent('small', { backup }),
-        smallUnit('a', artifacts),
+        { ...smallUnit('a', artifacts), ...more },
       );
     } finally {
       progress.stop();
@@ -90,6 +91,19 @@ describe('the scope of a unit', () => {
       throw new BackupError('SERVICE_ANSWER', 'at once');
     });
     expect(outcome).toMatchObject({ status: 'failed', error: { code: 'SERVICE_ANSWER' } });
+  });
+
+  it('does not begin a backup that would fill the host’s disk', async () => {
+    let begun = false;
+    const tempSpace = [{ host: 'a', path: '/', bytes: 2 ** 60, why: 'it is large' }];
+    const backup = (): Promise<void> => Promise.resolve(void (begun = true));
+    const outcome = await outcomeOf(backup, [expected], { tempSpace });
+    expect(begun).toBe(false);
+    expect(outcome).toMatchObject({
+      status: 'failed',
+      error: { code: 'HOST_SPACE', component: 'small', message: expect.stringContaining('it is large') },
+      failed: [{ path: expected.path, code: 'HOST_SPACE' }],
+    });
   });
 
   describe('bytes that are here already', () => {

@@ -9,6 +9,7 @@ import type { Json } from '../model/json.js';
 import type { Logger } from '../model/logger.js';
 import type { ArtifactRecord, Metadata, UnitStatus } from '../model/metadata.js';
 import type { RemoteHost } from '../remote/remote-host.js';
+import { requireSpace } from './host-space.js';
 import type { Holding, Ledger } from './ledger.js';
 import type { RunProgress } from './progress.js';
 import type { Grant, Scheduler } from './scheduler.js';
@@ -83,7 +84,7 @@ class UnitScope {
 
   async run(): Promise<void> {
     try {
-      await this.#settled(this.#component.backup(this.#context(), this.#unit));
+      await this.#settled(this.#work());
     } catch (error) {
       this.#fail(error);
     }
@@ -91,6 +92,14 @@ class UnitScope {
     await this.#drain();
     this.#expectAll();
     await this.#cleanUp();
+  }
+
+  async #work(): Promise<void> {
+    for (const space of this.#unit.tempSpace ?? []) {
+      const remote = await this.#services.remote(findHost(this.#services.cluster, space.host));
+      await requireSpace(remote, space, this.#signal);
+    }
+    await this.#component.backup(this.#context(), this.#unit);
   }
 
   /** The component's own promise, given up after a while once the unit is cancelled: code that ignores its signal must not hold the run. */

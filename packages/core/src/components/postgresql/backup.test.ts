@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 import { fakeBackupContext, fakeDiscoverContext, onlyUnit } from '../../testing/fake-contexts.js';
 import { FakeHost } from '../../testing/fake-host.js';
@@ -35,11 +36,72 @@ describe('postgresql backup', () => {
           entries: 17,
           dataEntries: 4,
         },
-        postgres: { owner: 'me', sequences: { 'public.s': null } },
+        postgres: { owner: 'me', sequences: { 'public.s': null }, sequenceCount: 1 },
       },
       skipped: { off: 'it accepts no connections (datallowconn is false)' },
     });
     expect(run.warnings).toEqual([]);
+  });
+
+  it('counts nothing before the dump has begun, when pg_dump holds its locks', async () => {
+    const scene: Scene = { databases: [database('app')] };
+    const unit = await plan(scene);
+    const remote = databaseHost(scene);
+    const asked: string[] = [];
+    const start = remote.start.bind(remote);
+    remote.start = async (command, more) => {
+      const session = await start(command, more);
+      const write = session.stdin.write.bind(session.stdin) as (chunk: string) => boolean;
+      session.stdin.write = (chunk: string) => {
+        asked.push(/LOCK TABLE|ORDER BY coalesce|pg_export_snapshot/.exec(chunk)?.[0] ?? '');
+        return write(chunk);
+      };
+      return session;
+    };
+    const read = remote.read.bind(remote);
+    remote.read = (command, more) => {
+      if (!command.argv[0]!.endsWith('/pg_dump')) return read(command, more);
+      async function* slowly(): AsyncGenerator<Uint8Array> {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        asked.push('first byte');
+        yield dump;
+      }
+      return Promise.resolve(Readable.from(slowly(), { objectMode: false }));
+    };
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await postgresql.backup(run.context, unit);
+    expect(asked.filter((word) => word !== '')).toEqual([
+      'pg_export_snapshot',
+      'first byte',
+      'LOCK TABLE',
+      'ORDER BY coalesce',
+    ]);
+  });
+
+  it('tells which tables it could not count, and invents no rows for them', async () => {
+    const scene: Scene = {
+      databases: [database('app')],
+      counts: '["public.truncated", null, true]\n["public.a", 60, false]\n',
+    };
+    const remote = databaseHost(scene);
+    const unit = await plan(scene);
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await postgresql.backup(run.context, unit);
+    expect(run.baseline()).toMatchObject({
+      databases: {
+        app: {
+          tableCount: 3,
+          tables: { 'public.truncated': null, 'public.a': 60, 'public.big': null },
+          notCounted: 2,
+        },
+      },
+    });
+    expect(run.warnings).toEqual([
+      {
+        code: 'BASELINE_INCOMPLETE',
+        message: expect.stringMatching(/database app is saved, but the rows of 2 .*: public\.truncated, public\.big$/),
+      },
+    ]);
   });
 
   it('reports a dropped database as gone and saves one that was created', async () => {

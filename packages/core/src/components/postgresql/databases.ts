@@ -8,9 +8,9 @@ import type { BackupContext } from '../component.js';
 import { componentName, dumpName, type FoundDatabase, type PostgresqlFound } from './artifacts.js';
 import { listDatabases, reasonToSkip, type Database } from './facts.js';
 import type { PostgresqlOptions } from './options.js';
-import { pgCustomFormat, type DumpSummary } from './pg-custom.js';
+import { pgCustomFormat, type DumpObserver, type DumpSummary } from './pg-custom.js';
 import { dumpCommand } from './server.js';
-import { Session } from './snapshot.js';
+import { Session, type Baseline } from './snapshot.js';
 
 /**
  * Sessions on one host, over all its servers: each holds a snapshot, which keeps vacuum from cleaning up, and one of the few channels of
@@ -23,6 +23,8 @@ const limits = new WeakMap<RemoteHost, LimitFunction>();
 const maximumRounds = 5;
 /** What a dump may be silent for beside its wait for locks, in seconds. */
 const streamQuiet = 120;
+/** Tables that a warning names. */
+const namesShown = 10;
 
 export interface Work {
   readonly context: BackupContext<PostgresqlOptions>;
@@ -163,54 +165,81 @@ function openSession({ context, remote, found }: Work, database: string): Promis
 }
 
 async function dump(dumped: Dumped, database: FoundDatabase, session: Session): Promise<void> {
-  const { context, remote, found, options } = dumped.work;
+  const { remote, found, options } = dumped.work;
   let summary: DumpSummary | undefined;
-  let counted: Promise<Json> | undefined;
+  let counted: Promise<Baseline> | undefined;
   const quiet = options.lock_wait_timeout + streamQuiet;
   const saved = await saveAlone(dumped, database, {
     quiet,
-    seen: (seen) => {
-      summary = seen;
+    observer: {
+      // Not before: pg_dump writes nothing until it has locked every table.
+      onStart: () => {
+        counted = session.baseline(options.count_rows);
+        counted.catch(() => undefined);
+      },
+      onEnd: (seen) => {
+        summary = seen;
+      },
     },
     open: async ({ signal }) => {
       const snapshot = await session.exportSnapshot();
       const request = { database: database.name, snapshot, lockWaitTimeout: options.lock_wait_timeout };
-      const stream = await remote.read(dumpCommand(found.server, request), { signal, quiet });
-      counted = session.baseline(options.count_rows);
-      counted.catch(() => undefined);
-      return stream;
+      return remote.read(dumpCommand(found.server, request), { signal, quiet });
     },
   });
   if (saved === undefined) return;
   dumped.byOid.set(database.oid, { name: database.name, path: saved.path });
-  const counts = await counted?.catch((error: unknown) => {
-    context.warn({
-      code: 'BASELINE_INCOMPLETE',
-      message: `${found.server.host}: database ${database.name} is saved, but counting it failed: ${asBackupError(error).message}`,
-    });
-    return {};
-  });
   dumped.baselines.set(saved.title, {
-    ...(counts as Record<string, Json> | undefined),
+    ...(await countsOf(dumped.work, database, counted)),
     entries: summary?.entries ?? 0,
     dataEntries: summary?.dataEntries ?? 0,
   });
+}
+
+/** What was counted. A dump is of use without it, so what is missing is a warning. */
+async function countsOf(
+  { context, found }: Work,
+  { name }: FoundDatabase,
+  counted: Promise<Baseline> | undefined,
+): Promise<Baseline['counts'] | undefined> {
+  const warn = (what: string): void =>
+    context.warn({
+      code: 'BASELINE_INCOMPLETE',
+      message: `${found.server.host}: database ${name} is saved, but ${what}`,
+    });
+  try {
+    const baseline = await counted;
+    const { missing = [] } = baseline ?? {};
+    if (missing.length > 0)
+      warn(
+        `the rows of ${String(missing.length)} of its tables could not be counted, because they were being changed or could not be locked: ${shortList(missing)}`,
+      );
+    return baseline?.counts;
+  } catch (error) {
+    warn(`counting it failed: ${asBackupError(error).message}`);
+    return undefined;
+  }
+}
+
+function shortList(names: readonly string[]): string {
+  const shown = names.slice(0, namesShown).join(', ');
+  return names.length > namesShown ? `${shown} and ${String(names.length - namesShown)} more` : shown;
 }
 
 /** Saves one database's dump, or answers undefined: then the engine has its failure, and the other databases go on. */
 async function saveAlone(
   dumped: Dumped,
   database: FoundDatabase,
-  how: Pick<Artifact, 'open' | 'quiet'> & { readonly seen?: (summary: DumpSummary) => void },
+  how: Pick<Artifact, 'open' | 'quiet'> & { readonly observer?: DumpObserver },
 ): Promise<{ readonly title: string; readonly path: string } | undefined> {
   const { context, found } = dumped.work;
-  const { seen, ...stream } = how;
+  const { observer, ...stream } = how;
   const { title, name, path } = freeName(dumped, database);
   try {
     await context.save({
       path,
       ...(escapePiece(name) === name ? {} : { original: name }),
-      format: pgCustomFormat(seen),
+      format: pgCustomFormat(observer),
       host: found.server.host,
       alone: true,
       ...stream,

@@ -64,6 +64,30 @@ describe('postgresql discover', () => {
     ]);
   });
 
+  it('takes two inventory names of one host for one member', async () => {
+    const scene = { databases: [database('app')], started: '1763887392.123456' };
+    const hosts = ['db1', 'db1-alias'].map((name) => databaseHost({ ...scene, name }));
+    const unit = onlyUnit(await postgresql.discover(fakeDiscoverContext({ hosts, options })));
+    expect(unit).toMatchObject({
+      name: 'db1',
+      hosts: ['db1', 'db1-alias'],
+      roles: { primary: 'db1', standbys: [] },
+      warnings: [{ code: 'HOST_ALIAS', message: expect.stringContaining('db1-alias is the same machine as db1') }],
+    });
+    const run = fakeBackupContext({ hosts, options });
+    await postgresql.backup(run.context, unit);
+    expect([...run.saved.keys()].sort()).toEqual(unit.artifacts.map(({ path }) => path).sort());
+  });
+
+  it('keeps the servers of machines apart that were cloned with their machine-id', async () => {
+    const hosts = [true, false].map((recovery, index) =>
+      databaseHost({ name: `db${String(index)}`, databases: [database('app')], recovery }),
+    );
+    expect(hosts[0]!.facts.machineId).toBe(hosts[1]!.facts.machineId);
+    const unit = onlyUnit(await postgresql.discover(fakeDiscoverContext({ hosts, options })));
+    expect(unit).toMatchObject({ name: 'db0+db1', roles: { primary: 'db1', standbys: ['db0'] } });
+  });
+
   it.each([
     [true, 'found 0', /unreachable/],
     [false, 'found 2', /Decide which one/],

@@ -28,6 +28,8 @@ interface Member {
   readonly warnings: readonly Warning[];
   readonly options: PostgresqlOptions;
   readonly prefix: string;
+  /** Other inventory names of its host. */
+  readonly aliases: readonly string[];
 }
 
 /**
@@ -37,7 +39,7 @@ interface Member {
 export async function discover(context: DiscoverContext<PostgresqlOptions>): Promise<Discovery<PostgresqlFound>> {
   const answers = await Promise.all(context.hosts.map((host) => askHost(context, host)));
   if (context.signal.aborted) throw abortError(context.signal);
-  const members = answers.flatMap((answer) => answer.members);
+  const members = joinAliases(answers.flatMap((answer) => answer.members));
   const identifiers = [...new Set(members.map(({ facts }) => facts.systemIdentifier))];
   const outcomes = identifiers.map((identifier) =>
     toUnit(members.filter(({ facts }) => facts.systemIdentifier === identifier)),
@@ -50,6 +52,21 @@ export async function discover(context: DiscoverContext<PostgresqlOptions>): Pro
     ],
     absent: [],
   };
+}
+
+/**
+ * Each server once, under the first inventory name of its host. Machines cloned from one image may share machine-id and directory; only one server
+ * was started at that microsecond.
+ */
+function joinAliases(members: readonly Member[]): readonly Member[] {
+  const servers = new Map<string, Member>();
+  for (const member of members) {
+    const { remote, server, facts } = member;
+    const key = JSON.stringify([remote.facts.machineId, server.dataDirectory, server.port, facts.started]);
+    const first = servers.get(key);
+    servers.set(key, first === undefined ? member : { ...first, aliases: [...first.aliases, server.host] });
+  }
+  return [...servers.values()];
 }
 
 async function askHost(
@@ -122,11 +139,16 @@ async function askServer(
     warnings,
     options,
     prefix,
+    aliases: [],
   };
 }
 
+function hostsOf(members: readonly Member[]): readonly string[] {
+  return [...new Set(members.flatMap(({ server, aliases }) => [server.host, ...aliases]))];
+}
+
 function toUnit(members: readonly Member[]): { readonly unit: Unit<PostgresqlFound> } | { readonly problem: Problem } {
-  const hosts = [...new Set(members.map(({ server }) => server.host))];
+  const hosts = hostsOf(members);
   const name = unitName(members);
   const primaries = members.filter(({ facts }) => !facts.recovery);
   const [primary] = primaries;
@@ -170,7 +192,7 @@ function unitOf(name: string, primary: Member, members: readonly Member[]): Unit
   };
   return {
     name,
-    hosts: [...new Set(members.map((member) => member.server.host))],
+    hosts: hostsOf(members),
     product: { name: 'PostgreSQL', version: facts.version, detectedBy: 'SHOW server_version' },
     roles: {
       primary: server.host,
@@ -195,7 +217,7 @@ function unitOf(name: string, primary: Member, members: readonly Member[]): Unit
       ...dumped.map((database) => expectedDump(primary, database)),
       ...members.map((member) => expectedConfiguration(member)),
     ],
-    warnings: [...members.flatMap(({ warnings }) => warnings), ...warningsOf(primary)],
+    warnings: [...members.flatMap((member) => [...aliasWarnings(member), ...member.warnings]), ...warningsOf(primary)],
     found,
   };
 }
@@ -222,6 +244,13 @@ function expectedConfiguration({ remote, configuration, prefix }: Member): Expec
     size: configuration.bytes,
     commands: [describeCommand(remote, filesCommand(remote, configuration, configurationPolicy))],
   };
+}
+
+function aliasWarnings({ server, aliases }: Member): readonly Warning[] {
+  return aliases.map((alias) => ({
+    code: 'HOST_ALIAS',
+    message: `${alias} is the same machine as ${server.host}: PostgreSQL at port ${String(server.port)} is saved once, as ${server.host}`,
+  }));
 }
 
 function warningsOf({ server, facts, options }: Member): readonly Warning[] {

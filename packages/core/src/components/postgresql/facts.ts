@@ -23,6 +23,8 @@ const factsSchema = z.object({
   version: z.string(),
   versionNumber: z.number(),
   systemIdentifier: z.string(),
+  /** When the postmaster started, in seconds with their fraction. */
+  started: z.string(),
   timeline: z.number(),
   lsn: z.string().nullable(),
   clusterName: z.string(),
@@ -46,6 +48,7 @@ const filesSql = `(SELECT coalesce(json_agg(DISTINCT CASE WHEN file LIKE '/%' TH
 
 const factsSql = `SELECT json_build_object('recovery', pg_is_in_recovery(), 'version', current_setting('server_version'),
   'versionNumber', current_setting('server_version_num')::int, 'systemIdentifier', (SELECT system_identifier::text FROM pg_control_system()),
+  'started', extract(epoch FROM pg_postmaster_start_time())::text,
   'timeline', (SELECT timeline_id FROM pg_control_checkpoint()),
   'lsn', CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text,
   'clusterName', current_setting('cluster_name'), 'checksums', current_setting('data_checksums'), 'superuser', current_setting('is_superuser'),

@@ -75,7 +75,7 @@ describe('pgCustomFormat', () => {
     const summaries: DumpSummary[] = [];
     for (const name of ['pg15-piped.dump', 'pg15-empty.dump'])
       checkWhole(
-        pgCustomFormat((summary) => summaries.push(summary)),
+        pgCustomFormat({ onStart: () => undefined, onEnd: (summary) => summaries.push(summary) }),
         fixture(name),
       );
     expect(summaries).toEqual([

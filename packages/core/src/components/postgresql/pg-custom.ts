@@ -27,9 +27,17 @@ export interface DumpSummary {
   readonly dataEntries: number;
 }
 
-/** The format of a pg_dump custom archive; `onEnd` is told what a complete one held. */
-export function pgCustomFormat(onEnd?: (summary: DumpSummary) => void): Format {
-  return walkedFormat('pg-custom', (feed) => walkDump(feed, onEnd));
+/** Is told how far an archive has come. */
+export interface DumpObserver {
+  /** Its header is here. */
+  onStart(): void;
+  /** It was complete. */
+  onEnd(summary: DumpSummary): void;
+}
+
+/** The format of a pg_dump custom archive. */
+export function pgCustomFormat(observer?: DumpObserver): Format {
+  return walkedFormat('pg-custom', (feed) => walkDump(feed, observer));
 }
 
 interface Layout {
@@ -38,8 +46,9 @@ interface Layout {
   readonly offsetBytes: number;
 }
 
-function* walkDump(feed: Feed, onEnd: ((summary: DumpSummary) => void) | undefined): Walk {
+function* walkDump(feed: Feed, observer: DumpObserver | undefined): Walk {
   const layout = yield* readHeader(feed);
+  observer?.onStart();
   const entries = yield* readInteger(feed, layout, 'the table of contents');
   if (entries < 0) throw feed.invalid('its table of contents has a negative length');
   const expected = new Set<number>();
@@ -53,7 +62,7 @@ function* walkDump(feed: Feed, onEnd: ((summary: DumpSummary) => void) | undefin
     yield* skipBlock(feed, layout, expected);
   }
   if (yield* feed.more()) throw feed.invalid('bytes follow its last block');
-  onEnd?.({ entries, dataEntries });
+  observer?.onEnd({ entries, dataEntries });
 }
 
 function* readHeader(feed: Feed): Walk<Layout> {

@@ -45,7 +45,11 @@ export interface Scene {
   databases: Database[];
   recovery?: boolean;
   systemIdentifier?: string;
+  /** Of its own for each host unless set. */
+  started?: string;
   lines?: string;
+  /** What counting prints: one row per table whose statement did not fail. */
+  counts?: string;
   /** Data directories as the host lists them. */
   directories?: string;
 }
@@ -56,6 +60,7 @@ export function factsOf(scene: Scene): string {
     version: '15.18 (Debian 15.18-0+deb12u1)',
     versionNumber: 150_018,
     systemIdentifier: scene.systemIdentifier ?? '7562411111111111111',
+    started: scene.started ?? `of ${scene.name ?? 'db1'}`,
     timeline: 1,
     lsn: '0/1F2B3C8',
     clusterName: '15/main',
@@ -120,8 +125,10 @@ function conversation(scene: Scene, name: string): (line: string) => string {
     if (line.startsWith('\\echo ')) return `${line.slice(6)}\n`;
     if (line.includes('pg_export_snapshot')) return '00000003-0000001B-1\n';
     if (line.endsWith('current_database();'))
-      return `${JSON.stringify({ owner: 'me', encoding: 'UTF8', collate: 'C', size: 8, largeObjects: 2, extensions: { plpgsql: '1.0' }, sequences: { 'public.s': null } })}\n`;
-    if (line.includes('\\gexec')) return '["public.a", 60, 8192]\n["public.big", null, 99999999999]\n';
+      return `${JSON.stringify({ owner: 'me', encoding: 'UTF8', collate: 'C', size: 8, largeObjects: 2, extensions: { plpgsql: '1.0' }, sequences: { 'public.s': null }, sequenceCount: 1 })}\n`;
+    if (line.endsWith(') AS tables;')) return '"public.a"\n"public.big"\n';
+    if (line.includes('ORDER BY coalesce'))
+      return scene.counts ?? '["public.a", 60, false]\n["public.big", null, false]\n';
     return '';
   };
 }

@@ -3,7 +3,7 @@ import { configurationPaths } from './artifacts.js';
 import { postgresqlOptions } from './options.js';
 import { server } from './postgresql.test-support.js';
 import { connectionTo, dumpCommand, globalsCommand, psqlCommand } from './server.js';
-import { countsSql } from './snapshot.js';
+import { countsSql, factsSql } from './snapshot.js';
 
 describe('postgresql commands', () => {
   it('quotes a database name so that libpq cannot take it for anything else', () => {
@@ -68,8 +68,13 @@ describe('postgresql commands', () => {
   });
 
   it('counts no rows when told so', () => {
-    expect(countsSql(0)).toContain('0 > 0');
-    expect(countsSql(2)).toContain('bytes <= 2097152 AND 2097152 > 0');
+    expect(countsSql(0)).toContain('bytes IS NULL AND 0 > 0');
+    expect(countsSql(2)).toContain('bytes <= 2097152 THEN');
+  });
+
+  it('names a bounded number of sequences, and counts all', () => {
+    expect(factsSql).toContain('ORDER BY schemaname, sequencename LIMIT 500');
+    expect(factsSql).toContain("'sequenceCount', (SELECT count(*) FROM pg_sequences)");
   });
 
   it('checks its options', () => {

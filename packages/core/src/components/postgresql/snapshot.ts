@@ -13,6 +13,15 @@ const answerSeconds = 120;
 const mebibyte = 1024 * 1024;
 /** Tables beyond the biggest ones are only summed up, so that the metadata stay small. */
 const maximumTables = 500;
+/** Sequences beyond the first ones by name are only counted, for the same reason. */
+const maximumSequences = 500;
+
+/** What a restore will be compared with. */
+export interface Baseline {
+  readonly counts: Readonly<Record<string, Json>>;
+  /** Tables whose rows were to be counted and could not be. */
+  readonly missing: readonly string[];
+}
 
 export interface SessionOptions {
   readonly remote: RemoteHost;
@@ -83,15 +92,26 @@ export class Session implements AsyncDisposable {
     return snapshot;
   }
 
-  /** Counts and lists as the snapshot sees them. Tables of more than `countRows` MiB are not counted. */
-  async baseline(countRows: number): Promise<Json> {
-    const { server } = this.#options;
-    // From here on a statement that fails (a table dropped since) must not end the transaction.
-    const [facts] = await this.#ask(`\\set ON_ERROR_ROLLBACK on\n${factsSql};\n`);
+  /**
+   * Counts and lists as the snapshot sees them. Tables of more than `countRows` MiB are not counted, nor are those that change under the dump.
+   * To be called when pg_dump has its locks, which it has when it writes its first bytes: a lock of ours that is older than pg_dump's
+   * would make pg_dump wait behind whoever waits for us.
+   */
+  async baseline(countRows: number): Promise<Baseline> {
+    const { host } = this.#options.server;
+    // From here on a statement that fails must not end the transaction.
+    await this.#ask('\\set ON_ERROR_ROLLBACK on\n');
+    if (countRows > 0) await this.#ask(`${locksSql} \\gexec\n`);
+    const [facts] = await this.#ask(`${factsSql};\n`);
+    const listed = await this.#ask(`${namesSql};\n`);
     const counted = await this.#ask(`${countsSql(countRows)} \\gexec\n`, { deadline: false });
+    const tables = withMissing(
+      counted.map((line) => parseAnswer(line, tableSchema, host)),
+      listed.map((line) => parseAnswer(line, z.string(), host)),
+    );
     return {
-      ...parseAnswer(facts ?? '', factsSchema, server.host),
-      ...summarise(counted.map((line) => parseAnswer(line, tableSchema, server.host))),
+      counts: { ...parseAnswer(facts ?? '', factsSchema, host), ...summarise(tables) },
+      missing: tables.flatMap(([name, , missing]) => (missing ? [name] : [])),
     };
   }
 
@@ -184,30 +204,62 @@ const factsSchema = z.object({
   extensions: z.record(z.string(), z.string()),
   /** Null: never used. Sequences stand outside snapshots: under writers the dump may hold a later value. */
   sequences: z.record(z.string(), z.string().nullable()),
+  /** Of all. */
+  sequenceCount: z.number(),
 });
 
-const factsSql = `SELECT json_build_object('owner', pg_get_userbyid(datdba), 'encoding', pg_encoding_to_char(encoding), 'collate', datcollate, 'size', pg_database_size(oid),
+export const factsSql = `SELECT json_build_object('owner', pg_get_userbyid(datdba), 'encoding', pg_encoding_to_char(encoding), 'collate', datcollate, 'size', pg_database_size(oid),
   'largeObjects', (SELECT count(*) FROM pg_largeobject_metadata),
   'extensions', (SELECT coalesce(json_object_agg(extname, extversion ORDER BY extname), '{}') FROM pg_extension),
-  'sequences', (SELECT coalesce(json_object_agg(format('%I.%I', schemaname, sequencename), last_value::text), '{}') FROM pg_sequences))
+  'sequences', (SELECT coalesce(json_object_agg(format('%I.%I', schemaname, sequencename), last_value::text), '{}')
+    FROM (SELECT schemaname, sequencename, last_value FROM pg_sequences ORDER BY schemaname, sequencename LIMIT ${String(maximumSequences)}) AS first_ones),
+  'sequenceCount', (SELECT count(*) FROM pg_sequences))
   FROM pg_database WHERE datname = current_database()`;
 
-/** Name, rows (null: too big to count), bytes. */
-const tableSchema = z.tuple([z.string(), z.number().nullable(), z.number()]);
+/** Name, rows (null: not counted), whether they were to be counted and could not be. */
+const tableSchema = z.tuple([z.string(), z.number().nullable(), z.boolean()]);
 type Table = z.infer<typeof tableSchema>;
 
 /**
- * One statement per table, to be run by \gexec. Ordinary tables and partitions of users' schemas; not those of extensions, whose rows a dump
- * leaves to the extension.
+ * Ordinary tables and partitions of users' schemas, as the snapshot knows them; not those of extensions, whose rows a dump leaves to the
+ * extension.
+ */
+const tablesSql = `SELECT c.oid, nspname, relname, relfilenode, relpages::bigint * current_setting('block_size')::bigint AS estimate
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE relkind = 'r' AND relpersistence <> 't' AND nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%'
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')`;
+
+const namesSql = `SELECT to_json(format('%I.%I', nspname, relname)) FROM (${tablesSql}) AS tables`;
+
+/**
+ * One statement per table, the biggest first, to be run by \\gexec: locks each as pg_dump does, so that nobody changes it before it is counted.
+ * Never waits, so a table that is changed at this moment, or that somebody waits to change, is left alone. pg_dump has locked the same
+ * tables; with half of what the server's lock table is made for (max_locks_per_transaction) the others find room whatever their number.
+ */
+const locksSql = `SELECT format('LOCK TABLE ONLY %I.%I IN ACCESS SHARE MODE NOWAIT', nspname, relname) FROM (${tablesSql}) AS tables
+  ORDER BY estimate DESC, oid LIMIT current_setting('max_locks_per_transaction')::bigint * current_setting('max_connections')::bigint / 2`;
+
+/**
+ * One statement per table, to be run by \\gexec. A table is counted that this session has locked and that is still what the snapshot knows: TRUNCATE and
+ * an ALTER TABLE that rewrites look empty to older snapshots (PostgreSQL's documentation, "Caveats" of MVCC), and both give the table a
+ * new file. pg_relation_filenode and to_regclass tell what is now, the columns of pg_class what the snapshot saw. The size is asked
+ * only of locked tables, because asking waits for the lock.
  */
 export function countsSql(countRows: number): string {
   const limit = String(countRows * mebibyte);
-  return `SELECT format('SELECT json_build_array(%L, ' || CASE WHEN bytes <= ${limit} AND ${limit} > 0 THEN '(SELECT count(*) FROM ONLY %I.%I)' ELSE 'NULL' END || ', ' || bytes || ')',
-    format('%I.%I', nspname, relname), nspname, relname)
-  FROM (SELECT nspname, relname, pg_table_size(c.oid) AS bytes FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE relkind = 'r' AND relpersistence <> 't' AND nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%'
-    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')) AS tables
-  ORDER BY bytes DESC, nspname, relname`;
+  return `SELECT format(CASE WHEN bytes <= ${limit} THEN 'SELECT json_build_array(%1$L, count(*), false) FROM ONLY %2$I.%3$I' ELSE 'SELECT json_build_array(%1$L, NULL, %4$L::boolean)' END,
+    format('%I.%I', nspname, relname), nspname, relname, bytes IS NULL AND ${limit} > 0)
+  FROM (SELECT nspname, relname, estimate, CASE WHEN unchanged THEN pg_table_size(oid) END AS bytes
+    FROM (SELECT *, CASE WHEN oid IN (SELECT relation FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation')
+        THEN relfilenode = pg_relation_filenode(oid) AND to_regclass(format('%I.%I', nspname, relname)) = oid ELSE false END AS unchanged
+      FROM (${tablesSql}) AS tables) AS looked_at) AS measured
+  ORDER BY coalesce(bytes, estimate) DESC, nspname, relname`;
+}
+
+/** A statement that fails prints no row: its table stands at the end, as not counted. */
+function withMissing(counted: readonly Table[], listed: readonly string[]): readonly Table[] {
+  const answered = new Set(counted.map(([name]) => name));
+  return [...counted, ...listed.filter((name) => !answered.has(name)).map((name): Table => [name, null, true])];
 }
 
 function summarise(tables: readonly Table[]): Readonly<Record<string, Json>> {
