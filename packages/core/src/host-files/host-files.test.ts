@@ -320,6 +320,33 @@ describe('tar', () => {
       });
   });
 
+  it('fails an artifact for a file that changed meanwhile, and not for a directory', async () => {
+    const support = await tarSupport(here(), signal);
+    const request = { flavour: 'gnu', support, directory: root, names: ['real'] } as const;
+    const save = async (changed: readonly string[], mayChange = false): Promise<void> => {
+      class ChangingHost extends FakeHost {
+        override read(command: Command, options: StreamOptions = {}): Promise<Readable> {
+          options.changed?.(changed);
+          return super.read(command, options);
+        }
+      }
+      const remote = new ChangingHost({ rules: [{ argv: /./, answer: runHere }] });
+      const command = tarCommand(request, { mayChange, mayVanish: false });
+      const artifact = tarArtifact({ path: 'x/host1/config.tar', remote, command });
+      const content = await buffer(await artifact.open({ signal, warn: () => undefined }));
+      const check = artifact.format.check();
+      check.write(content);
+      check.end();
+    };
+    await save(['real', 'real/certs']);
+    await expect(save(['real/certs', 'real/haproxy.cfg'])).rejects.toMatchObject({
+      code: 'TAR_FAILED',
+      message: 'host1: changed while being read: real/haproxy.cfg',
+    });
+    await expect(save(['real/none'])).rejects.toMatchObject({ code: 'TAR_FAILED' });
+    await save(['real/haproxy.cfg'], true);
+  });
+
   it('makes an artifact with the same bytes each time', async () => {
     const remote = here();
     const support = await tarSupport(remote, signal);

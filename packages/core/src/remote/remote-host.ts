@@ -36,6 +36,12 @@ export interface StreamOptions {
   /** Seconds of silence, while we want bytes and have room, after which the stream fails with STREAM_STALLED; 120 unless set. */
   readonly quiet?: number;
   readonly warn?: (warning: Warning) => void;
+  /**
+   * For a tar whose files must not change. Whether what changed is a file or a directory, whose entries may come and go, stands in the
+   * archive only: the names of all that changed, as tar was given them, each byte one character (latin1) and without a slash at their
+   * end, come here before the output ends, and the reader has to judge them. Without it all of them fail the stream.
+   */
+  readonly changed?: (names: readonly string[]) => void;
   /** Standard input of the command: closed at once when absent. */
   readonly input?: Uint8Array;
 }

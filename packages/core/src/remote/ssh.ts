@@ -197,6 +197,7 @@ class SshHost implements RemoteHost {
         waited: (performance.now() - asked) / 1000,
         signal,
         warn: options.warn,
+        changed: options.changed,
         kill: (pid) => this.#kill(pid, command.become),
         copied: (packet) => this.#dialled.received.copied(packet),
       });
