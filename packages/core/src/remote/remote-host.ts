@@ -78,8 +78,11 @@ export interface RemoteHost extends AsyncDisposable {
   read(command: Command, options?: StreamOptions): Promise<Readable>;
   /** Feeds `input` to the command; resolves when both have ended well. */
   write(command: Command, input: Readable, options?: StreamOptions): Promise<void>;
-  /** `run`, `read` and `write` are built on this. */
-  start(command: Command, options?: StreamOptions): Promise<RemoteProcess>;
+  /**
+   * `run`, `read` and `write` are built on this. `giveWay` is for a command that is held all run and can be done without: called when the
+   * host turns out to take so few sessions that the others need its place; the caller then ends the command.
+   */
+  start(command: Command, options?: StreamOptions & { readonly giveWay?: () => void }): Promise<RemoteProcess>;
   /** TCP or a Unix socket as the host itself would reach it. Errors: HOST_FORWARD. */
   connect(
     to: { readonly host: string; readonly port: number } | { readonly socket: string },

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Controller, thisController } from '../controller/controller.js';
 import { silentLogger } from '../model/logger.js';
+import type { Command } from '../remote/remote-host.js';
 import { fakeInventoryHost } from '../testing/fake-host.js';
 import { ThisMachine } from '../testing/this-machine.js';
 import { createLedger, type Ledger } from './ledger.js';
@@ -139,6 +140,23 @@ describe('ledger', () => {
     await second.close();
     expect(restoreMay()).toBe(true);
     expect(warnings).toEqual([]);
+  });
+
+  it('gives the lock back, once, where others need its session, and says so', async () => {
+    let giveWay: (() => void) | undefined;
+    const start = machine.start.bind(machine);
+    machine.start = (command: Command, options?: { readonly giveWay?: () => void }) => {
+      giveWay = options?.giveWay;
+      return start(command);
+    };
+    const run = ledger('run-i', await thisController());
+    await run.lock(host);
+    const exited = once(machine.processes[0]!, 'exit');
+    giveWay?.();
+    await exited;
+    expect(spawnSync('flock', ['-x', '-n', lock, 'true']).status).toBe(0);
+    expect(warnings).toEqual(['LOCK_UNAVAILABLE']);
+    await run.close();
   });
 
   it('does not wait for a restore that has the host for itself', async () => {

@@ -22,7 +22,9 @@ const ownerSchema = z.object({ runId: z.string(), startedAt: z.string(), control
  * not outlive the unit. The record is written before the state is created and removed with it.
  */
 export interface Ledger {
-  /** Takes the shared lock; a host that cannot have one is a warning. Errors: HOST_LOCKED. */
+  /**
+   * Takes the shared lock; a host that cannot have one, or takes too few sessions to spare one for it, is a warning. Errors: HOST_LOCKED.
+   */
   lock(host: Host): Promise<void>;
   /** Removes what dead runs of this controller, and runs without a heartbeat, left on the host. */
   sweep(host: Host): Promise<void>;
@@ -66,10 +68,12 @@ export function createLedger(options: LedgerOptions): Ledger {
     let answer: string;
     try {
       const { signal } = options;
-      const dialogue = await openDialogue(remote, script(lockScript, [lockDirectory]), {
+      const opening: Promise<Dialogue> = openDialogue(remote, script(lockScript, [lockDirectory]), {
         what: `lock on ${host.name}`,
         signal,
+        giveWay: () => void opening.then((dialogue) => giveBack(host, dialogue)).catch(() => undefined),
       });
+      const dialogue = await opening;
       answer = await dialogue.next({ signal, seconds: answerSeconds });
       locks.push(dialogue);
     } catch (error) {
@@ -84,6 +88,23 @@ export function createLedger(options: LedgerOptions): Ledger {
         host: host.name,
         hint: 'Wait until it has ended.',
       });
+  }
+
+  /** The backup is worth more than its lock: a session held all run would keep those that work from their own. */
+  async function giveBack(host: Host, dialogue: Dialogue): Promise<void> {
+    const at = locks.indexOf(dialogue);
+    if (at >= 0) locks.splice(at, 1);
+    const message = `${host.name}: its sshd allows so few sessions at once (MaxSessions) that the lock was given back, a restore started meanwhile would not wait`;
+    options.warn(host, 'LOCK_UNAVAILABLE', message);
+    await end(dialogue);
+  }
+
+  async function end(dialogue: Dialogue): Promise<void> {
+    try {
+      await dialogue.end(answerSeconds);
+    } catch (error) {
+      options.log.info({ error: asBackupError(error).message }, 'lock was lost');
+    }
   }
 
   async function sweep(host: Host): Promise<void> {
@@ -147,10 +168,7 @@ export function createLedger(options: LedgerOptions): Ledger {
   }
 
   async function close(): Promise<void> {
-    const results = await Promise.allSettled(locks.splice(0).map((dialogue) => dialogue.end(answerSeconds)));
-    for (const result of results)
-      if (result.status === 'rejected')
-        options.log.info({ error: asBackupError(result.reason).message }, 'lock was lost');
+    await Promise.all(locks.splice(0).map(end));
   }
 
   return { lock, sweep, hold, close };
