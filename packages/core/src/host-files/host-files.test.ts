@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FakeHost, runHere } from '../testing/fake-host.js';
 import type { Command, StreamOptions } from '../remote/remote-host.js';
 import { filesArtifact, findFiles } from './found-files.js';
-import { absolutePath, batches, expandPatterns, lookAt, pathList, tarNames } from './paths.js';
+import { absolutePath, batches, expandPatterns, lookAt, pathList, tarNames, withoutDots } from './paths.js';
 import { tarArguments, tarArtifact, tarCommand, tarSupport } from './tar.js';
 
 const signal = new AbortController().signal;
@@ -105,6 +105,21 @@ describe('lookAt', () => {
     expect(await lookAt(remote, [], signal)).toEqual({ found: [], missing: [], unreachable: [] });
     expect(remote.commands).toHaveLength(0);
     await expect(lookAt(remote, ['/etc'], signal)).rejects.toMatchObject({ code: 'SERVICE_ANSWER', host: 'host1' });
+  });
+});
+
+describe('withoutDots', () => {
+  it('follows the host where a link stands before the dots, and the text where nothing is there', async () => {
+    symlinkSync('real/certs', join(root, 'deep'));
+    try {
+      expect(await withoutDots(here(), `${root}/deep/../haproxy.cfg`, signal)).toBe(join(root, 'real/haproxy.cfg'));
+      expect(await withoutDots(here(), `${root}/none/../x/..`, signal)).toBe(root);
+      const remote = new FakeHost();
+      expect(await withoutDots(remote, '/var/lib/a..b/etc', signal)).toBe('/var/lib/a..b/etc');
+      expect(remote.commands).toEqual([]);
+    } finally {
+      rmSync(join(root, 'deep'));
+    }
   });
 });
 

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { z } from 'zod';
 import { BackupError } from '../model/errors.js';
 import type { Command, RemoteHost } from '../remote/remote-host.js';
@@ -131,6 +132,16 @@ export async function lookAt(remote: RemoteHost, paths: readonly string[], signa
     }
   }
   return { found, missing, unreachable };
+}
+
+/**
+ * The path without `..`. What the host finds there is right also behind symbolic links; where it finds nothing, the text decides. A path
+ * that has none stays as it is.
+ */
+export async function withoutDots(remote: RemoteHost, path: string, signal: AbortSignal): Promise<string> {
+  if (!path.split('/').includes('..')) return path;
+  const { found } = await lookAt(remote, [path], signal);
+  return found[0]?.target ?? posix.resolve(path);
 }
 
 function parseLine(remote: RemoteHost, path: string, line: string): HostPath {

@@ -11,18 +11,27 @@ if [ -z "$state" ]; then
   if [ "$(id -u)" = 0 ]; then state=/var/lib/lsbackup; else state=$HOME/.local/state/lsbackup; fi
 fi`;
 
-/** Removes what a run recorded, then its record. $1 of the function: the run's directory. */
+/**
+ * Removes what a run recorded, then its record; where something stays, the record stays too and says what. $1 of the function: the run's
+ * directory.
+ */
 const removeRecorded = `
 remove_recorded() {
+  kept=
   if [ -f "$1/paths" ]; then
     while IFS= read -r path; do
       case $path in
-        */../* | */..) continue ;;
-        /*/*) ;;
-        *) continue ;;
+        '') ;;
+        */../* | */..) kept=$path ;;
+        /*/*) rm -rf --one-file-system -- "$path" || kept=$path ;;
+        *) kept=$path ;;
       esac
-      rm -rf --one-file-system -- "$path" || return 1
     done < "$1/paths"
+  fi
+  rm -rf --one-file-system -- "$1/workspace" || kept=$1/workspace
+  if [ -n "$kept" ]; then
+    printf '%s\\n' "not removed, so its record is kept: $kept" >&2
+    return 1
   fi
   rm -rf --one-file-system -- "$1"
 }`;
@@ -89,16 +98,18 @@ for directory in *; do
 done
 `;
 
-/** Removes what the runs named behind the state directory recorded. */
+/** Removes what the runs named behind the state directory recorded. One that resists keeps none of the others; in the end it is a failure. */
 export const sweepScript = `
 set -eu
 ${stateDirectory}
 ${removeRecorded}
+failed=0
 for run in "$@"; do
   systemctl stop "lsbackup-sweep-$run.timer" >/dev/null 2>&1 || :
-  remove_recorded "$state/$run"
+  remove_recorded "$state/$run" || failed=1
 done
 rmdir -- "$state" 2>/dev/null || :
+exit $failed
 `;
 
 /**

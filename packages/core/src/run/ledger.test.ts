@@ -111,7 +111,7 @@ describe('ledger', () => {
     await mkdir(join(state, 'archives'));
     await writeFile(join(state, 'archives', 'lsbackup-prod.tar.gz'), 'all that is left');
     await mkdir(outside, { recursive: true });
-    await writeFile(join(state, String(dead), 'paths'), `${outside}\n/\nrelative/path\n${directory}/outside/../..\n`);
+    await writeFile(join(state, String(dead), 'paths'), `${outside}\n`);
     const longAgo = new Date(Date.now() - 3_600_000);
     await utimes(join(state, String(oldStranger), 'owner.json'), longAgo, longAgo);
     await utimes(join(state, 'archives'), longAgo, longAgo);
@@ -122,10 +122,31 @@ describe('ledger', () => {
     expect(warnings).toEqual(['LEFTOVERS_REMOVED']);
   });
 
+  it('keeps the record of what it does not remove, and removes the others', async () => {
+    const controller = { ...(await thisController()), processStart: '1' };
+    const records = ['1', '2', '3', '4'].map((digit) => `20240506T070809Z-${digit.repeat(8)}-1`);
+    const paths = [`${directory}/outside/../..`, '/\nrelative/path', '/proc/self/status', ''];
+    for (const [index, name] of records.entries()) {
+      const outside = join(directory, 'outside', String(index));
+      await mkdir(outside, { recursive: true });
+      await mkdir(join(state, name, 'workspace'), { recursive: true });
+      await writeFile(join(state, name, 'owner.json'), JSON.stringify({ runId: '', startedAt: '', controller }));
+      await writeFile(join(state, name, 'paths'), `${paths[index]!}\n${outside}\n`);
+    }
+    await expect(ledger('run-j', await thisController()).sweep(host)).rejects.toMatchObject({
+      message: expect.stringContaining(`its record is kept: ${directory}/outside/../..`),
+    });
+    expect((await readdir(state)).sort()).toEqual(records.slice(0, 3));
+    expect(await readdir(join(state, records[0]!))).toEqual(['owner.json', 'paths']);
+    expect(await readdir(join(directory, 'outside'))).toEqual([]);
+  });
+
   it('records no path that could be read as another', async () => {
     const holding = await ledger('run-d', await thisController()).hold(host);
     await expect(holding.record('relative')).rejects.toMatchObject({ code: 'INTERNAL' });
-    await expect(holding.record('/a\n/b')).rejects.toMatchObject({ code: 'INTERNAL' });
+    for (const path of ['/a\n/b', '/', '/a', '/a/', '//a', '/a/../b', '/a/b/..'])
+      await expect(holding.record(path)).rejects.toMatchObject({ code: 'INTERNAL' });
+    await holding.record(`${directory}/..a/b..`);
     await holding.close();
   });
 

@@ -38,6 +38,7 @@ export interface Ledger {
 export interface Holding {
   /** Makes a private directory and returns it. */
   workspace(): Promise<string>;
+  /** Before what lies there is created. Errors: INTERNAL for a path that would not be removed. */
   record(path: string): Promise<void>;
   /** Removes everything recorded. */
   close(): Promise<void>;
@@ -153,10 +154,10 @@ export function createLedger(options: LedgerOptions): Ledger {
         return `${directory}/workspace`;
       },
       record: async (path) => {
-        if (!path.startsWith('/') || path.includes('\n'))
+        if (!isRemovable(path))
           throw new BackupError(
             'INTERNAL',
-            `a path to be recorded must be absolute and on one line: ${JSON.stringify(path)}`,
+            `a path to be recorded must be absolute, on one line, without .. and below a directory of /: ${JSON.stringify(path)}`,
           );
         await ask(`path ${path}`);
       },
@@ -172,6 +173,11 @@ export function createLedger(options: LedgerOptions): Ledger {
   }
 
   return { lock, sweep, hold, close };
+}
+
+/** What ledger-scripts.ts removes; anything else it keeps. */
+function isRemovable(path: string): boolean {
+  return /^\/[^/]+\/[^/]/.test(path) && !path.includes('\n') && !path.split('/').includes('..');
 }
 
 /** Clean-up goes on after the run was cancelled, so the ledger's questions have a deadline and no signal. */
