@@ -114,11 +114,13 @@ exit $failed
 
 /**
  * Holds a shared lock until standard input ends; prints `locked`, or `busy` where a restore has the host for itself. Argument: the
- * directory that is locked; empty: /run/lsbackup, which is in memory.
+ * directory that is locked; empty: /run/lsbackup, which is in memory. flock(1) needs no more than to read it, so nobody but its owner may:
+ * any user could keep every backup away otherwise. One made before is closed too; where it is another user's it stays as it is.
  */
 export const lockScript = `
 lock=\${1:-/run/lsbackup}
-mkdir -p -m 0755 -- "$lock" || exit
+mkdir -p -m 0700 -- "$lock" || exit
+chmod 0700 -- "$lock" 2>/dev/null || :
 flock -s -n -E 75 "$lock" sh -c 'echo locked; exec cat >/dev/null'
 status=$?
 [ "$status" = 75 ] && echo busy && exit 0

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -160,6 +160,15 @@ describe('ledger', () => {
     expect(restoreMay()).toBe(false);
     await second.close();
     expect(restoreMay()).toBe(true);
+    expect(warnings).toEqual([]);
+  });
+
+  it.each(['new', 'made before'])('lets no other user lock the host: a directory %s', async (which) => {
+    if (which === 'made before') await mkdir(lock, { mode: 0o755 });
+    const run = ledger('run-k', await thisController());
+    await run.lock(host);
+    expect(((await stat(lock)).mode & 0o777).toString(8)).toBe('700');
+    await run.close();
     expect(warnings).toEqual([]);
   });
 
