@@ -102,9 +102,41 @@ describe('lookAt', () => {
 
   it('runs nothing for no paths, and refuses an answer it does not understand', async () => {
     const remote = new FakeHost({ rules: [{ argv: /^sh/, answer: { stdout: 'a banner\n' } }] });
-    expect(await lookAt(remote, [], signal)).toEqual({ found: [], missing: [], unreachable: [] });
+    expect(await lookAt(remote, [], signal)).toEqual({ found: [], missing: [], unreachable: [], odd: [] });
     expect(remote.commands).toHaveLength(0);
     await expect(lookAt(remote, ['/etc'], signal)).rejects.toMatchObject({ code: 'SERVICE_ANSWER', host: 'host1' });
+  });
+});
+
+describe('links with odd names or targets', () => {
+  it('are saved without what they lead to, with a warning, and keep nothing else from being saved', async () => {
+    const bytes = (...parts: readonly (string | number)[]): Buffer =>
+      Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.from([part]))));
+    const place = join(root, 'odd');
+    mkdirSync(join(place, 'in'), { recursive: true });
+    mkdirSync(join(place, 'out'));
+    for (const name of ['plain', 'two\tparts', 'end', 'end\n']) writeFileSync(join(place, 'out', name), '');
+    writeFileSync(bytes(join(place, 'out/latin-'), 0xff), '');
+    symlinkSync('../out/plain', join(place, 'in/good ü'));
+    symlinkSync('../out/plain', join(place, 'in/line\nbreak'));
+    symlinkSync('../out/plain', bytes(join(place, 'in/name-'), 0xff));
+    symlinkSync('../out/two\tparts', join(place, 'in/tab'));
+    symlinkSync('../out/end\n', join(place, 'in/trailing'));
+    symlinkSync(bytes('../out/latin-', 0xff), join(place, 'in/target'));
+    try {
+      const { names, warnings } = await archived([join(place, 'in'), join(place, 'in/tab')]);
+      expect(names).toHaveLength(8);
+      expect(names).toContain('/odd/out/plain');
+      expect(names.filter((name) => name.startsWith('/odd/out/'))).toHaveLength(1);
+      expect(warnings).toHaveLength(2);
+      expect(warnings[0]).toMatch(/^FILE_SKIPPED host1: links saved without what they lead to/);
+      for (const name of ['line\\nbreak', 'name-\ufffd', 'tab', 'trailing', 'target'])
+        expect(warnings[0]).toContain(`"/odd/in/${name}"`);
+      expect(warnings[0]).not.toContain('good');
+      expect(warnings[1]).toMatch(/^FILE_SKIPPED host1: not saved, because not looked at.*: "\/odd\/in\/tab"$/);
+    } finally {
+      rmSync(place, { recursive: true });
+    }
   });
 });
 
