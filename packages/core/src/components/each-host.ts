@@ -3,6 +3,7 @@ import { BackupError, abortError, asBackupError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
 import type { RemoteHost } from '../remote/remote-host.js';
 import type { DiscoverContext, Discovery, Problem, Unit } from './component.js';
+import { inTime } from './in-time.js';
 
 /** Seconds for one host; less than the engine gives the whole discovery, so that a host that hangs is a problem of its own. */
 const hostSeconds = 240;
@@ -22,7 +23,8 @@ export async function discoverEachHost<Options, Found extends Json>(
   const answers = await Promise.all(
     context.hosts.map(async (host): Promise<HostAnswer<Found> | { readonly problem: Problem }> => {
       try {
-        return await inTime(host, context.signal, async (signal) => ask(await context.remote(host), host, signal));
+        const limit = { seconds: hostSeconds, signal: context.signal, late: () => tooSlow(host) };
+        return await inTime(limit, async (signal) => ask(await context.remote(host), host, signal));
       } catch (error) {
         return { problem: hostProblem(component, host.name, error) };
       }
@@ -43,28 +45,7 @@ export function hostProblem(component: string, host: string, error: unknown): Pr
   return { unit: host, hosts: [host], error: asBackupError(error, { component, host }) };
 }
 
-/** The answer, or a rejection when the time is over or the run is aborted, also where the host's part does not heed its signal. */
-async function inTime<Answer>(
-  host: Host,
-  run: AbortSignal,
-  ask: (signal: AbortSignal) => Promise<Answer>,
-): Promise<Answer> {
-  const late = new AbortController();
-  const timer = setTimeout(() => {
-    const text = `${host.name}: not all questions were answered within ${hostSeconds} s`;
-    late.abort(new BackupError('COMMAND_TIMEOUT', text, { host: host.name, retryable: true }));
-  }, hostSeconds * 1000);
-  const signal = AbortSignal.any([run, late.signal]);
-  let onAbort!: () => void;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    onAbort = () => reject(abortError(signal));
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([aborted, ask(signal)]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
-  }
+function tooSlow(host: Host): BackupError {
+  const text = `${host.name}: not all questions were answered within ${hostSeconds} s`;
+  return new BackupError('COMMAND_TIMEOUT', text, { host: host.name, retryable: true });
 }

@@ -5,10 +5,12 @@ const blockBytes = 512;
 /** A PAX header holds one file's attributes; more than this is not one. */
 const maximumPaxBytes = 16 * 1024 * 1024;
 const typeLink = '1';
+const typeDirectory = '5';
 const typeGnuSparse = 'S';
 const typePax = 'x';
 const typePaxGlobal = 'g';
-const typesOfMetadata = new Set([typePaxGlobal, 'L', 'K', 'V']);
+const typeGnuLongName = 'L';
+const typesOfMetadata = new Set([typePaxGlobal, typeGnuLongName, 'K', 'V']);
 
 /** What a complete tar held. */
 export interface TarSummary {
@@ -21,15 +23,24 @@ export interface TarSummary {
 /**
  * A tar as GNU tar, bsdtar or busybox write it: headers with right checksums, whole data, two zero blocks, then nothing but zeros.
  * File data is skipped, not looked at. Padding after the two zero blocks has no length of its own, so a cut inside it is no damage.
- * `onEnd` is told what a complete stream held.
  */
-export function tarFormat(onEnd?: (summary: Readonly<TarSummary>) => void): Format {
-  return walkedFormat('tar', (feed) => walkTar(feed, onEnd));
+export function tarFormat(onEnd?: TarListener['onEnd'], onDirectory?: TarListener['onDirectory']): Format {
+  return walkedFormat('tar', (feed) => walkTar(feed, { onEnd, onDirectory }));
 }
 
-function* walkTar(feed: Feed, onEnd: ((summary: Readonly<TarSummary>) => void) | undefined): Walk {
+interface TarListener {
+  /** Told what a complete stream held. */
+  readonly onEnd: ((summary: Readonly<TarSummary>) => void) | undefined;
+  /**
+   * Told the name of each directory, each byte one character (latin1) and without slashes at its end, but for those whose name is in a
+   * header of the old GNU format.
+   */
+  readonly onDirectory: ((name: string) => void) | undefined;
+}
+
+function* walkTar(feed: Feed, { onEnd, onDirectory }: TarListener): Walk {
   const summary: TarSummary = { entries: 0, bytes: 0 };
-  let sizeOfNext: number | undefined;
+  let next: PaxRecords = {};
   for (;;) {
     const start = feed.offset;
     const header = yield* feed.bytes(blockBytes, 'a header, so the end mark is missing');
@@ -39,18 +50,21 @@ function* walkTar(feed: Feed, onEnd: ((summary: Readonly<TarSummary>) => void) |
     const ownSize = sizeOf(header);
     if (ownSize === undefined) throw feed.invalid(`the header at byte ${String(start)} has no valid size`);
     if (type === typePax) {
-      sizeOfNext = yield* paxSize(feed, ownSize);
+      next = yield* paxRecords(feed, ownSize);
       continue;
     }
     if (typesOfMetadata.has(type)) {
+      if (type === typeGnuLongName) next = { ...next, path: '' };
       yield* feed.skip(padded(ownSize), 'a header that describes the next entry');
       continue;
     }
     // GNU tar: "links 0 size on tape", whatever the header says.
-    const size = type === typeLink ? 0 : (sizeOfNext ?? ownSize);
-    sizeOfNext = undefined;
+    const size = type === typeLink ? 0 : (next.size ?? ownSize);
+    const name = next.path ?? nameOf(header);
+    next = {};
     if (type === typeGnuSparse) yield* skipSparseHeaders(feed, header);
     yield* feed.skip(padded(size), `the data of the entry at byte ${String(start)}`);
+    if (type === typeDirectory && name !== '') onDirectory?.(name.replace(/\/+$/, ''));
     summary.entries += 1;
     summary.bytes += size;
   }
@@ -71,11 +85,17 @@ function* skipSparseHeaders(feed: Feed, header: Uint8Array): Walk {
   while (more !== 0 && more !== undefined) more = (yield* feed.bytes(blockBytes, 'a sparse map'))[504];
 }
 
-/** The `size` record of a PAX header, which overrides the next entry's own. */
-function* paxSize(feed: Feed, bytes: number): Walk<number | undefined> {
+/** What of a PAX header overrides the next entry's own. */
+interface PaxRecords {
+  readonly size?: number | undefined;
+  /** Each byte one character (latin1). */
+  readonly path?: string;
+}
+
+function* paxRecords(feed: Feed, bytes: number): Walk<PaxRecords> {
   if (bytes > maximumPaxBytes) throw feed.invalid(`a PAX header of ${String(bytes)} bytes`);
   const content = Buffer.from(yield* feed.bytes(padded(bytes), 'a PAX header')).subarray(0, bytes);
-  let size: number | undefined;
+  let records: PaxRecords = {};
   for (let position = 0; position < content.length;) {
     const space = content.indexOf(0x20, position);
     const length = space < 0 ? NaN : Number(content.toString('latin1', position, space));
@@ -83,10 +103,20 @@ function* paxSize(feed: Feed, bytes: number): Walk<number | undefined> {
     if (!Number.isInteger(length) || end > content.length || end <= space + 1 || content[end - 1] !== 0x0a)
       throw feed.invalid('a PAX header has a broken record');
     const record = content.subarray(space + 1, end - 1);
-    if (record.toString('latin1', 0, 5) === 'size=') size = decimal(record.toString('latin1', 5));
+    const key = record.toString('latin1', 0, 5);
+    if (key === 'size=') records = { ...records, size: decimal(record.toString('latin1', 5)) };
+    if (key === 'path=') records = { ...records, path: record.toString('latin1', 5) };
     position = end;
   }
-  return size;
+  return records;
+}
+
+/** Each byte one character (latin1). The prefix is for names that do not fit: POSIX's own, for the old GNU format has other fields there. */
+function nameOf(header: Uint8Array): string {
+  const text = Buffer.from(header).toString('latin1');
+  const field = (start: number, end: number): string => text.slice(start, end).replace(/\0.*$/s, '');
+  const prefix = text.slice(257, 263) === 'ustar\0' ? field(345, 500) : '';
+  return prefix === '' ? field(0, 100) : `${prefix}/${field(0, 100)}`;
 }
 
 function decimal(text: string): number | undefined {

@@ -49,7 +49,7 @@ export interface FilesAnswer {
 export async function findFiles(remote: RemoteHost, request: FilesRequest): Promise<FilesAnswer> {
   const { service, paths, required = { paths: [], hint: '' }, hidden = [], signal } = request;
   const host = remote.host.name;
-  const [support, { found, missing, unreachable }] = await Promise.all([
+  const [support, { found, missing, unreachable, odd }] = await Promise.all([
     tarSupport(remote, signal),
     lookAt(remote, [...required.paths, ...paths], signal),
   ]);
@@ -64,6 +64,16 @@ export async function findFiles(remote: RemoteHost, request: FilesRequest): Prom
       { host, hint: required.hint },
     );
   }
+  const oddRequired = required.paths.filter((path) => odd.includes(path));
+  if (oddRequired.length > 0)
+    throw new BackupError(
+      'SERVICE_MISSING',
+      `${host}: configured for ${service} and ${oddReason}: ${quoted(oddRequired)}`,
+      {
+        host,
+        hint: required.hint,
+      },
+    );
   const gone = namedAndGone(host, request, { missing, unreachable });
   if (found.length === 0)
     throw new BackupError(
@@ -85,7 +95,27 @@ export async function findFiles(remote: RemoteHost, request: FilesRequest): Prom
     support,
     bytes: followed.found.reduce((sum, { bytes }) => sum + bytes, 0),
   };
-  return { files, warnings: [...gone, ...followed.warnings, ...unreachableWarning(host, [...unreachable, ...hidden])] };
+  return {
+    files,
+    warnings: [
+      ...gone,
+      ...followed.warnings,
+      ...unreachableWarning(host, [...unreachable, ...hidden]),
+      ...oddWarning(host, odd),
+    ],
+  };
+}
+
+const oddReason =
+  'not looked at, for a tab, a line break or bytes that are no UTF-8 in the name or in a link on the way';
+
+function oddWarning(host: string, paths: readonly string[]): readonly Warning[] {
+  if (paths.length === 0) return [];
+  return [{ code: 'FILE_SKIPPED', message: `${host}: not saved, because ${oddReason}: ${quoted(paths)}` }];
+}
+
+function quoted(paths: readonly string[]): string {
+  return paths.map((path) => JSON.stringify(path)).join(', ');
 }
 
 /** FILE_MISSING for what is named and not there. Error: HOST_SUDO for what is out of sight. */

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FakeHost, runHere } from '../testing/fake-host.js';
 import type { Command, StreamOptions } from '../remote/remote-host.js';
 import { filesArtifact, findFiles } from './found-files.js';
-import { absolutePath, batches, expandPatterns, lookAt, pathList, tarNames } from './paths.js';
+import { absolutePath, batches, expandPatterns, lookAt, pathList, tarNames, withoutDots } from './paths.js';
 import { tarArguments, tarArtifact, tarCommand, tarSupport } from './tar.js';
 
 const signal = new AbortController().signal;
@@ -102,9 +102,56 @@ describe('lookAt', () => {
 
   it('runs nothing for no paths, and refuses an answer it does not understand', async () => {
     const remote = new FakeHost({ rules: [{ argv: /^sh/, answer: { stdout: 'a banner\n' } }] });
-    expect(await lookAt(remote, [], signal)).toEqual({ found: [], missing: [], unreachable: [] });
+    expect(await lookAt(remote, [], signal)).toEqual({ found: [], missing: [], unreachable: [], odd: [] });
     expect(remote.commands).toHaveLength(0);
     await expect(lookAt(remote, ['/etc'], signal)).rejects.toMatchObject({ code: 'SERVICE_ANSWER', host: 'host1' });
+  });
+});
+
+describe('links with odd names or targets', () => {
+  it('are saved without what they lead to, with a warning, and keep nothing else from being saved', async () => {
+    const bytes = (...parts: readonly (string | number)[]): Buffer =>
+      Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.from([part]))));
+    const place = join(root, 'odd');
+    mkdirSync(join(place, 'in'), { recursive: true });
+    mkdirSync(join(place, 'out'));
+    for (const name of ['plain', 'two\tparts', 'end', 'end\n']) writeFileSync(join(place, 'out', name), '');
+    writeFileSync(bytes(join(place, 'out/latin-'), 0xff), '');
+    symlinkSync('../out/plain', join(place, 'in/good ü'));
+    symlinkSync('../out/plain', join(place, 'in/line\nbreak'));
+    symlinkSync('../out/plain', bytes(join(place, 'in/name-'), 0xff));
+    symlinkSync('../out/two\tparts', join(place, 'in/tab'));
+    symlinkSync('../out/end\n', join(place, 'in/trailing'));
+    symlinkSync(bytes('../out/latin-', 0xff), join(place, 'in/target'));
+    try {
+      const { names, warnings } = await archived([join(place, 'in'), join(place, 'in/tab')]);
+      expect(names).toHaveLength(8);
+      expect(names).toContain('/odd/out/plain');
+      expect(names.filter((name) => name.startsWith('/odd/out/'))).toHaveLength(1);
+      expect(warnings).toHaveLength(2);
+      expect(warnings[0]).toMatch(/^FILE_SKIPPED host1: links saved without what they lead to/);
+      for (const name of ['line\\nbreak', 'name-\ufffd', 'tab', 'trailing', 'target'])
+        expect(warnings[0]).toContain(`"/odd/in/${name}"`);
+      expect(warnings[0]).not.toContain('good');
+      expect(warnings[1]).toMatch(/^FILE_SKIPPED host1: not saved, because not looked at.*: "\/odd\/in\/tab"$/);
+    } finally {
+      rmSync(place, { recursive: true });
+    }
+  });
+});
+
+describe('withoutDots', () => {
+  it('follows the host where a link stands before the dots, and the text where nothing is there', async () => {
+    symlinkSync('real/certs', join(root, 'deep'));
+    try {
+      expect(await withoutDots(here(), `${root}/deep/../haproxy.cfg`, signal)).toBe(join(root, 'real/haproxy.cfg'));
+      expect(await withoutDots(here(), `${root}/none/../x/..`, signal)).toBe(root);
+      const remote = new FakeHost();
+      expect(await withoutDots(remote, '/var/lib/a..b/etc', signal)).toBe('/var/lib/a..b/etc');
+      expect(remote.commands).toEqual([]);
+    } finally {
+      rmSync(join(root, 'deep'));
+    }
   });
 });
 
@@ -318,6 +365,33 @@ describe('tar', () => {
         host: 'host1',
         hint: 'Install GNU tar (tar package) on host1.',
       });
+  });
+
+  it('fails an artifact for a file that changed meanwhile, and not for a directory', async () => {
+    const support = await tarSupport(here(), signal);
+    const request = { flavour: 'gnu', support, directory: root, names: ['real'] } as const;
+    const save = async (changed: readonly string[], mayChange = false): Promise<void> => {
+      class ChangingHost extends FakeHost {
+        override read(command: Command, options: StreamOptions = {}): Promise<Readable> {
+          options.changed?.(changed);
+          return super.read(command, options);
+        }
+      }
+      const remote = new ChangingHost({ rules: [{ argv: /./, answer: runHere }] });
+      const command = tarCommand(request, { mayChange, mayVanish: false });
+      const artifact = tarArtifact({ path: 'x/host1/config.tar', remote, command });
+      const content = await buffer(await artifact.open({ signal, warn: () => undefined }));
+      const check = artifact.format.check();
+      check.write(content);
+      check.end();
+    };
+    await save(['real', 'real/certs']);
+    await expect(save(['real/certs', 'real/haproxy.cfg'])).rejects.toMatchObject({
+      code: 'TAR_FAILED',
+      message: 'host1: changed while being read: real/haproxy.cfg',
+    });
+    await expect(save(['real/none'])).rejects.toMatchObject({ code: 'TAR_FAILED' });
+    await save(['real/haproxy.cfg'], true);
   });
 
   it('makes an artifact with the same bytes each time', async () => {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Warning } from '../model/artifact.js';
 import { BackupError } from '../model/errors.js';
 import type { RemoteHost } from '../remote/remote-host.js';
@@ -8,6 +9,8 @@ const maximumDirectory = 256 * 1024 * 1024;
 /** Links to directories with links in them, and so on. */
 const maximumRounds = 8;
 const shownNames = 10;
+const oddLinks =
+  'links saved without what they lead to, which was not looked at, for a tab, a line break or bytes that are no UTF-8 in their names or targets';
 
 /** Links, an empty record, then what our own archives do not hold: FIFOs and devices. Sockets are left out by tar itself. */
 const insideScript = `find "$@" -type l -print0
@@ -31,6 +34,7 @@ export async function followLinks(
   const taken = new Map<string, HostPath>(start.map((found) => [found.path, found]));
   const excluded = new Set<string>();
   const broken = new Set<string>();
+  const odd = new Set<string>();
   const skipped = new Set(start.filter(({ kind }) => kind === 'other').map(({ path }) => path));
   const directories = new Set(directoriesOf(start));
   let next = [...directories].filter((directory) => !isInside(directory, directories));
@@ -39,6 +43,7 @@ export async function followLinks(
     for (const path of inside.special) excluded.add(path);
     const look = await lookAt(remote, inside.links, signal);
     for (const path of look.missing) broken.add(path);
+    for (const path of [...look.odd, ...inside.odd]) odd.add(JSON.stringify(path));
     next = [];
     for (const found of look.found) {
       const known = directories.has(found.target) || isInside(found.target, directories);
@@ -60,6 +65,7 @@ export async function followLinks(
         ...skipped,
         ...excluded,
       ]),
+      ...warning(remote, 'FILE_SKIPPED', oddLinks, [...odd]),
       ...warning(remote, 'FILE_MISSING', 'links that lead to nothing', [...broken]),
     ],
   };
@@ -79,15 +85,20 @@ async function lookInside(
   remote: RemoteHost,
   directories: readonly string[],
   signal: AbortSignal,
-): Promise<{ readonly links: readonly string[]; readonly special: readonly string[] }> {
+): Promise<{
+  readonly links: readonly string[];
+  readonly odd: readonly string[];
+  readonly special: readonly string[];
+}> {
   const links: string[] = [];
+  const odd: string[] = [];
   const special: string[] = [];
   for (const batch of batches(directories)) {
     const { stdout } = await remote.run(
       { argv: ['sh', '-c', insideScript, 'sh', ...batch], become: 'root', accept: [0, 1] },
       { signal },
     );
-    const records = stdout.toString('utf8').split('\0');
+    const records = stdout.toString('latin1').split('\0');
     const middle = records.indexOf('');
     if (middle < 0 || records.at(-1) !== '' || middle === records.length - 1)
       throw new BackupError(
@@ -95,10 +106,13 @@ async function lookInside(
         `${remote.host.name}: looking into directories gave an answer that cannot be read`,
         { host: remote.host.name },
       );
-    links.push(...records.slice(0, middle));
-    special.push(...records.slice(middle + 1, -1));
+    for (const record of records.slice(0, middle)) {
+      const name = Buffer.from(record, 'latin1');
+      (isUtf8(name) ? links : odd).push(name.toString());
+    }
+    special.push(...records.slice(middle + 1, -1).map((record) => Buffer.from(record, 'latin1').toString()));
   }
-  return { links, special };
+  return { links, odd, special };
 }
 
 function warning(remote: RemoteHost, code: string, what: string, names: readonly string[]): readonly Warning[] {

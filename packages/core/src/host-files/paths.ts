@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+import { posix } from 'node:path';
 import { z } from 'zod';
 import { BackupError } from '../model/errors.js';
 import type { Command, RemoteHost } from '../remote/remote-host.js';
@@ -36,6 +38,11 @@ export interface LookResult {
   readonly missing: readonly string[];
   /** Of the missing: those in a directory that the user who looks may not search, so that nobody knows whether they exist. */
   readonly unreachable: readonly string[];
+  /**
+   * Not looked at, and neither found nor missing: they, or a link on the way, have a tab, a line break or bytes that are no UTF-8, which
+   * cannot be carried to the tar.
+   */
+  readonly odd: readonly string[];
 }
 
 /** Shell function: whether the path given, which does not exist for the user who looks, may exist behind a directory that may not be searched. */
@@ -55,7 +62,8 @@ const hiddenFunction = `hidden() {
 }`;
 
 /**
- * For each argument one line: kind, KiB, the links on the way, target. Plain sh, so it runs on any host; the walk ends because a path
+ * For each argument one line: kind, KiB, the links on the way, target; or one word: `missing`, `unreachable`, `odd` (a tab or a line
+ * break in the path or in a link). Plain sh, so it runs on any host; the walk ends because a path
  * that exists has at most 40 links (path_resolution(7)). What a link to `/` or a
  * directory in it holds is not measured: that would take minutes.
  */
@@ -68,20 +76,26 @@ for path do
   fi
   at=
   links=
+  odd=
   rest=$path
+  case $path in *'\t'*|*'\n'*) odd=yes; rest=;; esac
   while [ -n "$rest" ]; do
     piece=\${rest%%/*}
     case $rest in */*) rest=\${rest#*/};; *) rest=;; esac
     case $piece in ''|.) continue;; ..) at=\${at%/*}; continue;; esac
     if [ -L "$at/$piece" ]; then
       links="$links\t$at/$piece"
-      link=$(readlink -- "$at/$piece")
+      # A line break at the end of the target would be lost without the dot.
+      link=$(readlink -- "$at/$piece"; echo .)
+      link=\${link%??}
+      case $link in *'\t'*|*'\n'*) odd=yes; break;; esac
       case $link in /*) at=;; esac
       rest=$link\${rest:+/$rest}
     else
       at=$at/$piece
     fi
   done
+  if [ -n "$odd" ]; then echo odd; continue; fi
   size=0
   case $at in /*/*) measure=yes;; *) measure=;; esac
   if [ -n "$measure" ] || [ -z "$links" ]; then size=$(du -skH -- "$path" 2>/dev/null); size=\${size%%[!0-9]*}; fi
@@ -118,19 +132,32 @@ export async function lookAt(remote: RemoteHost, paths: readonly string[], signa
   const found: HostPath[] = [];
   const missing: string[] = [];
   const unreachable: string[] = [];
+  const odd: string[] = [];
   for (const batch of batches([...new Set(paths)])) {
     const { stdout } = await remote.run(lookCommand(batch), { signal });
-    const lines = stdout.toString('utf8').split('\n').slice(0, -1);
+    const lines = stdout.toString('latin1').split('\n').slice(0, -1);
     if (lines.length !== batch.length)
       throw unreadable(remote, `${String(lines.length)} lines for ${String(batch.length)} paths`);
     for (const [index, path] of batch.entries()) {
-      const line = lines[index] ?? '';
+      const bytes = Buffer.from(lines[index] ?? '', 'latin1');
+      const line = isUtf8(bytes) ? bytes.toString() : 'odd';
       if (line === 'unreachable') unreachable.push(path);
       if (line === 'missing' || line === 'unreachable') missing.push(path);
+      else if (line === 'odd') odd.push(path);
       else found.push(parseLine(remote, path, line));
     }
   }
-  return { found, missing, unreachable };
+  return { found, missing, unreachable, odd };
+}
+
+/**
+ * The path without `..`. What the host finds there is right also behind symbolic links; where it finds nothing, the text decides. A path
+ * that has none stays as it is.
+ */
+export async function withoutDots(remote: RemoteHost, path: string, signal: AbortSignal): Promise<string> {
+  if (!path.split('/').includes('..')) return path;
+  const { found } = await lookAt(remote, [path], signal);
+  return found[0]?.target ?? posix.resolve(path);
 }
 
 function parseLine(remote: RemoteHost, path: string, line: string): HostPath {

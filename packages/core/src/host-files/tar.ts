@@ -7,6 +7,9 @@ import type { Command, HostFacts, RemoteHost, TarPolicy } from '../remote/remote
 const optional = ['--sort', '--warning', '--xattrs', '--acls'] as const;
 export type TarOption = (typeof optional)[number];
 
+/** Names in one message. */
+const shownNames = 10;
+
 const supportScript = `help=$(tar --help 2>/dev/null)
 for option do case $help in *"$option"*) echo "$option";; esac; done`;
 
@@ -85,18 +88,46 @@ export interface TarArtifact {
   readonly onEnd?: (summary: Readonly<TarSummary>) => void;
 }
 
-/** An artifact that is the output of a tar command. */
+/**
+ * An artifact that is the output of a tar command. Where files must not change while they are read, it fails with TAR_FAILED when one
+ * does. A directory may: all that changes is its entries, and those that are read are watched themselves.
+ */
 export function tarArtifact({ path, remote, command, input, size, onEnd }: TarArtifact): Artifact {
+  const host = remote.host.name;
+  const directories = new Set<string>();
+  let changed: readonly string[] = [];
+  const end = (summary: Readonly<TarSummary>): void => {
+    const files = changed.filter((name) => !directories.has(name));
+    if (files.length > 0) throw changedFiles(host, files);
+    onEnd?.(summary);
+  };
   return {
     path,
-    format: tarFormat(onEnd),
-    host: remote.host.name,
+    format: mustNotChange(command) ? tarFormat(end, (name) => directories.add(name)) : tarFormat(onEnd),
+    host,
     ...(size === undefined ? {} : { size }),
-    open: (context) =>
-      remote.read(command, {
+    open: (context) => {
+      directories.clear();
+      changed = [];
+      return remote.read(command, {
         signal: context.signal,
         warn: (warning) => context.warn(warning),
+        ...(mustNotChange(command) ? { changed: (names) => (changed = names) } : {}),
         ...(input === undefined ? {} : { input }),
-      }),
+      });
+    },
   };
+}
+
+function mustNotChange({ accept }: Command): boolean {
+  return accept !== undefined && 'tar' in accept && !accept.tar.mayChange;
+}
+
+function changedFiles(host: string, names: readonly string[]): BackupError {
+  const shown = names.slice(0, shownNames).map((name) => Buffer.from(name, 'latin1').toString());
+  const more = names.length > shownNames ? ` and ${String(names.length - shownNames)} more` : '';
+  return new BackupError('TAR_FAILED', `${host}: changed while being read: ${shown.join(', ')}${more}`, {
+    host,
+    hint: 'Run the backup again when nobody changes these files.',
+  });
 }

@@ -39,7 +39,10 @@ export function parseHelp(text: string): Flags {
   return flags;
 }
 
-/** A path flag as an absolute path: relative ones are relative to where the service runs. Undefined when empty. */
+/**
+ * A path flag as an absolute path: relative ones are relative to where the service runs. Undefined when empty. A `..` stays: behind a
+ * symbolic link it leads elsewhere than the text says, so only the host can take it away (`withoutDots` of host-files/).
+ */
 export function pathFlag(flags: Flags, name: string, service: Pick<Service, 'workingDirectory'>): string | undefined {
   const value = flags.get(name);
   if (value === undefined || value === '') return undefined;

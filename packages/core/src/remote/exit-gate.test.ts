@@ -148,6 +148,13 @@ describe('the exit gate', () => {
     expect(warnings).toEqual([{ code: 'FILE_CHANGED', message: 'sample1: changed while being read: ./x' }]);
     const refused = await remote.read({ ...command(1), accept: { tar: { mayChange: false, mayVanish: true } } });
     expect(await drain(refused)).toMatchObject({ error: { code: 'TAR_FAILED' } });
+    const names: string[] = [];
+    const left = await remote.read(
+      { ...command(1), accept: { tar: { mayChange: false, mayVanish: true } } },
+      { changed: (changed) => names.push(...changed) },
+    );
+    expect(await drain(left)).toMatchObject({ error: undefined });
+    expect(names).toEqual(['./x']);
     const fatal = await remote.read({ ...command(127), accept: { tar: { mayChange: true, mayVanish: true } } });
     expect(await drain(fatal)).toMatchObject({ error: { code: 'COMMAND_FAILED' } });
   });

@@ -37,6 +37,7 @@ export interface GateOptions {
   readonly waited: number;
   readonly signal: AbortSignal | undefined;
   readonly warn: ((warning: Warning) => void) | undefined;
+  readonly changed: ((names: readonly string[]) => void) | undefined;
   /** Ends a command that reads standard input, by the process id of its wrapper. */
   readonly kill: (pid: number) => Promise<void>;
   /** Called with every packet of output, when what is wanted of it has been copied. */
@@ -93,7 +94,8 @@ export class GatedProcess implements RemoteProcess {
     this.#outputMarker = new MarkerFilter(markerPrefix(options.marker), maximumNoise);
     this.#errorMarker = new MarkerFilter(markerPrefix(options.marker), maximumNoise);
     const { accept } = options.command;
-    this.#tar = accept !== undefined && 'tar' in accept ? new TarJudge(accept.tar) : undefined;
+    this.#tar =
+      accept !== undefined && 'tar' in accept ? new TarJudge(accept.tar, options.changed !== undefined) : undefined;
     const exit = deferred<number>();
     const closed = deferred<undefined>();
     const started = deferred<undefined>();
@@ -254,7 +256,7 @@ export class GatedProcess implements RemoteProcess {
   }
 
   #verdict(): BackupError | undefined {
-    const { command, place, warn } = this.#options;
+    const { command, place, warn, changed } = this.#options;
     const started = this.#errorMarker.found !== undefined;
     const status = this.#status;
     const failed = () => commandError({ status, signal: this.#signalName, started, stderr: this.stderr }, place);
@@ -264,6 +266,7 @@ export class GatedProcess implements RemoteProcess {
     if (status > 2) return failed();
     const verdict = this.#tar.verdict(status, place);
     if (verdict instanceof BackupError) return verdict;
+    if (this.#tar.toJudge.length > 0) changed?.(this.#tar.toJudge);
     for (const warning of verdict) warn?.({ ...warning, message: `${place.host}: ${warning.message}` });
     return undefined;
   }

@@ -36,6 +36,12 @@ export interface StreamOptions {
   /** Seconds of silence, while we want bytes and have room, after which the stream fails with STREAM_STALLED; 120 unless set. */
   readonly quiet?: number;
   readonly warn?: (warning: Warning) => void;
+  /**
+   * For a tar whose files must not change. Whether what changed is a file or a directory, whose entries may come and go, stands in the
+   * archive only: the names of all that changed, as tar was given them, each byte one character (latin1) and without a slash at their
+   * end, come here before the output ends, and the reader has to judge them. Without it all of them fail the stream.
+   */
+  readonly changed?: (names: readonly string[]) => void;
   /** Standard input of the command: closed at once when absent. */
   readonly input?: Uint8Array;
 }
@@ -72,8 +78,11 @@ export interface RemoteHost extends AsyncDisposable {
   read(command: Command, options?: StreamOptions): Promise<Readable>;
   /** Feeds `input` to the command; resolves when both have ended well. */
   write(command: Command, input: Readable, options?: StreamOptions): Promise<void>;
-  /** `run`, `read` and `write` are built on this. */
-  start(command: Command, options?: StreamOptions): Promise<RemoteProcess>;
+  /**
+   * `run`, `read` and `write` are built on this. `giveWay` is for a command that is held all run and can be done without: called when the
+   * host turns out to take so few sessions that the others need its place; the caller then ends the command.
+   */
+  start(command: Command, options?: StreamOptions & { readonly giveWay?: () => void }): Promise<RemoteProcess>;
   /** TCP or a Unix socket as the host itself would reach it. Errors: HOST_FORWARD. */
   connect(
     to: { readonly host: string; readonly port: number } | { readonly socket: string },

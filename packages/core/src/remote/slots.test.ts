@@ -75,6 +75,51 @@ describe('Slots', () => {
     );
   });
 
+  it('lets everybody finish beside a session that never ends, which gives way where there is no room for it', async () => {
+    const plans: readonly (readonly SlotKind[])[] = [['session', 'stream'], ['session', 'helper'], ['stream']];
+    const nested: readonly (readonly SlotKind[])[] = [
+      ['session', 'stream', 'helper'],
+      ['stream', 'helper'],
+    ];
+    const runs = fc.integer({ min: 2, max: 10 }).chain((limit) =>
+      fc.record({
+        limit: fc.constant(limit),
+        all: fc.array(fc.constantFrom(...plans, ...(limit > 2 ? nested : [])), { maxLength: 30 }),
+      }),
+    );
+    await fc.assert(
+      fc.asyncProperty(runs, async ({ limit, all }) => {
+        const slots = new Slots(limit);
+        let gaveWay = 0;
+        const lasting: Promise<Slot> = slots.take('session', never(), () => {
+          gaveWay += 1;
+          void lasting.then((slot) => slot.release());
+        });
+        expect(await finishes(Promise.all(all.map((kinds) => work(slots, kinds))))).toBe(true);
+        await turn();
+        expect(gaveWay).toBe(limit < 4 ? 1 : 0);
+        expect(slots.taken).toBe(limit < 4 ? 0 : 1);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('asks for a place back when the server turns out to allow few, of those only that still have one', async () => {
+    const slots = new Slots(8);
+    const told: string[] = [];
+    const ended = await slots.take('session', never(), () => told.push('ended'));
+    await slots.take('session', never(), () => told.push('lasting'));
+    ended.release();
+    const helpers = await granted(slots, 'helper', 4);
+    helpers[3]?.refused();
+    await turn();
+    expect(told).toEqual([]);
+    helpers[2]?.refused();
+    helpers[1]?.refused();
+    await turn();
+    expect(told).toEqual(['lasting']);
+  });
+
   it('lets everybody finish with two, when streams and helpers take turns', async () => {
     const plans = fc.constantFrom<readonly SlotKind[]>(['session', 'stream'], ['session', 'helper'], ['stream']);
     await fc.assert(

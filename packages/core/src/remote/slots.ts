@@ -13,8 +13,12 @@ export interface Slot {
  */
 export type SlotKind = 'helper' | 'stream' | 'session' | 'urgent';
 
+/** With a lower limit than this, a session that is held all run could keep the others from ever getting a stream or a helper. */
+const leastForLasting = 4;
+
 interface Waiter {
   readonly kind: SlotKind;
+  readonly giveWay: (() => void) | undefined;
   grant(slot: Slot): void;
 }
 
@@ -22,13 +26,16 @@ interface Waiter {
  * How many sessions may be open on one connection. sshd allows 10 (MaxSessions in sshd_config(5)). Whoever holds a session needs
  * streams and helpers to finish, so some of the limit is kept for each of these two and is never given to a session; what is kept for
  * helpers is never given to a stream either. From a limit of 3 on, everybody so gets through in the end; with 2, a stream and a helper
- * take turns beside the one session. With 1 there is nothing to keep: who waits must have a deadline. First come, first served within
- * a kind.
+ * take turns beside the one session. With 1 there is nothing to keep: who waits must have a deadline. That holds for sessions that end;
+ * one that is held all run and can be done without is told to give way when the limit is below 4. First come, first served within a
+ * kind.
  */
 export class Slots {
   #limit: number;
   readonly #taken: Record<SlotKind, number> = { helper: 0, stream: 0, session: 0, urgent: 0 };
   readonly #waiting: Waiter[] = [];
+  /** What to tell those who can be done without. */
+  readonly #lasting = new Set<() => void>();
   #opened = 0;
   #mostOpened = 0;
 
@@ -42,8 +49,11 @@ export class Slots {
     return helper + stream + session + urgent;
   }
 
-  /** Resolves when there is room. Rejects with the signal's reason when it aborts first. */
-  take(kind: SlotKind, signal: AbortSignal): Promise<Slot> {
+  /**
+   * Resolves when there is room. Rejects with the signal's reason when it aborts first. `giveWay` is for a session that is held all run
+   * and can be done without: called, once the place is taken, when it has to be given back.
+   */
+  take(kind: SlotKind, signal: AbortSignal, giveWay?: () => void): Promise<Slot> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
         reject(signal.reason as Error);
@@ -55,6 +65,7 @@ export class Slots {
       };
       const waiter: Waiter = {
         kind,
+        giveWay,
         grant: (slot) => {
           signal.removeEventListener('abort', onAbort);
           resolve(slot);
@@ -69,7 +80,7 @@ export class Slots {
   #serve(): void {
     for (let next = this.#next(); next >= 0; next = this.#next()) {
       const [waiter] = this.#waiting.splice(next, 1);
-      if (waiter) waiter.grant(this.#slot(waiter.kind));
+      if (waiter) waiter.grant(this.#slot(waiter));
     }
   }
 
@@ -93,14 +104,17 @@ export class Slots {
     }
   }
 
-  #slot(kind: SlotKind): Slot {
+  #slot({ kind, giveWay }: Waiter): Slot {
     this.#taken[kind] += 1;
+    if (giveWay) this.#lasting.add(giveWay);
+    this.#makeWay();
     let held = true;
     let open = false;
     const release = (): void => {
       if (!held) return;
       held = false;
       this.#taken[kind] -= 1;
+      if (giveWay) this.#lasting.delete(giveWay);
       if (open) this.#opened -= 1;
       this.#serve();
     };
@@ -123,5 +137,12 @@ export class Slots {
   #shrink(): void {
     const others = this.taken - 1;
     if (others > 0) this.#limit = Math.min(this.#limit, Math.max(others, this.#mostOpened));
+    this.#makeWay();
+  }
+
+  #makeWay(): void {
+    if (this.#limit >= leastForLasting) return;
+    for (const giveWay of this.#lasting) queueMicrotask(giveWay);
+    this.#lasting.clear();
   }
 }

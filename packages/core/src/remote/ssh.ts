@@ -41,6 +41,7 @@ interface Mode {
   readonly kind: SlotKind;
   readonly quiet: number | undefined;
   readonly deadline: number | undefined;
+  readonly giveWay?: (() => void) | undefined;
 }
 
 interface SessionRequest {
@@ -139,8 +140,12 @@ class SshHost implements RemoteHost {
     if (error !== undefined) throw asBackupError(error, { host: this.host.name });
   }
 
-  async start(command: Command, options: StreamOptions = {}): Promise<RemoteProcess> {
-    const mode: Mode = { usesInput: true, kind: 'session', quiet: options.quiet, deadline: command.deadline };
+  async start(
+    command: Command,
+    options: StreamOptions & { readonly giveWay?: () => void } = {},
+  ): Promise<RemoteProcess> {
+    const { quiet, giveWay } = options;
+    const mode: Mode = { usesInput: true, kind: 'session', quiet, deadline: command.deadline, giveWay };
     const process = await this.#open(command, options, mode);
     if (options.input) process.stdin.write(options.input);
     return process;
@@ -197,6 +202,7 @@ class SshHost implements RemoteHost {
         waited: (performance.now() - asked) / 1000,
         signal,
         warn: options.warn,
+        changed: options.changed,
         kill: (pid) => this.#kill(pid, command.become),
         copied: (packet) => this.#dialled.received.copied(packet),
       });
@@ -245,7 +251,7 @@ class SshHost implements RemoteHost {
     { line, gate, mode }: SessionRequest,
     wait: AbortSignal,
   ): Promise<{ process: GatedProcess; slot: Slot } | { refusal: unknown }> {
-    const slot = await this.#slots.take(mode.kind, wait).catch(() => {
+    const slot = await this.#slots.take(mode.kind, wait, mode.giveWay).catch(() => {
       throw abortError(wait);
     });
     try {

@@ -8,7 +8,7 @@ export type TarMessageKind = 'changed' | 'directory' | 'vanished' | 'shrank' | '
 export interface TarMessage {
   readonly kind: TarMessageKind;
   /** The file it is about, unescaped; empty where the line names none. */
-  readonly name: string;
+  readonly name: Buffer;
 }
 
 const linePrefix = /^(?:\S*\/)?(?:gnu|g)?tar: /;
@@ -40,22 +40,24 @@ const simpleEscapes: Readonly<Record<string, number>> = {
   ' ': 32,
 };
 const shownNames = 10;
+const noName = Buffer.alloc(0);
+/** More names than this are not kept for somebody else to judge: so many changes fail the stream. */
+const maximumToJudge = 1000;
 
 /** Reads one line of tar's standard error, without its line break. */
 export function parseTarMessage(line: string): TarMessage {
   const prefix = linePrefix.exec(line);
-  if (!prefix) return { kind: 'unknown', name: '' };
+  if (!prefix) return { kind: 'unknown', name: noName };
   const text = line.slice(prefix[0].length);
-  for (const [pattern, kind] of nameless) if (pattern.test(text)) return { kind, name: '' };
+  for (const [pattern, kind] of nameless) if (pattern.test(text)) return { kind, name: noName };
   for (const [name, message] of splits(text)) {
     for (const [pattern, kind] of rules) if (pattern.test(message)) return { kind, name: unescapeName(name) };
   }
-  return { kind: 'unknown', name: '' };
+  return { kind: 'unknown', name: noName };
 }
 
-/** tar shows special characters of a name as C escapes and three-digit octal, and a colon as `\:`. Bytes that are no UTF-8 become U+FFFD. */
-export function unescapeName(shown: string): string {
-  if (!shown.includes('\\')) return shown;
+/** tar shows special characters of a name as C escapes and three-digit octal, and a colon as `\:`. */
+export function unescapeName(shown: string): Buffer {
   const pieces: Buffer[] = [];
   for (const piece of shown.matchAll(/\\([0-3][0-7]{2})|\\(.)|([^\\]+|\\)/gs)) {
     const [, octal, escape, plain] = piece;
@@ -63,12 +65,14 @@ export function unescapeName(shown: string): string {
     else if (escape !== undefined) pieces.push(escapedByte(escape));
     else pieces.push(Buffer.from(plain ?? ''));
   }
-  return Buffer.concat(pieces).toString();
+  return Buffer.concat(pieces);
 }
 
 /** Classifies tar's standard error line by line as it comes; memory is bounded whatever tar says. */
 export class TarJudge {
   readonly #policy: TarPolicy;
+  readonly #leavesChanges: boolean;
+  readonly #toJudge: string[] = [];
   readonly #counts: Record<TarMessageKind, number> = {
     changed: 0,
     directory: 0,
@@ -81,8 +85,15 @@ export class TarJudge {
   readonly #examples = new Map<TarMessageKind, string[]>();
   #rest = '';
 
-  constructor(policy: TarPolicy) {
+  /** `isAsked`: what changed and must not, unless it is a directory, is for somebody else to judge, who knows which are directories. */
+  constructor(policy: TarPolicy, isAsked = false) {
     this.#policy = policy;
+    this.#leavesChanges = isAsked && !policy.mayChange;
+  }
+
+  /** With a verdict that is no error: the names of what changed, for whoever asked to judge them (StreamOptions.changed). */
+  get toJudge(): readonly string[] {
+    return this.#toJudge;
   }
 
   add(chunk: Buffer): void {
@@ -119,7 +130,8 @@ export class TarJudge {
 
   #problem(status: number): string | undefined {
     const { changed, directory, vanished, unknown } = this.#counts;
-    if (changed > 0 && !this.#policy.mayChange) return `changed while being read: ${this.#names('changed')}`;
+    if (changed > this.#toJudge.length && !this.#policy.mayChange)
+      return `changed while being read: ${this.#names('changed')}`;
     if (vanished > 0 && !this.#policy.mayVanish) return `vanished before it was read: ${this.#names('vanished')}`;
     if (status === 0) return undefined;
     if (unknown > 0) return this.#names('unknown');
@@ -130,7 +142,7 @@ export class TarJudge {
 
   #warnings(): readonly Warning[] {
     const warnings: Warning[] = [];
-    if (this.#counts.changed > 0)
+    if (this.#counts.changed > 0 && !this.#leavesChanges)
       warnings.push({ code: 'FILE_CHANGED', message: `changed while being read: ${this.#names('changed')}` });
     if (this.#counts.vanished > 0)
       warnings.push({ code: 'FILE_VANISHED', message: `vanished before it was read: ${this.#names('vanished')}` });
@@ -142,11 +154,14 @@ export class TarJudge {
     if (line === '') return;
     const text = Buffer.from(line, 'latin1').toString();
     const message = parseTarMessage(text);
-    // Entries came or went in the tree's own root. For directories below it tar's text is that of a file, so they count as files.
-    const kind = message.kind === 'changed' && /^(?:\.|.*\/)$/.test(message.name) ? 'directory' : message.kind;
+    const name = message.name.toString();
+    // Entries came or went in the tree's own root. For directories below it tar's text is that of a file.
+    const kind = message.kind === 'changed' && /^(?:\.|.*\/)$/.test(name) ? 'directory' : message.kind;
     this.#counts[kind] += 1;
+    if (kind === 'changed' && this.#leavesChanges && this.#toJudge.length < maximumToJudge)
+      this.#toJudge.push(message.name.toString('latin1'));
     const examples = this.#examples.get(kind) ?? [];
-    if (examples.length < shownNames) examples.push(message.name === '' ? text.slice(0, 500) : message.name);
+    if (examples.length < shownNames) examples.push(name === '' ? text.slice(0, 500) : name);
     this.#examples.set(kind, examples);
   }
 

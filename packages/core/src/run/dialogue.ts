@@ -14,6 +14,13 @@ export interface Dialogue {
   end(seconds: number): Promise<void>;
 }
 
+export interface DialogueOptions {
+  readonly what: string;
+  readonly signal: AbortSignal;
+  /** For a command that can be done without (RemoteHost.start). */
+  readonly giveWay?: () => void;
+}
+
 /**
  * Starts the command. The signal ends the wait for that and never the command itself, which may be what cleans up after a cancellation.
  * Errors: those of `start`, COMMAND_TIMEOUT after 120 s, or the abort reason.
@@ -21,9 +28,9 @@ export interface Dialogue {
 export async function openDialogue(
   remote: RemoteHost,
   command: Command,
-  { what, signal }: { readonly what: string; readonly signal: AbortSignal },
+  { what, signal, giveWay }: DialogueOptions,
 ): Promise<Dialogue> {
-  const starting = remote.start(command);
+  const starting = remote.start(command, giveWay && { giveWay });
   try {
     return dialogueWith(await within(starting, what, { signal, seconds: startSeconds }), what);
   } catch (error) {

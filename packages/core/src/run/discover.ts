@@ -1,5 +1,6 @@
 import type { Cluster, Host } from '../cluster/cluster.js';
 import type { AnyComponent, Discovery, Unit } from '../components/component.js';
+import { inTime } from '../components/in-time.js';
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { RemoteHost } from '../remote/remote-host.js';
@@ -45,13 +46,16 @@ async function discoverOne(services: DiscoverServices, selection: SelectedCompon
   if (hosts.length === 0) return units;
   let discovery: Discovery;
   try {
-    discovery = await component.discover({
-      hosts: services.cluster.hosts.filter((host) => hosts.includes(host.name)),
-      optionsFor: (host) => services.options(component, host),
-      remote: services.remote,
-      signal: AbortSignal.any([services.signal, AbortSignal.timeout(discoverSeconds * 1000)]),
-      log: services.log.child({ component: component.name }),
-    });
+    const limit = { seconds: discoverSeconds, signal: services.signal, late: () => tooSlow(component) };
+    discovery = await inTime(limit, (signal) =>
+      component.discover({
+        hosts: services.cluster.hosts.filter((host) => hosts.includes(host.name)),
+        optionsFor: (host) => services.options(component, host),
+        remote: services.remote,
+        signal,
+        log: services.log.child({ component: component.name }),
+      }),
+    );
   } catch (error) {
     return [...units, failed(component, component.name, hosts, asBackupError(error, { component: component.name }))];
   }
@@ -64,6 +68,11 @@ async function discoverOne(services: DiscoverServices, selection: SelectedCompon
       failed(component, host, [host], new BackupError('INTERNAL', `${component.name} says nothing about ${host}`)),
     );
   return units;
+}
+
+function tooSlow({ name }: AnyComponent): BackupError {
+  const text = `${name}: not all hosts were looked at within ${discoverSeconds} s`;
+  return new BackupError('COMMAND_TIMEOUT', text, { component: name, retryable: true });
 }
 
 /** Hosts that a component was asked about and left out, which would otherwise be a backup without them that says complete. */

@@ -11,18 +11,27 @@ if [ -z "$state" ]; then
   if [ "$(id -u)" = 0 ]; then state=/var/lib/lsbackup; else state=$HOME/.local/state/lsbackup; fi
 fi`;
 
-/** Removes what a run recorded, then its record. $1 of the function: the run's directory. */
+/**
+ * Removes what a run recorded, then its record; where something stays, the record stays too and says what. $1 of the function: the run's
+ * directory.
+ */
 const removeRecorded = `
 remove_recorded() {
+  kept=
   if [ -f "$1/paths" ]; then
     while IFS= read -r path; do
       case $path in
-        */../* | */..) continue ;;
-        /*/*) ;;
-        *) continue ;;
+        '') ;;
+        */../* | */..) kept=$path ;;
+        /*/*) rm -rf --one-file-system -- "$path" || kept=$path ;;
+        *) kept=$path ;;
       esac
-      rm -rf --one-file-system -- "$path" || return 1
     done < "$1/paths"
+  fi
+  rm -rf --one-file-system -- "$1/workspace" || kept=$1/workspace
+  if [ -n "$kept" ]; then
+    printf '%s\\n' "not removed, so its record is kept: $kept" >&2
+    return 1
   fi
   rm -rf --one-file-system -- "$1"
 }`;
@@ -89,25 +98,29 @@ for directory in *; do
 done
 `;
 
-/** Removes what the runs named behind the state directory recorded. */
+/** Removes what the runs named behind the state directory recorded. One that resists keeps none of the others; in the end it is a failure. */
 export const sweepScript = `
 set -eu
 ${stateDirectory}
 ${removeRecorded}
+failed=0
 for run in "$@"; do
   systemctl stop "lsbackup-sweep-$run.timer" >/dev/null 2>&1 || :
-  remove_recorded "$state/$run"
+  remove_recorded "$state/$run" || failed=1
 done
 rmdir -- "$state" 2>/dev/null || :
+exit $failed
 `;
 
 /**
  * Holds a shared lock until standard input ends; prints `locked`, or `busy` where a restore has the host for itself. Argument: the
- * directory that is locked; empty: /run/lsbackup, which is in memory.
+ * directory that is locked; empty: /run/lsbackup, which is in memory. flock(1) needs no more than to read it, so nobody but its owner may:
+ * any user could keep every backup away otherwise. One made before is closed too; where it is another user's it stays as it is.
  */
 export const lockScript = `
 lock=\${1:-/run/lsbackup}
-mkdir -p -m 0755 -- "$lock" || exit
+mkdir -p -m 0700 -- "$lock" || exit
+chmod 0700 -- "$lock" 2>/dev/null || :
 flock -s -n -E 75 "$lock" sh -c 'echo locked; exec cat >/dev/null'
 status=$?
 [ "$status" = 75 ] && echo busy && exit 0

@@ -1,12 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Controller, thisController } from '../controller/controller.js';
 import { silentLogger } from '../model/logger.js';
+import type { Command } from '../remote/remote-host.js';
 import { fakeInventoryHost } from '../testing/fake-host.js';
 import { ThisMachine } from '../testing/this-machine.js';
 import { createLedger, type Ledger } from './ledger.js';
@@ -110,7 +111,7 @@ describe('ledger', () => {
     await mkdir(join(state, 'archives'));
     await writeFile(join(state, 'archives', 'lsbackup-prod.tar.gz'), 'all that is left');
     await mkdir(outside, { recursive: true });
-    await writeFile(join(state, String(dead), 'paths'), `${outside}\n/\nrelative/path\n${directory}/outside/../..\n`);
+    await writeFile(join(state, String(dead), 'paths'), `${outside}\n`);
     const longAgo = new Date(Date.now() - 3_600_000);
     await utimes(join(state, String(oldStranger), 'owner.json'), longAgo, longAgo);
     await utimes(join(state, 'archives'), longAgo, longAgo);
@@ -121,10 +122,31 @@ describe('ledger', () => {
     expect(warnings).toEqual(['LEFTOVERS_REMOVED']);
   });
 
+  it('keeps the record of what it does not remove, and removes the others', async () => {
+    const controller = { ...(await thisController()), processStart: '1' };
+    const records = ['1', '2', '3', '4'].map((digit) => `20240506T070809Z-${digit.repeat(8)}-1`);
+    const paths = [`${directory}/outside/../..`, '/\nrelative/path', '/proc/self/status', ''];
+    for (const [index, name] of records.entries()) {
+      const outside = join(directory, 'outside', String(index));
+      await mkdir(outside, { recursive: true });
+      await mkdir(join(state, name, 'workspace'), { recursive: true });
+      await writeFile(join(state, name, 'owner.json'), JSON.stringify({ runId: '', startedAt: '', controller }));
+      await writeFile(join(state, name, 'paths'), `${paths[index]!}\n${outside}\n`);
+    }
+    await expect(ledger('run-j', await thisController()).sweep(host)).rejects.toMatchObject({
+      message: expect.stringContaining(`its record is kept: ${directory}/outside/../..`),
+    });
+    expect((await readdir(state)).sort()).toEqual(records.slice(0, 3));
+    expect(await readdir(join(state, records[0]!))).toEqual(['owner.json', 'paths']);
+    expect(await readdir(join(directory, 'outside'))).toEqual([]);
+  });
+
   it('records no path that could be read as another', async () => {
     const holding = await ledger('run-d', await thisController()).hold(host);
     await expect(holding.record('relative')).rejects.toMatchObject({ code: 'INTERNAL' });
-    await expect(holding.record('/a\n/b')).rejects.toMatchObject({ code: 'INTERNAL' });
+    for (const path of ['/a\n/b', '/', '/a', '/a/', '//a', '/a/../b', '/a/b/..'])
+      await expect(holding.record(path)).rejects.toMatchObject({ code: 'INTERNAL' });
+    await holding.record(`${directory}/..a/b..`);
     await holding.close();
   });
 
@@ -139,6 +161,32 @@ describe('ledger', () => {
     await second.close();
     expect(restoreMay()).toBe(true);
     expect(warnings).toEqual([]);
+  });
+
+  it.each(['new', 'made before'])('lets no other user lock the host: a directory %s', async (which) => {
+    if (which === 'made before') await mkdir(lock, { mode: 0o755 });
+    const run = ledger('run-k', await thisController());
+    await run.lock(host);
+    expect(((await stat(lock)).mode & 0o777).toString(8)).toBe('700');
+    await run.close();
+    expect(warnings).toEqual([]);
+  });
+
+  it('gives the lock back, once, where others need its session, and says so', async () => {
+    let giveWay: (() => void) | undefined;
+    const start = machine.start.bind(machine);
+    machine.start = (command: Command, options?: { readonly giveWay?: () => void }) => {
+      giveWay = options?.giveWay;
+      return start(command);
+    };
+    const run = ledger('run-i', await thisController());
+    await run.lock(host);
+    const exited = once(machine.processes[0]!, 'exit');
+    giveWay?.();
+    await exited;
+    expect(spawnSync('flock', ['-x', '-n', lock, 'true']).status).toBe(0);
+    expect(warnings).toEqual(['LOCK_UNAVAILABLE']);
+    await run.close();
   });
 
   it('does not wait for a restore that has the host for itself', async () => {

@@ -22,7 +22,9 @@ const ownerSchema = z.object({ runId: z.string(), startedAt: z.string(), control
  * not outlive the unit. The record is written before the state is created and removed with it.
  */
 export interface Ledger {
-  /** Takes the shared lock; a host that cannot have one is a warning. Errors: HOST_LOCKED. */
+  /**
+   * Takes the shared lock; a host that cannot have one, or takes too few sessions to spare one for it, is a warning. Errors: HOST_LOCKED.
+   */
   lock(host: Host): Promise<void>;
   /** Removes what dead runs of this controller, and runs without a heartbeat, left on the host. */
   sweep(host: Host): Promise<void>;
@@ -36,6 +38,7 @@ export interface Ledger {
 export interface Holding {
   /** Makes a private directory and returns it. */
   workspace(): Promise<string>;
+  /** Before what lies there is created. Errors: INTERNAL for a path that would not be removed. */
   record(path: string): Promise<void>;
   /** Removes everything recorded. */
   close(): Promise<void>;
@@ -66,10 +69,12 @@ export function createLedger(options: LedgerOptions): Ledger {
     let answer: string;
     try {
       const { signal } = options;
-      const dialogue = await openDialogue(remote, script(lockScript, [lockDirectory]), {
+      const opening: Promise<Dialogue> = openDialogue(remote, script(lockScript, [lockDirectory]), {
         what: `lock on ${host.name}`,
         signal,
+        giveWay: () => void opening.then((dialogue) => giveBack(host, dialogue)).catch(() => undefined),
       });
+      const dialogue = await opening;
       answer = await dialogue.next({ signal, seconds: answerSeconds });
       locks.push(dialogue);
     } catch (error) {
@@ -84,6 +89,23 @@ export function createLedger(options: LedgerOptions): Ledger {
         host: host.name,
         hint: 'Wait until it has ended.',
       });
+  }
+
+  /** The backup is worth more than its lock: a session held all run would keep those that work from their own. */
+  async function giveBack(host: Host, dialogue: Dialogue): Promise<void> {
+    const at = locks.indexOf(dialogue);
+    if (at >= 0) locks.splice(at, 1);
+    const message = `${host.name}: its sshd allows so few sessions at once (MaxSessions) that the lock was given back, a restore started meanwhile would not wait`;
+    options.warn(host, 'LOCK_UNAVAILABLE', message);
+    await end(dialogue);
+  }
+
+  async function end(dialogue: Dialogue): Promise<void> {
+    try {
+      await dialogue.end(answerSeconds);
+    } catch (error) {
+      options.log.info({ error: asBackupError(error).message }, 'lock was lost');
+    }
   }
 
   async function sweep(host: Host): Promise<void> {
@@ -132,10 +154,10 @@ export function createLedger(options: LedgerOptions): Ledger {
         return `${directory}/workspace`;
       },
       record: async (path) => {
-        if (!path.startsWith('/') || path.includes('\n'))
+        if (!isRemovable(path))
           throw new BackupError(
             'INTERNAL',
-            `a path to be recorded must be absolute and on one line: ${JSON.stringify(path)}`,
+            `a path to be recorded must be absolute, on one line, without .. and below a directory of /: ${JSON.stringify(path)}`,
           );
         await ask(`path ${path}`);
       },
@@ -147,13 +169,15 @@ export function createLedger(options: LedgerOptions): Ledger {
   }
 
   async function close(): Promise<void> {
-    const results = await Promise.allSettled(locks.splice(0).map((dialogue) => dialogue.end(answerSeconds)));
-    for (const result of results)
-      if (result.status === 'rejected')
-        options.log.info({ error: asBackupError(result.reason).message }, 'lock was lost');
+    await Promise.all(locks.splice(0).map(end));
   }
 
   return { lock, sweep, hold, close };
+}
+
+/** What ledger-scripts.ts removes; anything else it keeps. */
+function isRemovable(path: string): boolean {
+  return /^\/[^/]+\/[^/]/.test(path) && !path.includes('\n') && !path.split('/').includes('..');
 }
 
 /** Clean-up goes on after the run was cancelled, so the ledger's questions have a deadline and no signal. */

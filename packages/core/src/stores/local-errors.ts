@@ -51,9 +51,27 @@ export function localReadError(error: unknown, directory: string): BackupError {
   });
 }
 
+/**
+ * How filesystems say that they have no hard links: EPERM by link(2) (FAT, exFAT), EOPNOTSUPP (CIFS without Unix extensions), ENOSYS
+ * (FUSE without `link`). The other reasons of EPERM are about files of others; what is linked here was just made by this process.
+ */
+function isWithoutHardLinks(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null || !('syscall' in error) || error.syscall !== 'link') return false;
+  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(systemCode(error) ?? '');
+}
+
+function withoutHardLinks(cause: unknown, directory: string): BackupError {
+  const detail = cause instanceof Error ? cause.message : String(cause);
+  const hint =
+    'an archive gets its name by a hard link, which never replaces another; choose a target on a filesystem that has them, such as ext4, XFS or NFS (FAT and exFAT do not)';
+  const message = `target ${directory} is on a filesystem without hard links (${detail})`;
+  return new BackupError('TARGET_IO', message, { hint, cause });
+}
+
 /** What a failed file operation in the target directory means. A BackupError stays itself. */
 export function localError(error: unknown, directory: string): BackupError {
   if (error instanceof BackupError) return error;
+  if (isWithoutHardLinks(error)) return withoutHardLinks(error, directory);
   const code = codes[systemCode(error) ?? ''] ?? 'TARGET_IO';
   const detail = error instanceof Error ? error.message : String(error);
   const [message, hint] = messages[code] ?? ['failed', undefined];

@@ -21,6 +21,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { describeStore } from '../testing/store-contract.js';
+import type { BackupError } from '../model/errors.js';
 import { localError } from './local-errors.js';
 import { localDriver, openLocalStore } from './local.js';
 import { thisOwner } from './owner.js';
@@ -203,6 +204,19 @@ describe('local store', () => {
       { synced: expect.stringMatching(/\.partial$/), published: [] },
       { synced: directory, published: ['a.tar.gz'] },
     ]);
+  });
+
+  it('says that a filesystem has no hard links', () => {
+    const failed = (syscall: string, code: string): BackupError =>
+      localError(Object.assign(new Error(`${code}: ${syscall}`), { code, syscall }), '/usb');
+    for (const code of ['EPERM', 'ENOTSUP', 'ENOSYS'])
+      expect(failed('link', code)).toMatchObject({
+        code: 'TARGET_IO',
+        message: `target /usb is on a filesystem without hard links (${code}: link)`,
+        hint: expect.stringContaining('choose a target'),
+      });
+    expect(failed('open', 'EPERM').code).toBe('TARGET_READ_ONLY');
+    expect(failed('link', 'EROFS').code).toBe('TARGET_READ_ONLY');
   });
 
   it('maps system errors to codes', () => {

@@ -2,7 +2,7 @@ import { readFlags, pathFlag, type Flags } from '../../host-services/flags.js';
 import { endpointOf, type Endpoint } from '../../host-services/http-service.js';
 import { findServices, type Service } from '../../host-services/systemd.js';
 import { findFiles } from '../../host-files/found-files.js';
-import { lookAt } from '../../host-files/paths.js';
+import { lookAt, withoutDots } from '../../host-files/paths.js';
 import type { Warning } from '../../model/artifact.js';
 import { asBackupError, BackupError } from '../../model/errors.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
@@ -59,7 +59,9 @@ async function discoverHost(
   const configuration = await readServiceConfiguration(remote, { service, flags: started, signal });
   const endpoint = endpointOf(started, options, { port: defaultPort, tls: configuration.tls });
   const running = await askRunning(remote, { endpoint, options, signal, started });
-  const dataDirectory = pathFlag(running.flags, 'storage.tsdb.path', service) ?? `${service.workingDirectory}/data`;
+  const storage = pathFlag(running.flags, 'storage.tsdb.path', service) ?? `${service.workingDirectory}/data`;
+  // The ledger records what lies in it, and removes no path with `..`.
+  const dataDirectory = await withoutDots(remote, storage, signal);
   const store = await lookStore(remote, dataDirectory, signal);
   const directories = configuration.directories.filter((path) => !isInside(dataDirectory, path));
   const { files, warnings } = await findFiles(remote, {
