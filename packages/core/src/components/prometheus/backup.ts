@@ -1,9 +1,12 @@
+import { Readable } from 'node:stream';
 import { jsonFormat } from '../../formats/json.js';
 import { filesArtifact } from '../../host-files/found-files.js';
 import { tarArtifact } from '../../host-files/tar.js';
 import { askBody, parseBody } from '../../host-services/http-service.js';
+import type { ArtifactOpen } from '../../model/artifact.js';
 import { BackupError } from '../../model/errors.js';
 import type { BackupContext, Unit } from '../component.js';
+import { saveAlone } from '../save-alone.js';
 import { readHeadSeries, targetsAnswer, targetsPath } from './api.js';
 import { blocksBaseline, linkBlocksCommand, listBlocks, removeCommand } from './blocks.js';
 import {
@@ -23,7 +26,10 @@ const maximumTargets = 64 * 1024 * 1024;
 
 type Context = BackupContext<PrometheusOptions>;
 
-/** Configuration and targets first: the copy of the blocks, which pins them on disk, is made last and removed as soon as it has been read. */
+/**
+ * Configuration and targets first: the copy of the blocks, which pins them on disk, is made last and removed as soon as it has been read. Each
+ * is of use alone: a file that changes at the wrong moment in the configuration must not cost the time series.
+ */
 export async function backup(context: Context, unit: Unit<PrometheusFound>): Promise<void> {
   const { found } = unit;
   const host = context.host(unit.hosts[0] ?? '');
@@ -53,7 +59,8 @@ export async function backup(context: Context, unit: Unit<PrometheusFound>): Pro
 }
 
 async function saveConfiguration({ context, host, remote, found }: Work): Promise<void> {
-  await context.save(
+  await saveAlone(
+    context,
     filesArtifact({
       path: configurationPath(host.name),
       remote,
@@ -63,19 +70,24 @@ async function saveConfiguration({ context, host, remote, found }: Work): Promis
   );
 }
 
-/** Saves what Prometheus scrapes now; returns how many targets there are. */
-async function saveTargets({ context, host, remote, found, options }: Work): Promise<number> {
-  const question = {
-    endpoint: found.endpoint,
-    options,
-    path: targetsPath,
-    signal: context.signal,
-    maximumBytes: maximumTargets,
-    schema: targetsAnswer,
+/** Saves what Prometheus scrapes now; returns how many targets there are, null when they are not saved. */
+async function saveTargets({ context, host, remote, found, options }: Work): Promise<number | null> {
+  let targets = 0;
+  const open = async ({ signal }: ArtifactOpen): Promise<Readable> => {
+    const question = {
+      endpoint: found.endpoint,
+      options,
+      path: targetsPath,
+      signal,
+      maximumBytes: maximumTargets,
+      schema: targetsAnswer,
+    };
+    const body = await askBody(remote, question);
+    targets = parseBody(remote, question, body).data.activeTargets.length;
+    return Readable.from([body], { objectMode: false });
   };
-  const body = await askBody(remote, question);
-  await context.saveBytes({ path: targetsFile(host.name), format: jsonFormat, host: host.name }, body);
-  return parseBody(remote, question, body).data.activeTargets.length;
+  const saved = await saveAlone(context, { path: targetsFile(host.name), format: jsonFormat, host: host.name, open });
+  return saved ? targets : null;
 }
 
 /** The flags may say more than the server, or a proxy before it, lets us do. */

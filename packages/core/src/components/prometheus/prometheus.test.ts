@@ -61,6 +61,8 @@ afterEach(() => {
 
 interface Server {
   admin?: boolean;
+  /** Status of the answer about targets. */
+  targetsStatus?: number;
   /** Status of the snapshot call. */
   snapshotStatus?: number;
   status?: number;
@@ -69,7 +71,13 @@ interface Server {
 }
 
 /** A server that makes its snapshot as Prometheus does. */
-function api({ admin = true, snapshotStatus = 200, status = 200, answerSnapshot }: Server): RequestListener {
+function api({
+  admin = true,
+  targetsStatus = 200,
+  snapshotStatus = 200,
+  status = 200,
+  answerSnapshot,
+}: Server): RequestListener {
   const wrap = (value: unknown): string => JSON.stringify({ status: 'success', data: value });
   return (request, response) => {
     const path = request.url?.replace(/\?.*/, '') ?? '';
@@ -78,8 +86,10 @@ function api({ admin = true, snapshotStatus = 200, status = 200, answerSnapshot 
       response.end(wrap({ 'storage.tsdb.path': `${data}/`, 'web.enable-admin-api': String(admin) }));
     else if (path === '/api/v1/status/buildinfo') response.end(wrap({ version: '2.42.0+ds' }));
     else if (path === '/api/v1/status/tsdb') response.end(wrap({ headStats: { numSeries: 707 } }));
-    else if (path === '/api/v1/targets') response.end(wrap({ activeTargets: [{ health: 'up' }, { health: 'down' }] }));
-    else if (path === '/api/v1/admin/tsdb/snapshot' && request.method === 'POST') {
+    else if (path === '/api/v1/targets') {
+      response.statusCode = targetsStatus;
+      response.end(wrap({ activeTargets: [{ health: 'up' }, { health: 'down' }] }));
+    } else if (path === '/api/v1/admin/tsdb/snapshot' && request.method === 'POST') {
       response.statusCode = snapshotStatus;
       if (answerSnapshot !== undefined) answerSnapshot(response);
       else if (snapshotStatus === 200) {
@@ -155,6 +165,20 @@ describe('prometheus', () => {
     });
     await run.cleanUp();
     expect(readdirSync(join(data, 'snapshots'))).toEqual([]);
+  });
+
+  it('saves the time series also when neither its configuration nor its targets can be saved', async () => {
+    const remote = monitoringHost({ targetsStatus: 500 });
+    const unit = await discovered(remote);
+    remote.answer(/^tar .* --directory=\/ /, { status: 2, stderr: 'tar: File removed before we read it' });
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await prometheus.backup(run.context, unit);
+    expect([...run.failed].map(([path, { code }]) => [path, code])).toEqual([
+      ['prometheus/mon1/config.tar', 'COMMAND_FAILED'],
+      ['prometheus/mon1/targets.json', 'SERVICE_ANSWER'],
+    ]);
+    expect([...run.saved.keys()]).toEqual(['prometheus/mon1/tsdb.tar']);
+    expect(run.baseline()).toMatchObject({ blockCount: 2, targets: null });
   });
 
   it.each([
