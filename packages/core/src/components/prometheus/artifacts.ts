@@ -36,8 +36,8 @@ export function targetsFile(host: string): string {
   return artifactPath(componentName, host, 'targets.json');
 }
 
-/** Files that service discovery reads may be rewritten at any time. */
-export const configurationPolicy: TarPolicy = { mayChange: true, mayVanish: false };
+/** Files that service discovery reads may be rewritten at any time, as a temporary file that is renamed. What the configuration names must stay. */
+export const configurationPolicy: TarPolicy = { mayChange: true, mayVanish: true };
 
 /** Blocks never change, but tar takes a change of their link count for one. Nothing may vanish from a tree of our own. */
 export function storeCommand(remote: RemoteHost, { support }: Pick<FoundFiles, 'support'>, directory: string): Command {
