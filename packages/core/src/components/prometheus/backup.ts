@@ -35,16 +35,10 @@ export async function backup(context: Context, unit: Unit<PrometheusFound>): Pro
   const host = context.host(unit.hosts[0] ?? '');
   const work: Work = { context, host, remote: await context.remote(host), found, options: context.optionsFor(host) };
   await saveConfiguration(work);
-  if (found.method === 'none')
-    throw new BackupError(
-      'SERVICE_DOWN',
-      `${host.name}: Prometheus does not answer, so its time series are not saved: ${found.down}`,
-      {
-        host: host.name,
-        hint: 'Start Prometheus on this host, or set the option prometheus.url if it listens elsewhere.',
-        retryable: true,
-      },
-    );
+  if (found.refusal !== null) {
+    const { code, message, hint } = found.refusal;
+    throw new BackupError(code, message, { host: host.name, hint, retryable: code === 'SERVICE_DOWN' });
+  }
   const targets = await saveTargets(work);
   const directory = found.method === 'snapshot' ? await snapshotOrLinks(work) : await linkBlocks(work);
   const blocks = await listBlocks(work.remote, directory, context.signal);

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -56,6 +57,7 @@ beforeEach(() => {
   mkdirSync(join(data, `${oldBlock}.tmp-for-deletion`));
 });
 afterEach(() => {
+  for (const path of [join(root, 'above'), data]) if (existsSync(path)) chmodSync(path, 0o700);
   rmSync(root, { recursive: true });
 });
 
@@ -212,6 +214,39 @@ describe('prometheus', () => {
     expect(unit.artifacts.map(({ path }) => path)).toContain('prometheus/mon1/tsdb.tar');
     const run = fakeBackupContext({ hosts: [remote], options });
     await expect(prometheus.backup(run.context, unit)).rejects.toMatchObject({ code: 'SERVICE_DOWN', host: 'mon1' });
+    expect([...run.saved.keys()]).toEqual(['prometheus/mon1/config.tar']);
+  });
+
+  it.each([
+    ['the host does not see the data directory', 'SERVICE_MISSING', (): void => rmSync(data, { recursive: true })],
+    ['nobody may search a directory above it', 'HOST_SUDO', (): void => chmodSync(join(root, 'above'), 0o600)],
+    ['what it makes there could not be removed', 'HOST_SUDO', (): void => chmodSync(data, 0o555)],
+    ['only `snapshots` is writable', 'HOST_SUDO', (): void => mkdirSync(join(data, 'snapshots'), { mode: 0o777 })],
+  ])('asks for no snapshot when %s, and saves the configuration', async (_title, code, prepare) => {
+    chmodSync(root, 0o755);
+    data = join(root, 'above', 'data');
+    mkdirSync(join(data, 'wal'), { recursive: true });
+    chmodSync(join(data, 'wal'), 0o555);
+    prepare();
+    const asNobody = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
+    const remote = monitoringHost(
+      { answerSnapshot: () => expect('asked for a snapshot').toBeUndefined() },
+      {
+        argv: /^(?:sh|tar|cat|ls) (?!\/proc)/,
+        answer: (command, input) => runHere({ argv: [...asNobody, ...command.argv] }, input),
+      },
+    );
+    const unit = await discovered(remote);
+    expect(unit).toMatchObject({ product: { version: '2.42.0+ds' }, warnings: [{ code }] });
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await expect(prometheus.backup(run.context, unit)).rejects.toMatchObject({
+      code,
+      host: 'mon1',
+      message: expect.stringContaining(data),
+      hint: expect.stringMatching(/container|become root/),
+    });
+    await run.cleanUp();
+    expect(run.recorded).toEqual([]);
     expect([...run.saved.keys()]).toEqual(['prometheus/mon1/config.tar']);
   });
 
