@@ -394,6 +394,28 @@ describe('a snapshot whose answer comes late or never', () => {
     expect(warning?.message).toMatch(/29990101T000000Z-3$/);
   });
 
+  const fresh = '29990101T000000Z-3';
+  it.each([
+    ['is removed when the error names it', [fresh], [old, future]],
+    ['is left when the error names one that was there before', [old], [old, future, fresh]],
+    ['is left when the error names several', [fresh, future], [old, future, fresh]],
+    ['is left when the error names something in it only by its beginning', [`${fresh}x`], [old, future, fresh]],
+  ])('%s', async (_title, named, kept) => {
+    const { run, work } = await started((response) => {
+      make(fresh);
+      const links = named.map((name) => `link ${data}/x/meta.json ${data}/snapshots/${name}/x/meta.json`).join('; ');
+      const error = `create snapshot: ${links}: operation not permitted`;
+      response.writeHead(500).end(JSON.stringify({ status: 'error', errorType: 'internal', error }));
+    });
+    await expect(work).rejects.toMatchObject({ code: 'SERVICE_ANSWER', message: expect.stringContaining('link') });
+    await run.cleanUp();
+    expect(left()).toEqual([...kept].sort());
+    const messages = run.warnings.filter((each) => each.code === 'SNAPSHOT_LEFTOVER').map(({ message }) => message);
+    expect(messages).toEqual(
+      kept.length > 2 ? [expect.stringMatching(/remove with rm -rf .*: 29990101T000000Z-3$/)] : [],
+    );
+  });
+
   it('is not asked for by a run that was aborted before', async () => {
     let asked = false;
     const remote = monitoringHost({ answerSnapshot: () => (asked = true) });
