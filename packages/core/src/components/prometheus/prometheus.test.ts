@@ -183,6 +183,18 @@ describe('prometheus', () => {
     expect(run.baseline()).toMatchObject({ blockCount: 2, targets: null });
   });
 
+  it('tells of the time series why they are not saved, also when the configuration failed before', async () => {
+    const remote = monitoringHost({ snapshotStatus: 500 });
+    const unit = await discovered(remote);
+    remote.answer(/^tar .* --directory=\/ /, { status: 2, stderr: 'tar: File removed before we read it' });
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await expect(prometheus.backup(run.context, unit)).rejects.toMatchObject({ code: 'SERVICE_ANSWER' });
+    expect([...run.failed].map(([path, { code }]) => [path, code])).toEqual([
+      ['prometheus/mon1/config.tar', 'COMMAND_FAILED'],
+      ['prometheus/mon1/tsdb.tar', 'SERVICE_ANSWER'],
+    ]);
+  });
+
   it.each([
     ['the flags say so', { admin: false }, 'finished-blocks'],
     ['the call is refused', { snapshotStatus: 403 }, 'point-in-time'],
@@ -247,7 +259,7 @@ describe('prometheus', () => {
     });
     await run.cleanUp();
     expect(run.recorded).toEqual([]);
-    expect([...run.saved.keys()]).toEqual(['prometheus/mon1/config.tar']);
+    expect([...run.saved.keys()]).toEqual(['prometheus/mon1/config.tar', 'prometheus/mon1/targets.json']);
   });
 
   it('makes a problem of a missing unit, and of an answer that refuses', async () => {
