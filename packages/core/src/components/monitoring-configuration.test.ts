@@ -99,6 +99,34 @@ describe('readServiceConfiguration', () => {
     });
   });
 
+  it('finds what the files of scrape_config_files name, from their own directory', async () => {
+    const texts: Readonly<Record<string, string>> = {
+      '/etc/p/p.yml': "scrape_config_files: ['/srv/p/jobs/*.yml', more.yml]\n",
+      '/srv/p/jobs/one.yml':
+        "scrape_configs:\n- authorization: { credentials_file: token }\n  file_sd_configs:\n  - files: ['sd/*.json']\n",
+      '/etc/p/more.yml': 'scrape_configs:\n- basic_auth: { password_file: /srv/p/pw }\n',
+      '/srv/p/jobs/token': 'scrape_configs:\n- bearer_token_file: /not/this\n',
+    };
+    const remote = new FakeHost({
+      rules: [
+        { argv: /^cat/, answer: ({ argv }) => ({ stdout: texts[argv.at(-1) ?? ''] ?? '' }) },
+        {
+          argv: /^sh -c hidden/,
+          answer: ({ argv }) => ({ stdout: `${argv.slice(4).join('\n').replaceAll('*', 'one')}\n` }),
+        },
+      ],
+    });
+    const flags = new Map([['config.file', '/etc/p/p.yml']]);
+    const { files, named } = await readServiceConfiguration(remote, { service, flags, signal });
+    expect(named).toEqual(['/etc/p/more.yml', '/srv/p/jobs/token', '/srv/p/pw']);
+    expect(files).toEqual([
+      ...named,
+      '/srv/p/jobs/one.yml',
+      '/srv/p/jobs/sd/one.json',
+      '/etc/systemd/system/p.service',
+    ]);
+  });
+
   it('takes no directory elsewhere, which may hold data', async () => {
     const remote = new FakeHost({ rules: [{ argv: /^cat/, answer: { status: 1 } }] });
     const { directories, files, required, tls } = await readServiceConfiguration(remote, {

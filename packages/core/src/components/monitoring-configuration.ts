@@ -22,7 +22,7 @@ export interface ServiceConfiguration {
   readonly tls: boolean;
 }
 
-/** Reads the configuration and the web configuration as root and finds what they name. */
+/** Reads the configuration, the files of scrape configurations it includes, and the web configuration as root, and finds what they name. */
 export async function readServiceConfiguration(
   remote: RemoteHost,
   request: { readonly service: Service; readonly flags: Flags; readonly signal: AbortSignal },
@@ -34,10 +34,11 @@ export async function readServiceConfiguration(
   const patterns = [configFile, webFile].flatMap((file, index) =>
     file === undefined ? [] : namedPatterns(texts[index] ?? '', directoryOf(file)),
   );
+  patterns.push(...(await includedPatterns(remote, { file: configFile, text: texts[0] ?? '' }, signal)));
   const consoles = ['web.console.templates', 'web.console.libraries'].map((name) => pathFlag(flags, name, service));
   const [named, wild] = [
-    patterns.filter((path) => !isPattern.test(path)),
-    patterns.filter((path) => isPattern.test(path)),
+    unique(patterns.filter((path) => !isPattern.test(path))),
+    unique(patterns.filter((path) => isPattern.test(path))),
   ];
   const expanded = await expandPatterns(remote, wild, signal);
   return {
@@ -52,6 +53,27 @@ export async function readServiceConfiguration(
       hint: `Put the file back, or start ${service.unit} with the one that it has: what only exists in a container cannot be saved.`,
     },
   };
+}
+
+/**
+ * What the files of `scrape_config_files` name, from their own directory. Prometheus (2.43 and later) looks in them for scrape configurations
+ * only, so that they include no others. Source: `GetScrapeConfigs` in Prometheus' config/config.go.
+ */
+async function includedPatterns(
+  remote: RemoteHost,
+  { file, text }: { readonly file: string | undefined; readonly text: string },
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (file === undefined) return [];
+  const { paths } = await expandPatterns(remote, namedPatterns(text, directoryOf(file), includeKey), signal);
+  const found = await Promise.all(
+    unique(paths).map(async (path) => namedPatterns(await readText(remote, path, signal), directoryOf(path))),
+  );
+  return found.flat();
+}
+
+function unique(paths: readonly string[]): readonly string[] {
+  return [...new Set(paths)];
 }
 
 async function readText(remote: RemoteHost, file: string | undefined, signal: AbortSignal): Promise<string> {
@@ -74,17 +96,18 @@ function ownDirectory(file: string | undefined): string | undefined {
 }
 
 const isPattern = /[*?[]/;
+const includeKey = /^scrape_config_files$/;
 const fileKey = /^(?:rule_files|files|scrape_config_files|templates|\w+_file)$/;
 
 /**
- * The values, absolute, of the keys that name files or patterns of them, wherever they stand. Of a text that is no YAML what can be read of it: its
+ * The values, absolute, of the keys that name files or patterns of them (those that `keys` takes), wherever they stand. Of a text that is no YAML what can be read of it: its
  * program would not load it either.
  */
-export function namedPatterns(yaml: string, directory: string): readonly string[] {
+export function namedPatterns(yaml: string, directory: string, keys = fileKey): readonly string[] {
   const found: string[] = [];
-  collect(valueOf(yaml, directory), found);
+  collect(valueOf(yaml, directory), { keys, found });
   const paths = found.filter((path) => path !== '' && path !== '<secret>');
-  return [...new Set(paths.map((path) => (path.startsWith('/') ? path : `${directory}/${path}`)))];
+  return unique(paths.map((path) => (path.startsWith('/') ? path : `${directory}/${path}`)));
 }
 
 function valueOf(yaml: string, directory: string): unknown {
@@ -100,11 +123,11 @@ function valueOf(yaml: string, directory: string): unknown {
   }
 }
 
-function collect(value: unknown, found: string[]): void {
+function collect(value: unknown, into: { readonly keys: RegExp; readonly found: string[] }): void {
   if (typeof value !== 'object' || value === null) return;
   for (const [key, inside] of Object.entries(value)) {
-    if (!Array.isArray(value) && fileKey.test(key))
-      found.push(...[inside].flat().filter((item) => typeof item === 'string'));
-    collect(inside, found);
+    if (!Array.isArray(value) && into.keys.test(key))
+      into.found.push(...[inside].flat().filter((item) => typeof item === 'string'));
+    collect(inside, into);
   }
 }

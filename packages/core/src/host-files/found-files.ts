@@ -3,7 +3,7 @@ import type { Artifact, Warning } from '../model/artifact.js';
 import { BackupError } from '../model/errors.js';
 import type { Command, RemoteHost, TarPolicy } from '../remote/remote-host.js';
 import { followLinks } from './links.js';
-import { lookAt, tarNames, type LookResult } from './paths.js';
+import { lookAt, tarNames, type HostPath, type LookResult } from './paths.js';
 import { tarArtifact, tarCommand, tarSupport, type TarOption } from './tar.js';
 
 /** Files of one host that go into one tar, as discover found them. Plain data for a unit's `found`. */
@@ -13,6 +13,8 @@ export type FoundFiles = Readonly<{
   names: readonly string[];
   /** Devices and FIFOs inside directories, left out; relative to `/`. */
   excluded: readonly string[];
+  /** Relative to `/`: `names`, and what the service or its configuration names. Other files inside directories may vanish where a policy says so. */
+  mustStay: readonly string[];
   support: readonly TarOption[];
   /** Estimate. */
   bytes: number;
@@ -88,9 +90,11 @@ export async function findFiles(remote: RemoteHost, request: FilesRequest): Prom
       `${host}: the tar of this host cannot leave out devices and FIFOs: ${followed.excluded.join(', ')}`,
       { host, hint: `Remove them, or install GNU tar (tar package) on ${host}.` },
     );
+  const names = tarNames(followed.found);
   const files: FoundFiles = {
     host,
-    names: tarNames(followed.found),
+    names,
+    mustStay: [...new Set([...names, ...namedNames(request, found)])],
     excluded: followed.excluded.map((path) => path.slice(1)),
     support,
     bytes: followed.found.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -116,6 +120,13 @@ function oddWarning(host: string, paths: readonly string[]): readonly Warning[] 
 
 function quoted(paths: readonly string[]): string {
   return paths.map((path) => JSON.stringify(path)).join(', ');
+}
+
+/** What is required or named, with the symbolic links that lead there. */
+function namedNames({ required, named = [] }: FilesRequest, found: readonly HostPath[]): readonly string[] {
+  const all = new Set([...(required?.paths ?? []), ...named]);
+  const there = found.filter(({ path, kind }) => all.has(path) && kind !== 'other');
+  return there.flatMap(({ links, target }) => [...links, target]).map((path) => path.slice(1));
 }
 
 /** FILE_MISSING for what is named and not there. Error: HOST_SUDO for what is out of sight. */
@@ -154,9 +165,12 @@ function namesInput(remote: RemoteHost, { names }: FoundFiles): Uint8Array | und
 
 /** The command that streams them as a tar, as a plan shows it: where the names come from standard input it does not have them. */
 export function filesCommand(remote: RemoteHost, files: FoundFiles, policy: TarPolicy): Command {
-  const { support, names, excluded } = files;
+  const { support, names, excluded, mustStay } = files;
   const namesFromInput = namesInput(remote, files) !== undefined;
-  return tarCommand({ flavour: remote.facts.tar, support, directory: '/', names, excluded, namesFromInput }, policy);
+  return tarCommand(
+    { flavour: remote.facts.tar, support, directory: '/', names, excluded, namesFromInput },
+    policy.mayVanish ? { ...policy, mustStay } : policy,
+  );
 }
 
 export interface FilesArtifact {

@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FakeHost, runHere } from '../testing/fake-host.js';
 import type { Command, StreamOptions } from '../remote/remote-host.js';
-import { filesArtifact, findFiles } from './found-files.js';
+import { filesArtifact, filesCommand, findFiles } from './found-files.js';
 import { absolutePath, batches, expandPatterns, lookAt, pathList, tarNames, withoutDots } from './paths.js';
 import { tarArguments, tarArtifact, tarCommand, tarSupport } from './tar.js';
 
@@ -228,6 +228,26 @@ describe('findFiles', () => {
         message: expect.stringMatching(/named by the configuration of x and not there: \S*gone.pem$/),
       },
     ]);
+  });
+
+  it('lets files in directories vanish, but not what the configuration names, nor what leads there', async () => {
+    mkdirSync(join(root, 'config'));
+    for (const name of ['main.yml', 'other.yml']) writeFileSync(join(root, 'config', name), 'x');
+    symlinkSync('config', join(root, 'current'));
+    symlinkSync('main.yml', join(root, 'config/now.yml'));
+    const [directory, main, other] = ['current', 'current/now.yml', 'current/other.yml'].map((name) =>
+      join(root, name),
+    );
+    const required = { paths: [main ?? ''], hint: 'x' };
+    const request = { service: 'x', paths: [directory ?? '', other ?? ''], required, signal };
+    const remote = here();
+    const { files } = await findFiles(remote, request);
+    const names = ['config', 'current', 'config/now.yml', 'config/main.yml'].map((name) => join(root, name).slice(1));
+    const { accept } = filesCommand(remote, files, { mayChange: true, mayVanish: true });
+    expect(accept).toEqual({ tar: { mayChange: true, mayVanish: true, mustStay: expect.any(Array) } });
+    expect([...files.mustStay].sort()).toEqual([...names].sort());
+    const strict = { mayChange: true, mayVanish: false };
+    expect(filesCommand(remote, files, strict).accept).toEqual({ tar: strict });
   });
 
   it('takes every hop of a chain of links', async () => {

@@ -29,6 +29,8 @@ export interface TarPolicy {
   readonly mayChange: boolean;
   /** Names may vanish between listing and reading. */
   readonly mayVanish: boolean;
+  /** Names, as tar is given them, that must not vanish all the same, nor a directory they are in. */
+  readonly mustStay?: readonly string[];
 }
 
 export interface StreamOptions {

@@ -110,6 +110,16 @@ describe('TarJudge', () => {
     expect(judge(lenient, 2, [missing, 'tar: ./secret: Cannot open: Permission denied', exiting])).toBe('TAR_FAILED');
   });
 
+  it('refuses the loss of what must stay, also with a directory it is in, where everything else may vanish', () => {
+    const policy: TarPolicy = { ...lenient, mustStay: ['etc/p/p.yml', 'etc/p/rules/ü.yml'] };
+    const gone = (name: string): string => `tar: ${name}: File removed before we read it`;
+    expect(judge(policy, 1, [gone('etc/p/p.yml.tmp'), gone('etc/p/p'), gone('etc/p/rules2')])).toEqual([
+      'FILE_VANISHED',
+    ]);
+    for (const name of ['etc/p/p.yml', 'etc/p/rules', 'etc/p/rules/', 'etc/p/rules/\\303\\274.yml', 'etc'])
+      expect(judge(policy, 1, [gone('etc/p/x.tmp'), gone(name)])).toBe('TAR_FAILED');
+  });
+
   it('keeps an unknown line of a successful tar as a warning', () => {
     expect(judge(strict, 0, ['tar: something new'])).toEqual(['TAR_MESSAGE']);
   });

@@ -82,6 +82,8 @@ export class TarJudge {
     summary: 0,
     unknown: 0,
   };
+  /** Of `mustStay`, what vanished. */
+  readonly #lost = new Set<string>();
   readonly #examples = new Map<TarMessageKind, string[]>();
   #rest = '';
 
@@ -121,11 +123,16 @@ export class TarJudge {
         },
       );
     }
-    const problem = this.#problem(status);
+    const problem = this.#loss() ?? this.#problem(status);
     if (problem === undefined) return this.#warnings();
     return new BackupError('TAR_FAILED', `${where.host}: ${where.what} ended with status ${status}: ${problem}`, {
       host: where.host,
     });
+  }
+
+  #loss(): string | undefined {
+    if (this.#lost.size === 0) return undefined;
+    return `vanished before it was read: ${[...this.#lost].slice(0, shownNames).join(', ')}`;
   }
 
   #problem(status: number): string | undefined {
@@ -150,7 +157,18 @@ export class TarJudge {
     return warnings;
   }
 
+  /** Remembers which of the names that must stay a line says to be gone. */
+  #noteLoss(line: string): void {
+    const { mustStay = [] } = this.#policy;
+    if (mustStay.length === 0) return;
+    const message = parseTarMessage(Buffer.from(line, 'latin1').toString());
+    if (message.kind !== 'vanished') return;
+    const gone = message.name.toString().replace(/\/$/, '');
+    for (const name of mustStay) if (name === gone || name.startsWith(`${gone}/`)) this.#lost.add(name);
+  }
+
   #line(line: string): void {
+    this.#noteLoss(line);
     if (line === '') return;
     const text = Buffer.from(line, 'latin1').toString();
     const message = parseTarMessage(text);

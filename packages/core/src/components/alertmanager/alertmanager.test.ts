@@ -123,6 +123,17 @@ describe('alertmanager', () => {
     expect([...run.saved.keys()]).toEqual(['alertmanager/mon1/files.tar']);
   });
 
+  it('saves the silences also when its files cannot be saved', async () => {
+    const remote = host('active', true);
+    const unit = onlyUnit(await alertmanager.discover(fakeDiscoverContext({ hosts: [remote], options })));
+    remote.answer(/^tar /, { status: 2, stderr: 'tar: File removed before we read it' });
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await alertmanager.backup(run.context, unit);
+    expect([...run.failed.keys()]).toEqual(['alertmanager/mon1/files.tar']);
+    expect([...run.saved.keys()]).toEqual(['alertmanager/mon1/silences.json']);
+    expect(run.baseline()).toMatchObject({ entries: null, silences: { active: 2, expired: 1 } });
+  });
+
   it('is a problem without the configuration file that its flags name, and warns without its storage', async () => {
     const started = (flags: string): FakeHost =>
       host('active', true, { argv: ['cat', '/proc/55/cmdline'], answer: { stdout: `/x/am\0${flags}\0` } });

@@ -4,13 +4,14 @@ import { jsonFormat } from '../../formats/json.js';
 import { filesArtifact } from '../../host-files/found-files.js';
 import { askBody, parseBody } from '../../host-services/http-service.js';
 import type { BackupContext, Unit } from '../component.js';
+import { saveAlone } from '../save-alone.js';
 import { filesPath, filesPolicy, readStatus, silencesFile, silencesPath, type AlertmanagerFound } from './discover.js';
 import type { AlertmanagerOptions } from './options.js';
 
 const maximumSilences = 64 * 1024 * 1024;
 const silencesSchema = z.array(z.object({ status: z.object({ state: z.string() }) }));
 
-/** Saves configuration and state as files, and the silences of this moment, because the files may be 15 minutes old. */
+/** Saves configuration and state as files, and the silences of this moment, because the files may be 15 minutes old: they are of use without the files, too. */
 export async function backup(
   context: BackupContext<AlertmanagerOptions>,
   unit: Unit<AlertmanagerFound>,
@@ -18,8 +19,9 @@ export async function backup(
   const { found } = unit;
   const host = context.host(unit.hosts[0] ?? '');
   const remote = await context.remote(host);
-  let entries = 0;
-  await context.save(
+  let entries: number | null = null;
+  await saveAlone(
+    context,
     filesArtifact({
       path: filesPath(host.name),
       remote,

@@ -160,8 +160,11 @@ export function silencesFile(host: string): string {
   return artifactPath(componentName, host, 'silences.json');
 }
 
-/** State files are replaced by rename, which tar reports as a change of the old file; what it read is whole. */
-export const filesPolicy: TarPolicy = { mayChange: true, mayVanish: false };
+/**
+ * State files are replaced by rename, which tar reports as a change of the old file; what it read is whole. Temporary files beside the
+ * configuration, often those of Prometheus, may vanish; state files and what the configuration names must stay.
+ */
+export const filesPolicy: TarPolicy = { mayChange: true, mayVanish: true };
 
 function expectedArtifacts(remote: RemoteHost, found: AlertmanagerFound): readonly ExpectedArtifact[] {
   const host = remote.host.name;

@@ -10,7 +10,7 @@ import { linkBlocksCommand } from './blocks.js';
 
 export const componentName = 'prometheus';
 
-/** How the time series are copied: by Prometheus' own snapshot, by links to its finished blocks, or not at all because it does not answer. */
+/** How the time series are copied: by Prometheus' own snapshot, by links to its finished blocks, or not at all. */
 type Method = 'snapshot' | 'finished blocks' | 'none';
 
 /** What `backup` needs to know again. Not an interface, so that it is Json. */
@@ -20,8 +20,15 @@ export type PrometheusFound = Readonly<{
   dataDirectory: string;
   version: string;
   files: FoundFiles;
-  /** Why it does not answer; empty when it does. */
-  down: string;
+  /** Why the time series cannot be saved; null when they can. */
+  refusal: Refusal | null;
+}>;
+
+/** An error that waits for the configuration to be saved. */
+export type Refusal = Readonly<{
+  code: 'SERVICE_DOWN' | 'SERVICE_MISSING' | 'HOST_SUDO';
+  message: string;
+  hint: string;
 }>;
 
 export function configurationPath(host: string): string {
@@ -36,8 +43,8 @@ export function targetsFile(host: string): string {
   return artifactPath(componentName, host, 'targets.json');
 }
 
-/** Files that service discovery reads may be rewritten at any time. */
-export const configurationPolicy: TarPolicy = { mayChange: true, mayVanish: false };
+/** Files that service discovery reads may be rewritten at any time, as a temporary file that is renamed. What the configuration names must stay. */
+export const configurationPolicy: TarPolicy = { mayChange: true, mayVanish: true };
 
 /** Blocks never change, but tar takes a change of their link count for one. Nothing may vanish from a tree of our own. */
 export function storeCommand(remote: RemoteHost, { support }: Pick<FoundFiles, 'support'>, directory: string): Command {

@@ -10,10 +10,11 @@ import type { DiscoverContext, Discovery, Unit } from '../component.js';
 import { readServiceConfiguration } from '../monitoring-configuration.js';
 import { discoverEachHost, hostProblem, type HostAnswer } from '../each-host.js';
 import { readRunningFlags, readVersion } from './api.js';
-import { componentName, expectedArtifacts, type PrometheusFound } from './artifacts.js';
+import { componentName, expectedArtifacts, type PrometheusFound, type Refusal } from './artifacts.js';
 import type { PrometheusOptions } from './options.js';
 
 const defaultPort = 9090;
+const adminFlag = 'web.enable-admin-api';
 
 /** A host in it must have a Prometheus; one that is only in `monitoring` may be there for Grafana. */
 export const ownGroup = 'prometheus';
@@ -72,19 +73,15 @@ async function discoverHost(
     hidden: configuration.hidden,
     signal,
   });
-  const method =
-    running.down !== ''
-      ? 'none'
-      : running.flags.get('web.enable-admin-api') === 'true'
-        ? 'snapshot'
-        : 'finished blocks';
+  const refusal = refusalOf(remote, { running, store, dataDirectory });
+  const method = refusal !== null ? 'none' : running.flags.get(adminFlag) === 'true' ? 'snapshot' : 'finished blocks';
   const found: PrometheusFound = {
     method,
     endpoint,
     dataDirectory,
     version: running.version,
     files,
-    down: running.down,
+    refusal,
   };
   const unit = unitOf(remote, { service, found, store, configFile: configuration.configFile });
   return { unit: { ...unit, warnings: [...unit.warnings, ...warnings] } };
@@ -115,6 +112,9 @@ async function askRunning(
 }
 
 interface Store {
+  readonly place: 'there' | 'missing' | 'hidden';
+  /** Whether we may remove what Prometheus makes in its data directory. */
+  readonly mayRemove: boolean;
   readonly bytes: number;
   /** What a snapshot has to write anew, at most. */
   readonly headBytes: number;
@@ -122,16 +122,30 @@ interface Store {
   readonly leftovers: readonly string[];
 }
 
+/** `snapshots`, or where Prometheus will make it; and `wal`, because Prometheus makes the directories of a snapshot as it made that one. */
+const removeScript = `cd -- "$1" || exit
+for directory in snapshots wal; do
+  if [ ! -d $directory ]; then directory=.; fi
+  [ -w $directory ] && [ -x $directory ] || exit
+done`;
+
 async function lookStore(remote: RemoteHost, dataDirectory: string, signal: AbortSignal): Promise<Store> {
-  const [{ found }, leftovers] = await Promise.all([
+  const [{ found, missing, unreachable }, leftovers, mayRemove] = await Promise.all([
     lookAt(remote, [dataDirectory, `${dataDirectory}/wal`, `${dataDirectory}/chunks_head`], signal),
     remote.run(
       { argv: ['ls', '-1', '--', `${dataDirectory}/snapshots`], become: 'root', accept: [0, 1, 2] },
       { signal },
     ),
+    remote.run(
+      { argv: ['sh', '-c', removeScript, 'sh', dataDirectory], become: 'root', accept: [0, 1, 2] },
+      { signal },
+    ),
   ]);
   const bytesOf = (path: string): number => found.find((one) => one.path === path)?.bytes ?? 0;
+  const isMissing = missing.includes(dataDirectory);
   return {
+    place: !isMissing ? 'there' : unreachable.includes(dataDirectory) ? 'hidden' : 'missing',
+    mayRemove: mayRemove.status === 0,
     bytes: bytesOf(dataDirectory),
     headBytes: bytesOf(`${dataDirectory}/wal`) + bytesOf(`${dataDirectory}/chunks_head`),
     leftovers:
@@ -142,6 +156,47 @@ async function lookStore(remote: RemoteHost, dataDirectory: string, signal: Abor
             .filter((name) => name !== '')
         : [],
   };
+}
+
+/**
+ * Why there will be no time series. Prometheus makes a snapshot wherever it runs; one that we can neither see nor remove would stay with
+ * every run and keep the disk space of its blocks.
+ */
+function refusalOf(
+  remote: RemoteHost,
+  {
+    running,
+    store,
+    dataDirectory,
+  }: { readonly running: Running; readonly store: Store; readonly dataDirectory: string },
+): Refusal | null {
+  const host = remote.host.name;
+  if (running.down !== '')
+    return {
+      code: 'SERVICE_DOWN',
+      message: `${host}: Prometheus does not answer, so its time series cannot be saved: ${running.down}`,
+      hint: 'Start Prometheus on this host, or set the option prometheus.url if it listens elsewhere.',
+    };
+  if (store.place === 'missing')
+    return {
+      code: 'SERVICE_MISSING',
+      message: `${host}: the data directory that Prometheus names, ${dataDirectory}, is not there as the host sees it, so its time series cannot be saved`,
+      hint: 'If Prometheus runs in a container or with another root directory, mount its data at the same path on the host. If another Prometheus answered, set the option prometheus.url.',
+    };
+  const root = `Let lsbackup become root on ${host} (ansible_become), or log in as the user that Prometheus runs as.`;
+  if (store.place === 'hidden')
+    return {
+      code: 'HOST_SUDO',
+      message: `${host}: the data directory of Prometheus, ${dataDirectory}, is in a directory that may not be searched, so its time series cannot be saved`,
+      hint: root,
+    };
+  if (running.flags.get(adminFlag) === 'true' && !store.mayRemove)
+    return {
+      code: 'HOST_SUDO',
+      message: `${host}: no snapshot is asked for, because what Prometheus makes in ${dataDirectory}/snapshots could not be removed by lsbackup, so its time series cannot be saved`,
+      hint: root,
+    };
+  return null;
 }
 
 function isInside(directory: string, path: string): boolean {
@@ -169,7 +224,7 @@ function unitOf(
     product: {
       name: 'Prometheus',
       version: found.version,
-      detectedBy: found.method === 'none' ? 'it does not answer' : '/api/v1/status/buildinfo',
+      detectedBy: found.refusal?.code === 'SERVICE_DOWN' ? 'it does not answer' : '/api/v1/status/buildinfo',
     },
     roles: { service: service.unit, state: service.state, method: found.method },
     consistency: found.method === 'snapshot' ? 'point-in-time' : 'finished-blocks',
@@ -195,11 +250,7 @@ function unitOf(
 
 function warningsOf(host: string, found: PrometheusFound, store: Store): readonly Warning[] {
   const warnings: Warning[] = [];
-  if (found.method === 'none')
-    warnings.push({
-      code: 'SERVICE_DOWN',
-      message: `${host}: Prometheus does not answer, so only its configuration can be saved: ${found.down}`,
-    });
+  if (found.refusal !== null) warnings.push({ code: found.refusal.code, message: found.refusal.message });
   if (found.method === 'finished blocks') warnings.push(adminWarning(host));
   if (store.leftovers.length > 0)
     warnings.push({

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -56,11 +57,14 @@ beforeEach(() => {
   mkdirSync(join(data, `${oldBlock}.tmp-for-deletion`));
 });
 afterEach(() => {
+  for (const path of [join(root, 'above'), data]) if (existsSync(path)) chmodSync(path, 0o700);
   rmSync(root, { recursive: true });
 });
 
 interface Server {
   admin?: boolean;
+  /** Status of the answer about targets. */
+  targetsStatus?: number;
   /** Status of the snapshot call. */
   snapshotStatus?: number;
   status?: number;
@@ -69,7 +73,13 @@ interface Server {
 }
 
 /** A server that makes its snapshot as Prometheus does. */
-function api({ admin = true, snapshotStatus = 200, status = 200, answerSnapshot }: Server): RequestListener {
+function api({
+  admin = true,
+  targetsStatus = 200,
+  snapshotStatus = 200,
+  status = 200,
+  answerSnapshot,
+}: Server): RequestListener {
   const wrap = (value: unknown): string => JSON.stringify({ status: 'success', data: value });
   return (request, response) => {
     const path = request.url?.replace(/\?.*/, '') ?? '';
@@ -78,8 +88,10 @@ function api({ admin = true, snapshotStatus = 200, status = 200, answerSnapshot 
       response.end(wrap({ 'storage.tsdb.path': `${data}/`, 'web.enable-admin-api': String(admin) }));
     else if (path === '/api/v1/status/buildinfo') response.end(wrap({ version: '2.42.0+ds' }));
     else if (path === '/api/v1/status/tsdb') response.end(wrap({ headStats: { numSeries: 707 } }));
-    else if (path === '/api/v1/targets') response.end(wrap({ activeTargets: [{ health: 'up' }, { health: 'down' }] }));
-    else if (path === '/api/v1/admin/tsdb/snapshot' && request.method === 'POST') {
+    else if (path === '/api/v1/targets') {
+      response.statusCode = targetsStatus;
+      response.end(wrap({ activeTargets: [{ health: 'up' }, { health: 'down' }] }));
+    } else if (path === '/api/v1/admin/tsdb/snapshot' && request.method === 'POST') {
       response.statusCode = snapshotStatus;
       if (answerSnapshot !== undefined) answerSnapshot(response);
       else if (snapshotStatus === 200) {
@@ -157,6 +169,32 @@ describe('prometheus', () => {
     expect(readdirSync(join(data, 'snapshots'))).toEqual([]);
   });
 
+  it('saves the time series also when neither its configuration nor its targets can be saved', async () => {
+    const remote = monitoringHost({ targetsStatus: 500 });
+    const unit = await discovered(remote);
+    remote.answer(/^tar .* --directory=\/ /, { status: 2, stderr: 'tar: File removed before we read it' });
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await prometheus.backup(run.context, unit);
+    expect([...run.failed].map(([path, { code }]) => [path, code])).toEqual([
+      ['prometheus/mon1/config.tar', 'COMMAND_FAILED'],
+      ['prometheus/mon1/targets.json', 'SERVICE_ANSWER'],
+    ]);
+    expect([...run.saved.keys()]).toEqual(['prometheus/mon1/tsdb.tar']);
+    expect(run.baseline()).toMatchObject({ blockCount: 2, targets: null });
+  });
+
+  it('tells of the time series why they are not saved, also when the configuration failed before', async () => {
+    const remote = monitoringHost({ snapshotStatus: 500 });
+    const unit = await discovered(remote);
+    remote.answer(/^tar .* --directory=\/ /, { status: 2, stderr: 'tar: File removed before we read it' });
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await expect(prometheus.backup(run.context, unit)).rejects.toMatchObject({ code: 'SERVICE_ANSWER' });
+    expect([...run.failed].map(([path, { code }]) => [path, code])).toEqual([
+      ['prometheus/mon1/config.tar', 'COMMAND_FAILED'],
+      ['prometheus/mon1/tsdb.tar', 'SERVICE_ANSWER'],
+    ]);
+  });
+
   it.each([
     ['the flags say so', { admin: false }, 'finished-blocks'],
     ['the call is refused', { snapshotStatus: 403 }, 'point-in-time'],
@@ -189,6 +227,39 @@ describe('prometheus', () => {
     const run = fakeBackupContext({ hosts: [remote], options });
     await expect(prometheus.backup(run.context, unit)).rejects.toMatchObject({ code: 'SERVICE_DOWN', host: 'mon1' });
     expect([...run.saved.keys()]).toEqual(['prometheus/mon1/config.tar']);
+  });
+
+  it.each([
+    ['the host does not see the data directory', 'SERVICE_MISSING', (): void => rmSync(data, { recursive: true })],
+    ['nobody may search a directory above it', 'HOST_SUDO', (): void => chmodSync(join(root, 'above'), 0o600)],
+    ['what it makes there could not be removed', 'HOST_SUDO', (): void => chmodSync(data, 0o555)],
+    ['only `snapshots` is writable', 'HOST_SUDO', (): void => mkdirSync(join(data, 'snapshots'), { mode: 0o777 })],
+  ])('asks for no snapshot when %s, and saves the configuration', async (_title, code, prepare) => {
+    chmodSync(root, 0o755);
+    data = join(root, 'above', 'data');
+    mkdirSync(join(data, 'wal'), { recursive: true });
+    chmodSync(join(data, 'wal'), 0o555);
+    prepare();
+    const asNobody = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
+    const remote = monitoringHost(
+      { answerSnapshot: () => expect('asked for a snapshot').toBeUndefined() },
+      {
+        argv: /^(?:sh|tar|cat|ls) (?!\/proc)/,
+        answer: (command, input) => runHere({ argv: [...asNobody, ...command.argv] }, input),
+      },
+    );
+    const unit = await discovered(remote);
+    expect(unit).toMatchObject({ product: { version: '2.42.0+ds' }, warnings: [{ code }] });
+    const run = fakeBackupContext({ hosts: [remote], options });
+    await expect(prometheus.backup(run.context, unit)).rejects.toMatchObject({
+      code,
+      host: 'mon1',
+      message: expect.stringContaining(data),
+      hint: expect.stringMatching(/container|become root/),
+    });
+    await run.cleanUp();
+    expect(run.recorded).toEqual([]);
+    expect([...run.saved.keys()]).toEqual(['prometheus/mon1/config.tar', 'prometheus/mon1/targets.json']);
   });
 
   it('makes a problem of a missing unit, and of an answer that refuses', async () => {
@@ -333,6 +404,28 @@ describe('a snapshot whose answer comes late or never', () => {
     expect(left()).toEqual([old, '20200101T000000Z-2', future, '29990101T000000Z-3', 'mine'].sort());
     const [warning] = run.warnings.filter((each) => each.code === 'SNAPSHOT_LEFTOVER');
     expect(warning?.message).toMatch(/29990101T000000Z-3$/);
+  });
+
+  const fresh = '29990101T000000Z-3';
+  it.each([
+    ['is removed when the error names it', [fresh], [old, future]],
+    ['is left when the error names one that was there before', [old], [old, future, fresh]],
+    ['is left when the error names several', [fresh, future], [old, future, fresh]],
+    ['is left when the error names something in it only by its beginning', [`${fresh}x`], [old, future, fresh]],
+  ])('%s', async (_title, named, kept) => {
+    const { run, work } = await started((response) => {
+      make(fresh);
+      const links = named.map((name) => `link ${data}/x/meta.json ${data}/snapshots/${name}/x/meta.json`).join('; ');
+      const error = `create snapshot: ${links}: operation not permitted`;
+      response.writeHead(500).end(JSON.stringify({ status: 'error', errorType: 'internal', error }));
+    });
+    await expect(work).rejects.toMatchObject({ code: 'SERVICE_ANSWER', message: expect.stringContaining('link') });
+    await run.cleanUp();
+    expect(left()).toEqual([...kept].sort());
+    const messages = run.warnings.filter((each) => each.code === 'SNAPSHOT_LEFTOVER').map(({ message }) => message);
+    expect(messages).toEqual(
+      kept.length > 2 ? [expect.stringMatching(/remove with rm -rf .*: 29990101T000000Z-3$/)] : [],
+    );
   });
 
   it('is not asked for by a run that was aborted before', async () => {

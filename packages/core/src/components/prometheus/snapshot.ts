@@ -112,6 +112,20 @@ function directoryNamed({ work, question }: Request, { body }: HttpResponse): st
   return `${snapshotsDirectory(work)}/${parseBody(work.remote, question, body).data.name}`;
 }
 
+/**
+ * The directory that an error names, as `link <block> <snapshot>/<block>: operation not permitted` does (prometheus/prometheus issue 5628): it is the
+ * one made for this request, for Prometheus tells of no other. Nothing is taken that was there before, nor one of several.
+ */
+function directoryInError(
+  { work, before }: Request,
+  { body }: HttpResponse,
+): { readonly directory: string } | undefined {
+  const mentioned = body.toString('utf8').matchAll(/\/snapshots\/(\d{8}T\d{6}Z-[0-9a-f]+)(?![\w-])/g);
+  const [name, ...others] = new Set([...mentioned].map(([, each = '']) => each));
+  if (name === undefined || others.length > 0 || !isAppeared(name, before)) return undefined;
+  return { directory: `${snapshotsDirectory(work)}/${name}` };
+}
+
 async function record({ work, recorded }: Request, directory: string): Promise<void> {
   if (recorded.has(directory)) return;
   await work.context.record(work.host, directory);
@@ -123,7 +137,7 @@ async function remove(request: Request, directory: string, signal: AbortSignal):
   await request.work.remote.run(removeCommand(directory, undefined), { signal });
 }
 
-/** Removes what the answer names. Without a usable answer somebody else may have made what has appeared since the request: a person has to look. */
+/** Removes what the answer names, be it an error. Without a usable answer somebody else may have made what has appeared since the request: a person has to look. */
 async function removeSnapshot(request: Request, signal: AbortSignal): Promise<void> {
   if (request.answer === undefined) return;
   const patience = AbortSignal.timeout(lateAnswerSeconds * 1000);
@@ -153,7 +167,8 @@ async function lateOutcome(
   try {
     const response = await orAborted(answer, signal);
     if (isRefusal(response)) return 'refused';
-    return response.status === 200 ? { directory: directoryNamed(request, response) } : 'nameless';
+    if (response.status === 200) return { directory: directoryNamed(request, response) };
+    return directoryInError(request, response) ?? 'nameless';
   } catch (error) {
     context.log.info({ host: host.name, error: String(error) }, 'the request for a snapshot has no usable answer');
     return 'nameless';
@@ -167,7 +182,7 @@ async function warnOfAppeared({ work, before }: Request, signal: AbortSignal): P
   const { names } = await list(work.remote, directory, signal);
   const appeared = names.filter((name) => isAppeared(name, before));
   if (appeared.length === 0) return;
-  const message = `${work.host.name}: ${directory} has snapshots that may be of this run's request, which got no usable answer: ${appeared.join(', ')}`;
+  const message = `${work.host.name}: ${directory} has snapshots that may be of this run's request, which got no usable answer; they keep disk space until somebody removes them, so remove with rm -rf those that no other program has made: ${appeared.join(', ')}`;
   work.context.warn({ code: 'SNAPSHOT_LEFTOVER', message });
 }
 

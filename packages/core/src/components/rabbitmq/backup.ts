@@ -13,7 +13,7 @@ const maximumCounted = 16 * 1024 * 1024;
 
 type Context = BackupContext<RabbitmqOptions>;
 
-/** Saves the definitions from one node and the configuration of every member. */
+/** Saves the definitions from one node and the configuration of every member. Each is of use alone: a file that changes under /etc/rabbitmq costs that host's configuration only. */
 export async function backup(context: Context, unit: Unit<RabbitmqFound>): Promise<void> {
   const results = await Promise.allSettled([
     saveDefinitions(context, unit.found.host),
@@ -31,6 +31,7 @@ async function saveDefinitions(context: Context, hostName: string): Promise<void
     path: definitionsPath(hostName),
     format: jsonFormat,
     host: hostName,
+    alone: true,
     open: async ({ signal }) => copy.follow(await remote.read(exportCommand(context.optionsFor(host)), { signal })),
   });
   const text = copy.text();
@@ -53,14 +54,9 @@ async function saveConfiguration(
   configuration: RabbitmqFound['configurations'][number],
 ): Promise<void> {
   const remote = await context.remote(context.host(configuration.host));
-  await context.save(
-    filesArtifact({
-      path: configurationPath(configuration.host),
-      remote,
-      files: configuration,
-      policy: configurationPolicy,
-    }),
-  );
+  const path = configurationPath(configuration.host);
+  const artifact = filesArtifact({ path, remote, files: configuration, policy: configurationPolicy });
+  await context.save({ ...artifact, alone: true });
 }
 
 /** Keeps a copy of what flows through, unless that is more than its limit. */

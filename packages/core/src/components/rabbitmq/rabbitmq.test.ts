@@ -219,6 +219,21 @@ describe('rabbitmq backup', () => {
   });
 
   it.each([
+    ['config.tar', ['rabbitmq/mq1/definitions.json', 'rabbitmq/mq2/config.tar'], /^tar /],
+    ['definitions.json', ['rabbitmq/mq1/config.tar', 'rabbitmq/mq2/config.tar'], /export_definitions/],
+  ])('saves everything else when %s of one host fails, and fails', async (name, saved, argv) => {
+    const nodes = ['rabbit@mq1', 'rabbit@mq2'];
+    const hosts = nodes.map((node) => nodeHost(node.slice('rabbit@'.length), nodes));
+    const unit = onlyUnit(await discover(hosts));
+    hosts[0]?.answer(argv, { status: 2, stderr: 'it failed' });
+    const run = fakeBackupContext({ hosts, options });
+    await expect(rabbitmq.backup(run.context, unit)).rejects.toMatchObject({ code: 'COMMAND_FAILED' });
+    expect([...run.saved.keys()].sort()).toEqual(saved);
+    expect([...run.failed.keys()]).toEqual([`rabbitmq/mq1/${name}`]);
+    expect(run.context.signal.aborted).toBe(false);
+  });
+
+  it.each([
     ['are not clean JSON', { stdout: `Exporting definitions ...\n${JSON.stringify(definitions)}` }, 'FORMAT_INVALID'],
     ['are cut', { stdout: JSON.stringify(definitions).slice(0, -1) }, 'FORMAT_INVALID'],
     [
