@@ -4,14 +4,32 @@ import { destroyOnAbort } from './abort.js';
 import { localError, localReadError } from './local-errors.js';
 
 const readBlock = 1024 * 1024;
+/** Bytes after which what was written is sent to the disk, while more is made: the commit would otherwise wait for all of it at the end. */
+const syncEvery = 64 * 1024 * 1024;
 
 /** Writes to `handle`, which stays open: the commit has to fsync it. Errors are the store's own. */
 export function fileBody(handle: FileHandle, directory: string, signal: AbortSignal): Writable {
+  let unsynced = 0;
+  let syncing: Promise<void> | undefined;
   const put = (chunks: readonly Uint8Array[], callback: (error?: Error) => void): void => {
     writeAll(handle, chunks).then(
-      () => callback(),
+      () => {
+        unsynced += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+        if (unsynced >= syncEvery && syncing === undefined) syncing = sync();
+        callback();
+      },
       (error: unknown) => callback(localError(error, directory)),
     );
+  };
+  // The kernel tells an error of writing back once: this sync may be the one that hears of it, and the commit's would not.
+  const sync = async (): Promise<void> => {
+    unsynced = 0;
+    try {
+      await handle.datasync();
+    } catch (error) {
+      body.destroy(localError(error, directory));
+    }
+    syncing = undefined;
   };
   const body = new Writable({
     highWaterMark: readBlock,
@@ -21,6 +39,9 @@ export function fileBody(handle: FileHandle, directory: string, signal: AbortSig
         entries.map((entry) => entry.chunk as Buffer),
         callback,
       ),
+    // Whether it failed is known before the body is finished, and the file is not closed beneath it.
+    final: (callback) => void (syncing ?? Promise.resolve()).then(() => callback()),
+    destroy: (error, callback) => void (syncing ?? Promise.resolve()).then(() => callback(error)),
   });
   // Whoever feeds the body sees its error; when nobody does yet, the commit reports it instead of an unhandled event.
   body.on('error', () => undefined);
