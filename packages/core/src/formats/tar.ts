@@ -60,11 +60,11 @@ function* walkTar(feed: Feed, { onEnd, onDirectory }: TarListener): Walk {
     }
     // GNU tar: "links 0 size on tape", whatever the header says.
     const size = type === typeLink ? 0 : (next.size ?? ownSize);
-    const name = next.path ?? nameOf(header);
+    const directory = type === typeDirectory && onDirectory ? (next.path ?? nameOf(header)) : '';
     next = {};
     if (type === typeGnuSparse) yield* skipSparseHeaders(feed, header);
     yield* feed.skip(padded(size), `the data of the entry at byte ${String(start)}`);
-    if (type === typeDirectory && name !== '') onDirectory?.(name.replace(/\/+$/, ''));
+    if (directory !== '') onDirectory?.(directory.replace(/\/+$/, ''));
     summary.entries += 1;
     summary.bytes += size;
   }
