@@ -32,7 +32,7 @@ export type {
 export { bytesFormat } from './formats/bytes.js';
 export { jsonFormat } from './formats/json.js';
 export { sqlFormat } from './formats/sql.js';
-export { tarFormat, type TarSummary } from './formats/tar.js';
+export { tarFormat, type TarListener, type TarSummary } from './formats/tar.js';
 
 export type { Artifact, ArtifactOpen, SavedArtifact, Warning } from './model/artifact.js';
 export type { ActiveStream, BackupEvent } from './model/event.js';

@@ -28,7 +28,7 @@ export function tarFormat(onEnd?: TarListener['onEnd'], onDirectory?: TarListene
   return walkedFormat('tar', (feed) => walkTar(feed, { onEnd, onDirectory }));
 }
 
-interface TarListener {
+export interface TarListener {
   /** Told what a complete stream held. */
   readonly onEnd: ((summary: Readonly<TarSummary>) => void) | undefined;
   /**
