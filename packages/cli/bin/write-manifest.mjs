@@ -1,7 +1,8 @@
 /**
- * Writes oclif.manifest.json: what `--help` and command look-up read instead of loading every command. It is made anew by each
- * build, so that it never hides a command that is newer than itself.
+ * Writes oclif.manifest.json: what command look-up reads instead of loading every command; and dist/help.txt, which `lsbackup --help` prints.
+ * Both are made anew by each build, so that they never hide a command that is newer than themselves.
  */
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,3 +22,9 @@ for (const name of await readdir(commands)) {
 const plugin = new Plugin({ root, type: 'core', isRoot: true, ignoreManifest: true, errorOnManifestCreate: true });
 await plugin.load();
 await writeFile(file, `${JSON.stringify(plugin.manifest, null, 2)}\n`);
+
+const env = { ...process.env, NO_COLOR: '1' };
+delete env.FORCE_COLOR;
+const help = execFileSync(process.execPath, [join(root, 'bin', 'lsbackup.cjs'), 'help'], { env, encoding: 'utf8' });
+const platform = `${process.platform}-${process.arch} node-${process.version}`;
+await writeFile(join(root, 'dist', 'help.txt'), help.replace(platform, '{platform}'));
