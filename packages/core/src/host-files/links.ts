@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Warning } from '../model/artifact.js';
 import { BackupError } from '../model/errors.js';
+import { nameList } from '../model/name-list.js';
 import type { RemoteHost } from '../remote/remote-host.js';
 import { batches, isInside, lookAt, type HostPath } from './paths.js';
 
@@ -8,7 +9,6 @@ import { batches, isInside, lookAt, type HostPath } from './paths.js';
 const maximumDirectory = 256 * 1024 * 1024;
 /** Links to directories with links in them, and so on. */
 const maximumRounds = 8;
-const shownNames = 10;
 const oddLinks =
   'links saved without what they lead to, which was not looked at, for a tab, a line break or bytes that are no UTF-8 in their names or targets';
 
@@ -117,6 +117,5 @@ async function lookInside(
 
 function warning(remote: RemoteHost, code: string, what: string, names: readonly string[]): readonly Warning[] {
   if (names.length === 0) return [];
-  const more = names.length > shownNames ? ` and ${String(names.length - shownNames)} more` : '';
-  return [{ code, message: `${remote.host.name}: ${what}: ${names.slice(0, shownNames).join(', ')}${more}` }];
+  return [{ code, message: `${remote.host.name}: ${what}: ${nameList(names)}` }];
 }

@@ -1,14 +1,12 @@
 import { tarFormat, type TarSummary } from '../formats/tar.js';
 import type { Artifact } from '../model/artifact.js';
 import { BackupError } from '../model/errors.js';
+import { nameList } from '../model/name-list.js';
 import type { Command, HostFacts, RemoteHost, TarPolicy } from '../remote/remote-host.js';
 
 /** Options that only some versions of GNU tar have: --sort since 1.28, --warning since 1.23, the others by how it was built. */
 const optional = ['--sort', '--warning', '--xattrs', '--acls'] as const;
 export type TarOption = (typeof optional)[number];
-
-/** Names in one message. */
-const shownNames = 10;
 
 const supportScript = `help=$(tar --help 2>/dev/null)
 for option do case $help in *"$option"*) echo "$option";; esac; done`;
@@ -124,9 +122,8 @@ function mustNotChange({ accept }: Command): boolean {
 }
 
 function changedFiles(host: string, names: readonly string[]): BackupError {
-  const shown = names.slice(0, shownNames).map((name) => Buffer.from(name, 'latin1').toString());
-  const more = names.length > shownNames ? ` and ${String(names.length - shownNames)} more` : '';
-  return new BackupError('TAR_FAILED', `${host}: changed while being read: ${shown.join(', ')}${more}`, {
+  const shown = nameList(names.map((name) => Buffer.from(name, 'latin1').toString()));
+  return new BackupError('TAR_FAILED', `${host}: changed while being read: ${shown}`, {
     host,
     hint: 'Run the backup again when nobody changes these files.',
   });

@@ -1,5 +1,6 @@
 import type { Warning } from '../model/artifact.js';
 import { BackupError } from '../model/errors.js';
+import { nameList } from '../model/name-list.js';
 import type { TarPolicy } from './remote-host.js';
 
 /** What one line of GNU tar's standard error says. Texts: GNU tar 1.23 to 1.35 under LC_ALL=C (create.c, misc.c, names.c). */
@@ -132,7 +133,7 @@ export class TarJudge {
 
   #loss(): string | undefined {
     if (this.#lost.size === 0) return undefined;
-    return `vanished before it was read: ${[...this.#lost].slice(0, shownNames).join(', ')}`;
+    return `vanished before it was read: ${nameList([...this.#lost])}`;
   }
 
   #problem(status: number): string | undefined {
@@ -157,18 +158,14 @@ export class TarJudge {
     return warnings;
   }
 
-  /** Remembers which of the names that must stay a line says to be gone. */
-  #noteLoss(line: string): void {
+  /** Remembers which of the names that must stay is gone with this one. */
+  #noteLoss(name: string): void {
     const { mustStay = [] } = this.#policy;
-    if (mustStay.length === 0) return;
-    const message = parseTarMessage(Buffer.from(line, 'latin1').toString());
-    if (message.kind !== 'vanished') return;
-    const gone = message.name.toString().replace(/\/$/, '');
+    const gone = name.replace(/\/$/, '');
     for (const name of mustStay) if (name === gone || name.startsWith(`${gone}/`)) this.#lost.add(name);
   }
 
   #line(line: string): void {
-    this.#noteLoss(line);
     if (line === '') return;
     const text = Buffer.from(line, 'latin1').toString();
     const message = parseTarMessage(text);
@@ -176,6 +173,7 @@ export class TarJudge {
     // Entries came or went in the tree's own root. For directories below it tar's text is that of a file.
     const kind = message.kind === 'changed' && /^(?:\.|.*\/)$/.test(name) ? 'directory' : message.kind;
     this.#counts[kind] += 1;
+    if (kind === 'vanished') this.#noteLoss(name);
     if (kind === 'changed' && this.#leavesChanges && this.#toJudge.length < maximumToJudge)
       this.#toJudge.push(message.name.toString('latin1'));
     const examples = this.#examples.get(kind) ?? [];
@@ -185,8 +183,7 @@ export class TarJudge {
 
   #names(kind: TarMessageKind): string {
     const examples = this.#examples.get(kind) ?? [];
-    const more = this.#counts[kind] - examples.length;
-    return examples.join(', ') + (more > 0 ? ` and ${more} more` : '');
+    return nameList(examples, this.#counts[kind]);
   }
 }
 

@@ -1,10 +1,12 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import { asBackupError, BackupError } from '../../model/errors.js';
+import { nameList } from '../../model/name-list.js';
 import type { Artifact } from '../../model/artifact.js';
 import type { Json } from '../../model/json.js';
 import { artifactPath, escapePiece } from '../../model/names.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
 import type { BackupContext } from '../component.js';
+import { saveAlone } from '../save-alone.js';
 import { componentName, dumpName, type FoundDatabase, type PostgresqlFound } from './artifacts.js';
 import { listDatabases, reasonToSkip, type Database } from './facts.js';
 import type { PostgresqlOptions } from './options.js';
@@ -23,8 +25,6 @@ const limits = new WeakMap<RemoteHost, LimitFunction>();
 const maximumRounds = 5;
 /** What a dump may be silent for beside its wait for locks, in seconds. */
 const streamQuiet = 120;
-/** Tables that a warning names. */
-const namesShown = 10;
 
 export interface Work {
   readonly context: BackupContext<PostgresqlOptions>;
@@ -145,7 +145,7 @@ async function saveDatabase(dumped: Dumped, database: FoundDatabase): Promise<vo
   } catch (error) {
     const listing = await listDatabases(remote, found.server, context.signal);
     if (listing.some(({ name, oid }) => name === database.name && oid === database.oid))
-      await saveAlone(dumped, database, {
+      await saveDump(dumped, database, {
         open: () => Promise.reject(error instanceof Error ? error : new Error(String(error))),
       });
     return;
@@ -169,7 +169,7 @@ async function dump(dumped: Dumped, database: FoundDatabase, session: Session): 
   let summary: DumpSummary | undefined;
   let counted: Promise<Baseline> | undefined;
   const quiet = options.lock_wait_timeout + streamQuiet;
-  const saved = await saveAlone(dumped, database, {
+  const saved = await saveDump(dumped, database, {
     quiet,
     observer: {
       // Not before: pg_dump writes nothing until it has locked every table.
@@ -212,7 +212,7 @@ async function countsOf(
     const { missing = [] } = baseline ?? {};
     if (missing.length > 0)
       warn(
-        `the rows of ${String(missing.length)} of its tables could not be counted, because they were being changed or could not be locked: ${shortList(missing)}`,
+        `the rows of ${String(missing.length)} of its tables could not be counted, because they were being changed or could not be locked: ${nameList(missing)}`,
       );
     return baseline?.counts;
   } catch (error) {
@@ -221,13 +221,8 @@ async function countsOf(
   }
 }
 
-function shortList(names: readonly string[]): string {
-  const shown = names.slice(0, namesShown).join(', ');
-  return names.length > namesShown ? `${shown} and ${String(names.length - namesShown)} more` : shown;
-}
-
 /** Saves one database's dump, or answers undefined: then the engine has its failure, and the other databases go on. */
-async function saveAlone(
+async function saveDump(
   dumped: Dumped,
   database: FoundDatabase,
   how: Pick<Artifact, 'open' | 'quiet'> & { readonly observer?: DumpObserver },
@@ -235,21 +230,16 @@ async function saveAlone(
   const { context, found } = dumped.work;
   const { observer, ...stream } = how;
   const { title, name, path } = freeName(dumped, database);
-  try {
-    await context.save({
-      path,
-      ...(escapePiece(name) === name ? {} : { original: name }),
-      format: pgCustomFormat(observer),
-      host: found.server.host,
-      alone: true,
-      ...stream,
-    });
-    return { title, path };
-  } catch {
-    context.signal.throwIfAborted();
-    dumped.failed.add(database.oid);
-    return undefined;
-  }
+  const saved = await saveAlone(context, {
+    path,
+    ...(escapePiece(name) === name ? {} : { original: name }),
+    format: pgCustomFormat(observer),
+    host: found.server.host,
+    ...stream,
+  });
+  if (saved) return { title, path };
+  dumped.failed.add(database.oid);
+  return undefined;
 }
 
 /** Takes the path of the database's name, or, where another database that had this name before is saved there, one with its oid. */
