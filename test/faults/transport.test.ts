@@ -6,12 +6,13 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Connection, Host, LocalUser } from '../../packages/core/src/cluster/cluster.js';
+import { plainConnection } from '../../packages/core/src/cluster/connection/plain-connection.js';
 import { createHostPool } from '../../packages/core/src/remote/host-pool.js';
 import { httpRequest } from '../../packages/core/src/remote/http.js';
 import { connectSsh } from '../../packages/core/src/remote/ssh.js';
 import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
 import { startCutProxy } from '../support/cut-proxy.js';
-import { drain, rejection } from '../support/sample-remote.js';
+import { drain, rejection, trusting } from '../support/sample-remote.js';
 import { generateKey } from '../support/ssh-server.mjs';
 
 // The transport against a real sshd: the host lb1 of the test cluster.
@@ -28,15 +29,10 @@ let user: LocalUser;
 let root: RemoteHost;
 
 const connection = (change: Partial<Connection> = {}): Connection => ({
-  address,
-  port: 22,
+  ...plainConnection(address),
   user: 'admin',
-  privateKeyFile: path.join(sshDirectory, 'id_ed25519'),
-  become: true,
-  knownHostsFiles: [path.join(sshDirectory, 'known_hosts')],
-  strictHostKeyChecking: 'yes',
-  keepAliveSeconds: undefined,
-  ignoredOptions: [],
+  identityFiles: [path.join(sshDirectory, 'id_ed25519')],
+  hostKeys: trusting(path.join(sshDirectory, 'known_hosts')),
   ...change,
 });
 const host = (change?: Partial<Connection>): Host => ({
@@ -128,7 +124,7 @@ describe('a stream from a real sshd', () => {
       const { stdout } = await root.run({ argv: ['sh', '-c', make, 'sh', file] });
       await root.run({ argv: ['/usr/sbin/sshd', '-p', String(port), ...settings], become: 'root' });
       try {
-        await using remote = await connect({ port, knownHostsFiles: [known] });
+        await using remote = await connect({ port, hostKeys: trusting(known) });
         const command = { argv: ['sh', '-c', 'cat "$1"; echo said >&2', 'sh', file] };
         const streams = await Promise.all([1, 2, 3].map(() => remote.read(command)));
         expect(await Promise.all(streams.map(sha256))).toEqual(Array(3).fill(stdout.toString().slice(0, 64)));
@@ -148,7 +144,7 @@ describe('a stream from a real sshd', () => {
         .split('\n')
         .filter((line) => line.startsWith(`${address} `));
       await writeFile(known, keys.map((line) => `${line.replace(address, `[127.0.0.1]:${proxy.port}`)}\n`).join(''));
-      await using remote = await connect({ address: '127.0.0.1', port: proxy.port, knownHostsFiles: [known] });
+      await using remote = await connect({ address: '127.0.0.1', port: proxy.port, hostKeys: trusting(known) });
       const [silent, stream] = [
         await remote.read({ argv: ['sleep', '3301'], become: 'root' }),
         await remote.read(mebibytes(64)),
@@ -220,7 +216,7 @@ describe('a stream from a real sshd', () => {
   });
 
   it('is free of what the login shell prints', async () => {
-    await using remote = await connect({ user: 'noisy', become: false });
+    await using remote = await connect({ user: 'noisy', become: undefined });
     expect((await remote.run({ argv: ['printf', 'data'] })).stdout.toString()).toBe('data');
     expect(await drain(await remote.read(mebibytes(1)))).toEqual({ bytes: 1024 * 1024, error: undefined });
   });
@@ -314,7 +310,7 @@ describe('a host that cannot be used', () => {
     const error = await rejection(connect({ user: 'plain' }));
     expect(error).toMatchObject({ code: 'HOST_SUDO', host: 'lb1', hint: expect.stringContaining('NOPASSWD') });
     expect(String(error)).toContain('sudo needs a password for plain');
-    await using remote = await connect({ user: 'plain', become: false });
+    await using remote = await connect({ user: 'plain', become: undefined });
     expect((await remote.run({ argv: ['id', '-un'], become: 'root' })).stdout.toString()).toBe('plain\n');
   });
 
@@ -337,17 +333,17 @@ describe('a host that cannot be used', () => {
   it('is told when it refuses the key', async () => {
     const file = path.join(directory, 'wrong');
     await writeFile(file, generateKey().privateKey);
-    expect(await rejection(connect({ privateKeyFile: file }))).toMatchObject({ code: 'HOST_AUTH', host: 'lb1' });
+    expect(await rejection(connect({ identityFiles: [file] }))).toMatchObject({ code: 'HOST_AUTH', host: 'lb1' });
   });
 
   it('is told when its key has changed, or is not known', async () => {
     const changed = path.join(directory, 'changed');
     await writeFile(changed, `${address} ${generateKey().publicKey}\n`);
-    expect(await rejection(connect({ knownHostsFiles: [changed] }))).toMatchObject({
+    expect(await rejection(connect({ hostKeys: trusting(changed) }))).toMatchObject({
       code: 'HOST_KEY',
       message: expect.stringContaining('changed'),
     });
-    expect(await rejection(connect({ knownHostsFiles: ['/dev/null'] }))).toMatchObject({
+    expect(await rejection(connect({ hostKeys: trusting('/dev/null') }))).toMatchObject({
       code: 'HOST_KEY',
       message: expect.stringContaining('not known'),
     });
@@ -360,7 +356,7 @@ describe('a host that cannot be used', () => {
     for (const line of lines) {
       const only = path.join(directory, 'only');
       await writeFile(only, `${line}\n`);
-      await using remote = await connect({ knownHostsFiles: [only] });
+      await using remote = await connect({ hostKeys: trusting(only) });
       expect(remote.facts.hostname).toBe('lb1');
     }
     expect(lines.length).toBeGreaterThan(0);
@@ -402,7 +398,7 @@ describe('a forwarded connection', () => {
     );
     await reload();
     try {
-      await using remote = await connect({ user: 'plain', become: false });
+      await using remote = await connect({ user: 'plain', become: undefined });
       const error = await rejection(httpRequest(remote, { host: '127.0.0.1', port: 9000, path: '/' }));
       expect(error).toMatchObject({
         code: 'HOST_FORWARD',

@@ -1,5 +1,5 @@
-import { inventoryJson, inventoryList } from '../../packages/core/src/cluster/inventory-list.js';
-import { loadInventory } from '../../packages/core/src/cluster/load-inventory.js';
+import { inventoryJson, inventoryList } from '../../packages/core/src/cluster/inventory/inventory-list.js';
+import { loadInventory } from '../../packages/core/src/cluster/inventory/load-inventory.js';
 import { BackupError } from '../../packages/core/src/model/errors.js';
 import type { AnsibleAnswer } from './ansible.js';
 

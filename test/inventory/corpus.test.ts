@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from '@jest/globals';
 
-import { loadInventory } from '../../packages/core/src/cluster/load-inventory.js';
+import { loadInventory } from '../../packages/core/src/cluster/inventory/load-inventory.js';
 import { listWithAnsible, listWithProgram } from './ansible.js';
 import type { AnsibleAnswer } from './ansible.js';
 import { ourOutcome, outcomeOfAnsible } from './compare.js';

@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import type { Connection, Host, LocalUser } from '../../packages/core/src/cluster/cluster.js';
+import type { Connection, Host, HostKeyPolicy, LocalUser } from '../../packages/core/src/cluster/cluster.js';
+import { plainConnection, plainHostKeyPolicy } from '../../packages/core/src/cluster/connection/plain-connection.js';
 import { connectSsh } from '../../packages/core/src/remote/ssh.js';
 import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
 import { generateKey, startSampleHost } from './ssh-server.mjs';
@@ -24,15 +25,12 @@ export async function sampleRemote(options: Omit<SampleHostOptions, 'authorizedK
   await writeFile(path.join(directory, 'id'), key.privateKey, { mode: 0o600 });
   await writeFile(path.join(directory, 'known_hosts'), server.knownHostsLine);
   const connection: Connection = {
-    address: server.address,
+    ...plainConnection(server.address),
     port: server.port,
     user: 'someone',
-    privateKeyFile: path.join(directory, 'id'),
-    become: false,
-    knownHostsFiles: [path.join(directory, 'known_hosts')],
-    strictHostKeyChecking: 'yes',
-    keepAliveSeconds: undefined,
-    ignoredOptions: [],
+    identityFiles: [path.join(directory, 'id')],
+    become: undefined,
+    hostKeys: trusting(path.join(directory, 'known_hosts')),
   };
   const host: Host = { name: 'sample1', groups: [], variables: {}, connection };
   const user: LocalUser = { name: 'someone', homeDirectory: directory };
@@ -53,6 +51,11 @@ export async function sampleRemote(options: Omit<SampleHostOptions, 'authorizedK
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** The policy of a host whose key is in one of these files. */
+export function trusting(...userFiles: readonly string[]): HostKeyPolicy {
+  return { ...plainHostKeyPolicy, userFiles, globalFiles: [] };
 }
 
 /** The error a promise rejects with; fails when it resolves. */

@@ -2,10 +2,16 @@
 export { z } from 'zod';
 
 export type { Cluster, Connection, Host, LocalUser } from './cluster/cluster.js';
-export type { Inventory, InventoryGroup, InventoryHost, InventoryValue, Variable } from './cluster/inventory.js';
-export { inventoryJson, inventoryList } from './cluster/inventory-list.js';
+export type {
+  Inventory,
+  InventoryGroup,
+  InventoryHost,
+  InventoryValue,
+  Variable,
+} from './cluster/inventory/inventory.js';
+export { inventoryJson, inventoryList } from './cluster/inventory/inventory-list.js';
 export { loadCluster, type LoadClusterOptions } from './cluster/load-cluster.js';
-export { loadInventory } from './cluster/load-inventory.js';
+export { loadInventory } from './cluster/inventory/load-inventory.js';
 
 export type {
   AnyComponent,

@@ -27,7 +27,7 @@ export class Inventory extends QueryCommand {
       host.name,
       `${host.connection.address}:${host.connection.port}`,
       host.connection.user ?? '-',
-      host.connection.become ? 'sudo' : 'no',
+      host.connection.become?.method ?? 'no',
       host.groups.join(', '),
     ]);
     this.print(

@@ -1,4 +1,5 @@
 import type { Json } from '../model/json.js';
+import type { Secret } from '../model/secret.js';
 
 /** One host of the inventory with its merged variables (group precedence applied) and how to reach it. */
 export interface Host {
@@ -10,23 +11,73 @@ export interface Host {
   readonly connection: Connection;
 }
 
-/** How to log in, read from `ansible_*` variables. Source: Ansible documentation, "Connecting to hosts: behavioral inventory parameters". */
-export interface Connection {
+/**
+ * How to reach a host and become root on it: what ssh would do with the arguments that Ansible gives it and with the user's own
+ * configuration. Sources: Ansible documentation, "Connecting to hosts: behavioral inventory parameters"; ssh_config(5).
+ */
+export interface Connection extends Login {
+  /** `ssh`: in this process, or by the system's ssh where that proves impossible; `openssh`: by the system's ssh; `local`: this machine itself. */
+  readonly transport: 'ssh' | 'openssh' | 'local';
+  /** Undefined: commands that need root run as the login user. */
+  readonly become: Become | undefined;
+  /** Hosts to go through, from the nearest to the last before the host itself. */
+  readonly jumps: readonly Login[];
+  /** What Ansible would write on ssh's command line before the host's name, for the system's ssh. No secrets. */
+  readonly sshArguments: readonly string[];
+  /** Options that are set somewhere and that this version does not honour, as they were written. */
+  readonly ignoredOptions: readonly string[];
+}
+
+/** One server to log in to. */
+export interface Login {
+  /** A host name or an IP address. */
   readonly address: string;
   readonly port: number;
   /** Undefined: the name of the user who runs the program, which the caller of the library provides. */
   readonly user: string | undefined;
-  /** Absolute path, `~` expanded; relative ones are relative to the working directory, as ssh takes them. */
-  readonly privateKeyFile: string | undefined;
-  /** False: commands that need root run as the login user. */
-  readonly become: boolean;
-  /** Undefined: `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`. */
-  readonly knownHostsFiles: readonly string[] | undefined;
-  /** `no` accepts any host key, with a warning. */
-  readonly strictHostKeyChecking: 'yes' | 'no';
+  /** Private keys in the order in which they are tried: absolute paths. Undefined: ssh's default ones that exist. */
+  readonly identityFiles: readonly string[] | undefined;
+  /** User certificates (CertificateFile), absolute paths: only the system's ssh can use them. */
+  readonly certificateFiles: readonly string[];
+  /** Only keys of `identityFiles`, also of those that the agent has. */
+  readonly identitiesOnly: boolean;
+  /** Socket of the agent; undefined: that of the user who runs the program; `none`: no agent. */
+  readonly agentSocket: string | undefined;
+  readonly password: Secret | undefined;
+  /** Of the keys in `identityFiles` that are encrypted. */
+  readonly passphrase: Secret | undefined;
+  /** Ways to log in, in order; the server may not offer all of them. */
+  readonly authentications: readonly Authentication[];
+  readonly hostKeys: HostKeyPolicy;
+  /** Lists in ssh_config's syntax (with `+`, `-`, `^` in front and `*`); undefined: the transport's own. */
+  readonly algorithms: Readonly<Record<'ciphers' | 'keyExchange' | 'macs' | 'hostKeys', string | undefined>>;
   readonly keepAliveSeconds: number | undefined;
-  /** Options of `ansible_ssh_common_args`, `ansible_ssh_extra_args` and `ansible_ssh_args` that this version does not honour. */
-  readonly ignoredOptions: readonly string[];
+  readonly connectSeconds: number | undefined;
+  /** Command whose standard input and output are the connection to this server, for `/bin/sh -c`, tokens expanded. */
+  readonly proxyCommand: string | undefined;
+}
+
+export type Authentication = 'publickey' | 'keyboard-interactive' | 'password';
+
+export interface HostKeyPolicy {
+  /** The name the key is known under instead of address and port (HostKeyAlias). */
+  readonly alias: string | undefined;
+  /** Where new keys are added and looked up; undefined: `~/.ssh/known_hosts` and `~/.ssh/known_hosts2`. */
+  readonly userFiles: readonly string[] | undefined;
+  /** Undefined: `/etc/ssh/ssh_known_hosts` and `/etc/ssh/ssh_known_hosts2`. */
+  readonly globalFiles: readonly string[] | undefined;
+  /** `no` accepts any key, with a warning; `accept-new` adds the key of a host that is not known to the first of the user's files. */
+  readonly strict: 'yes' | 'no' | 'accept-new';
+  /** Whether names are hashed that are added. */
+  readonly hash: boolean;
+  /** File of keys that must not be trusted, one public key a line; undefined: none. */
+  readonly revokedFile: string | undefined;
+}
+
+/** How to become another user. */
+export interface Become {
+  readonly method: 'sudo' | 'su';
+  readonly password: Secret | undefined;
 }
 
 /** What an inventory says, as pure data. */
@@ -52,4 +103,6 @@ export interface LocalUser {
   readonly homeDirectory: string;
   /** Socket of the SSH agent (`SSH_AUTH_SOCK`). */
   readonly agentSocket?: string;
+  /** Asked once for each encrypted key that the inventory has no passphrase for, unless the agent has the key. Undefined: not known. */
+  readonly passphrase?: (keyFile: string) => Promise<Secret | undefined>;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
 import type { Host } from './cluster.js';
-import { connectionOf } from './connection.js';
+import { connectionOf } from './connection/connection.js';
 import { matchesHostPattern, selectHosts } from './host-pattern.js';
 
 const user = { name: 'me', homeDirectory: '/home/me' };

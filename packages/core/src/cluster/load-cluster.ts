@@ -3,9 +3,9 @@ import { basename } from 'node:path';
 import { BackupError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
 import type { Cluster, Host, LocalUser } from './cluster.js';
-import { connectionOf } from './connection.js';
-import type { Inventory, InventoryHost, InventoryValue } from './inventory.js';
-import { loadInventory } from './load-inventory.js';
+import { connectionOf } from './connection/connection.js';
+import type { Inventory, InventoryHost, InventoryValue } from './inventory/inventory.js';
+import { loadInventory } from './inventory/load-inventory.js';
 
 export interface LoadClusterOptions {
   /** A build directory with a file `inventory` in it, or an inventory file. */

@@ -7,7 +7,9 @@ export function describeCommand(remote: RemoteHost, command: Pick<Command, 'argv
   );
   const user = command.become;
   const needsSudo =
-    typeof user === 'string' && remote.host.connection.become && !(remote.facts.loginIsRoot && user === 'root');
+    typeof user === 'string' &&
+    remote.host.connection.become !== undefined &&
+    !(remote.facts.loginIsRoot && user === 'root');
   if (!needsSudo) return words.join(' ');
   return ['sudo', '-n', ...(user === 'root' ? [] : ['-u', user]), ...words].join(' ');
 }

@@ -23,11 +23,11 @@ export function refuseHostKey(
   { knownHosts, files }: Attempt,
 ): BackupError | undefined {
   const { host, warn } = options;
-  const { address, port, strictHostKeyChecking } = host.connection;
+  const { address, port, hostKeys } = host.connection;
   const verdict = checkHostKey(knownHosts, address, port, key);
   if (verdict.status === 'known') return undefined;
   const shown = `${keyType(key)} key ${fingerprint(key)}`;
-  if (strictHostKeyChecking === 'no' && verdict.status !== 'revoked') {
+  if (hostKeys.strict === 'no' && verdict.status !== 'revoked') {
     const message = `${host.name}: its ${shown} is ${verdict.status === 'changed' ? 'not the known one' : 'not known'}, and was accepted because of StrictHostKeyChecking=no`;
     warn({ code: 'HOST_KEY_UNCHECKED', message });
     return undefined;

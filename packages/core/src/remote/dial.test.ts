@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { rejection, sampleRemote } from '../../../../test/support/sample-remote.js';
+import { rejection, sampleRemote, trusting } from '../../../../test/support/sample-remote.js';
 import { generateKey } from '../../../../test/support/ssh-server.mjs';
 
 describe('connecting', () => {
@@ -31,13 +31,13 @@ describe('connecting', () => {
   it('refuses a host whose key is not known, or is another, and says the fingerprints', async () => {
     await using sample = await sampleRemote();
     const none = path.join(sample.directory, 'none');
-    const unknown = await rejection(sample.connect({ knownHostsFiles: [none] }));
+    const unknown = await rejection(sample.connect({ hostKeys: trusting(none) }));
     expect(unknown).toMatchObject({ code: 'HOST_KEY', hint: expect.stringMatching(/ssh-keyscan .* >> \/.*none$/) });
     expect(String(unknown)).toContain(sample.server.fingerprint);
     const file = path.join(sample.directory, 'changed');
     const [name] = sample.server.knownHostsLine.split(' ');
     await writeFile(file, `${name} ${generateKey().publicKey}\n`);
-    const changed = await rejection(sample.connect({ knownHostsFiles: [file] }));
+    const changed = await rejection(sample.connect({ hostKeys: trusting(file) }));
     expect(changed).toMatchObject({
       code: 'HOST_KEY',
       message: expect.stringMatching(/changed: .*SHA256:.*SHA256:.*changed:1/),
@@ -48,8 +48,8 @@ describe('connecting', () => {
 
   it('tells nobody to add a key to no file', async () => {
     await using sample = await sampleRemote();
-    for (const knownHostsFiles of [['/dev/null'], []])
-      expect(await rejection(sample.connect({ knownHostsFiles }))).toMatchObject({
+    for (const files of [['/dev/null'], []])
+      expect(await rejection(sample.connect({ hostKeys: trusting(...files) }))).toMatchObject({
         code: 'HOST_KEY',
         message: expect.stringContaining('no file of known hosts is in use'),
         hint: expect.not.stringContaining('>>'),
@@ -60,11 +60,11 @@ describe('connecting', () => {
     await using sample = await sampleRemote();
     const file = path.join(sample.directory, 'other');
     await writeFile(file, generateKey().privateKey);
-    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+    expect(await rejection(sample.connect({ identityFiles: [file] }))).toMatchObject({
       code: 'HOST_AUTH',
       message: expect.stringContaining(file),
     });
-    expect(await rejection(sample.connect({ privateKeyFile: undefined }))).toMatchObject({
+    expect(await rejection(sample.connect({ identityFiles: undefined }))).toMatchObject({
       code: 'HOST_AUTH',
       message: expect.stringContaining('no key was found'),
     });
@@ -73,23 +73,23 @@ describe('connecting', () => {
   it('refuses key files that are missing, no key, the public one, or encrypted', async () => {
     await using sample = await sampleRemote();
     const file = path.join(sample.directory, 'bad');
-    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+    expect(await rejection(sample.connect({ identityFiles: [file] }))).toMatchObject({
       code: 'HOST_KEY_FILE',
       message: `sample1: cannot read the key ${file}: no such file or directory (ENOENT)`,
       hint: expect.stringContaining('A relative path counts from'),
     });
     await writeFile(file, 'this is no key');
-    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+    expect(await rejection(sample.connect({ identityFiles: [file] }))).toMatchObject({
       code: 'HOST_KEY_FILE',
       hint: expect.stringContaining('ansible_ssh_private_key_file'),
     });
     await writeFile(file, generateKey().publicKey);
-    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+    expect(await rejection(sample.connect({ identityFiles: [file] }))).toMatchObject({
       code: 'HOST_KEY_FILE',
       hint: expect.stringContaining('without .pub'),
     });
     await writeFile(file, encryptedKey);
-    expect(await rejection(sample.connect({ privateKeyFile: file }))).toMatchObject({
+    expect(await rejection(sample.connect({ identityFiles: [file] }))).toMatchObject({
       code: 'HOST_KEY_FILE',
       hint: expect.stringContaining('ssh-add'),
     });

@@ -49,9 +49,10 @@ export async function dial(options: DialOptions): Promise<Dialled> {
   const { connection } = host;
   const username = connection.user ?? user.name;
   if (signal?.aborted) throw abortError(signal);
-  const files = connection.knownHostsFiles ?? [
-    path.join(user.homeDirectory, '.ssh', 'known_hosts'),
-    '/etc/ssh/ssh_known_hosts',
+  const { userFiles, globalFiles } = connection.hostKeys;
+  const files = [
+    ...(userFiles ?? [path.join(user.homeDirectory, '.ssh', 'known_hosts')]),
+    ...(globalFiles ?? ['/etc/ssh/ssh_known_hosts']),
   ];
   const identity = await loadIdentity(host, user, username);
   const knownHosts = await readKnownHosts(files).catch((error: unknown) => {

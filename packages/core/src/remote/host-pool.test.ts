@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { rejection, sampleRemote } from '../../../../test/support/sample-remote.js';
+import { rejection, sampleRemote, trusting } from '../../../../test/support/sample-remote.js';
 import type { Host } from '../cluster/cluster.js';
 import { createHostPool } from './host-pool.js';
 
@@ -22,7 +22,7 @@ describe('createHostPool', () => {
     await using pool = createHostPool({ user: sample.user });
     const bad = {
       ...named(sample.host, 'bad'),
-      connection: { ...sample.host.connection, knownHostsFiles: ['/dev/null'] },
+      connection: { ...sample.host.connection, hostKeys: trusting('/dev/null') },
     };
     const [first, second] = await Promise.all([rejection(pool.get(bad)), rejection(pool.get(bad))]);
     expect(first).toMatchObject({ code: 'HOST_KEY', host: 'bad' });
@@ -45,8 +45,7 @@ describe('createHostPool', () => {
     });
     const connection = {
       ...sample.host.connection,
-      knownHostsFiles: ['/dev/null'],
-      strictHostKeyChecking: 'no' as const,
+      hostKeys: { ...trusting('/dev/null'), strict: 'no' as const },
     };
     await pool.get({ ...sample.host, connection });
     expect(warnings).toEqual([['sample1', 'HOST_KEY_UNCHECKED', expect.stringContaining(sample.server.fingerprint)]]);

@@ -25,7 +25,7 @@ export async function loadIdentity(host: Host, user: LocalUser, username: string
   const attempts: AnyAuthMethod[] = [];
   const tried: string[] = [];
   let encrypted: string | undefined;
-  const named = host.connection.privateKeyFile;
+  const named = host.connection.identityFiles?.[0];
   if (named !== undefined) {
     const key = await loadKey(named, host.name);
     if (key === 'encrypted') encrypted = named;

@@ -190,7 +190,10 @@ describe('a connection that gives memory back', () => {
     await writeFile(path.join(sample.directory, 'content'), content);
     const expected = createHash('sha256').update(content).digest('hex');
     await using direct = await sample.connect();
-    await using chopped = await sample.connect({ port: proxy.port, strictHostKeyChecking: 'no' });
+    await using chopped = await sample.connect({
+      port: proxy.port,
+      hostKeys: { ...sample.host.connection.hostKeys, strict: 'no' },
+    });
     await using web = await contentServer(content);
     const forwarded = await chopped.connect(web.address);
     const command = { argv: ['cat', path.join(sample.directory, 'content')] };

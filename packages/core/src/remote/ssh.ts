@@ -100,7 +100,7 @@ class SshHost implements RemoteHost {
   }
 
   async gatherFacts(signal: AbortSignal | undefined): Promise<void> {
-    const { stdout } = await this.run(factsCommand(this.host.connection.become), signal && { signal });
+    const { stdout } = await this.run(factsCommand(this.host.connection.become !== undefined), signal && { signal });
     const place = { host: this.host.name, login: this.#dialled.username, sshFingerprint: this.#dialled.fingerprint };
     this.#facts = readFacts(stdout.toString(), place);
   }
@@ -191,7 +191,7 @@ class SshHost implements RemoteHost {
     const asked = performance.now();
     const marker = `lsbackup-${randomBytes(16).toString('hex')}`;
     const loginIsRoot = this.#facts?.loginIsRoot ?? false;
-    const user = this.host.connection.become && command.become !== false ? command.become : undefined;
+    const user = this.host.connection.become !== undefined && command.become !== false ? command.become : undefined;
     const line = commandLine(command, { marker, usesInput: mode.usesInput, user, loginIsRoot });
     const gate = (channel: ClientChannel): GatedProcess => {
       const process = new GatedProcess(channel, {

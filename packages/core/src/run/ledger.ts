@@ -80,7 +80,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     } catch (error) {
       if (options.signal.aborted) throw abortError(options.signal);
       const message = `${host.name}: no lock could be taken under /run, a restore started meanwhile would not wait`;
-      if (host.connection.become) options.warn(host, 'LOCK_UNAVAILABLE', message);
+      if (host.connection.become !== undefined) options.warn(host, 'LOCK_UNAVAILABLE', message);
       options.log.info({ host: host.name, error: asBackupError(error).message }, 'no lock');
       return;
     }

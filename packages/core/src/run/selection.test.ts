@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import type { Cluster, Host } from '../cluster/cluster.js';
+import { plainConnection } from '../cluster/connection/plain-connection.js';
 import type { AnyComponent } from '../components/component.js';
 import { idleVariables, resolveOptions } from './component-options.js';
 import { BackupError } from '../model/errors.js';
@@ -21,17 +22,7 @@ function host(name: string, variables: Host['variables'] = {}): Host {
     name,
     groups: [],
     variables,
-    connection: {
-      address: name,
-      port: 22,
-      user: undefined,
-      privateKeyFile: undefined,
-      become: true,
-      knownHostsFiles: undefined,
-      strictHostKeyChecking: 'yes',
-      keepAliveSeconds: undefined,
-      ignoredOptions: [],
-    },
+    connection: plainConnection(name),
   };
 }
 

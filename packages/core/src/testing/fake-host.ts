@@ -4,6 +4,7 @@ import { duplexPair, PassThrough, Readable, Writable, type Duplex } from 'node:s
 import { text } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
 import type { Host } from '../cluster/cluster.js';
+import { plainConnection } from '../cluster/connection/plain-connection.js';
 import { BackupError } from '../model/errors.js';
 import type { Command, HostFacts, Output, RemoteHost, RemoteProcess, StreamOptions } from '../remote/remote-host.js';
 
@@ -58,15 +59,9 @@ export function fakeInventoryHost(
     groups: options.groups ?? [],
     variables: options.variables ?? {},
     connection: {
-      address: '192.0.2.1',
-      port: 22,
+      ...plainConnection('192.0.2.1'),
       user: 'admin',
-      privateKeyFile: undefined,
-      become: options.become ?? true,
-      knownHostsFiles: undefined,
-      strictHostKeyChecking: 'yes',
-      keepAliveSeconds: undefined,
-      ignoredOptions: [],
+      ...(options.become === false && { become: undefined }),
     },
   };
 }

@@ -1,5 +1,5 @@
-import { exactInteger, parseInteger } from './python-number.js';
-import { strip, wordClass } from './python-text.js';
+import { exactInteger, parseInteger } from '../python/python-number.js';
+import { strip, wordClass } from '../python/python-text.js';
 
 /** More hosts than this in one inventory are taken for a typing error in a range. */
 export const maximumHosts = 100_000;

@@ -1,5 +1,5 @@
-import { BackupError } from '../model/errors.js';
-import type { InventoryHost, Variable } from './inventory.js';
+import { BackupError } from '../../model/errors.js';
+import type { InventoryHost, Variable } from '../inventory/inventory.js';
 
 /** For each setting the variables that set it; a later one wins. Source: options of Ansible's ssh connection and sudo plugins. */
 const variableNames = {

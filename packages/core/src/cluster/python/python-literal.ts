@@ -1,4 +1,4 @@
-import type { InventoryValue } from './inventory.js';
+import type { InventoryValue } from '../inventory/inventory.js';
 import { NotLiteral, UnusableLiteral } from './python-literal-errors.js';
 import { readLiteral } from './python-literal-reader.js';
 import type { Literal } from './python-literal-reader.js';

@@ -1,5 +1,5 @@
 import type { Inventory, InventoryHost, InventoryValue } from './inventory.js';
-import { compareCodePoints } from './python-text.js';
+import { compareCodePoints } from '../python/python-text.js';
 
 /**
  * The inventory in the shape of `ansible-inventory --list`, for programs that know it: `_meta.hostvars` with every host's merged

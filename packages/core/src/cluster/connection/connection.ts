@@ -1,10 +1,11 @@
 import { join, resolve } from 'node:path';
 
-import type { Connection, LocalUser } from './cluster.js';
+import type { Connection, LocalUser } from '../cluster.js';
+import { plainConnection, plainHostKeyPolicy } from './plain-connection.js';
 import { HostSettings } from './host-settings.js';
 import type { Setting } from './host-settings.js';
-import type { InventoryHost } from './inventory.js';
-import { parseInteger } from './python-number.js';
+import type { InventoryHost } from '../inventory/inventory.js';
+import { parseInteger } from '../python/python-number.js';
 import { parseSshArguments, splitOptionValue } from './ssh-options.js';
 import type { SshOption } from './ssh-options.js';
 
@@ -58,13 +59,17 @@ export function connectionOf(
   const pathOf = (name: string, option: PlacedOption): string =>
     localPath(name, { option, settings, user: place.user });
   const connection = {
+    ...plainConnection(''),
     address: first('hostname')?.value ?? addressOf(host, settings),
     port: portOf(first('port'), settings),
     user: first('user')?.value,
-    privateKeyFile: keyFileOf(first('identityfile'), pathOf),
-    become: becomeOf(settings),
-    knownHostsFiles: knownHostsFilesOf(first('userknownhostsfile'), pathOf),
-    strictHostKeyChecking: hostKeyCheckingOf(first('stricthostkeychecking'), settings),
+    identityFiles: identityFilesOf(first('identityfile'), pathOf),
+    become: becomeOf(settings) ? ({ method: 'sudo', password: undefined } as const) : undefined,
+    hostKeys: {
+      ...plainHostKeyPolicy,
+      userFiles: knownHostsFilesOf(first('userknownhostsfile'), pathOf),
+      strict: hostKeyCheckingOf(first('stricthostkeychecking'), settings),
+    },
     keepAliveSeconds: secondsOf(first('serveraliveinterval'), settings),
   };
   // Taken in: a link is given up after the same time whatever its interval, so the count says nothing more.
@@ -149,13 +154,13 @@ function portOf(option: PlacedOption | undefined, settings: HostSettings): numbe
   throw settings.fault(option.setting, 'the port is no number from 1 to 65535');
 }
 
-function keyFileOf(
+function identityFilesOf(
   option: PlacedOption | undefined,
   pathOf: (name: string, option: PlacedOption) => string,
-): string | undefined {
+): readonly string[] | undefined {
   if (option === undefined) return undefined;
   const name = isFromArguments(option) ? splitOptionValue(option.value).join(' ') : option.value;
-  return name === 'none' ? undefined : pathOf(name, option);
+  return name === 'none' ? [] : [pathOf(name, option)];
 }
 
 function knownHostsFilesOf(

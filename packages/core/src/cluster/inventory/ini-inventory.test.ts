@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { BackupError } from '../model/errors.js';
+import { BackupError } from '../../model/errors.js';
 import { parseIniInventory } from './ini-inventory.js';
-import { splitLines } from './python-text.js';
+import { splitLines } from '../python/python-text.js';
 
 const parse = (text: string) => parseIniInventory(splitLines(text), '/build/inventory');
 

@@ -3,9 +3,9 @@ import type { Stats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 
-import { BackupError } from '../model/errors.js';
-import { systemReason } from '../model/system-errors.js';
-import { splitLines } from './python-text.js';
+import { BackupError } from '../../model/errors.js';
+import { systemReason } from '../../model/system-errors.js';
+import { splitLines } from '../python/python-text.js';
 
 /** Larger files are no inventories. */
 const maximumBytes = 64 * 1024 * 1024;

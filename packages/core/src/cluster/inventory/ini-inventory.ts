@@ -3,10 +3,10 @@ import type { ResolvedInventory } from './inventory-graph.js';
 import type { InventoryValue } from './inventory.js';
 import { expandHosts } from './host-names.js';
 import type { ExpandedHosts } from './host-names.js';
-import { UnusableLiteral } from './python-literal-errors.js';
-import { evaluateLiteral } from './python-literal.js';
-import { strip, whitespaceClass, wordClass } from './python-text.js';
-import { splitShellWords } from './shell-words.js';
+import { UnusableLiteral } from '../python/python-literal-errors.js';
+import { evaluateLiteral } from '../python/python-literal.js';
+import { strip, whitespaceClass, wordClass } from '../python/python-text.js';
+import { splitShellWords } from '../python/shell-words.js';
 
 const comment = `[${whitespaceClass}]*(?:#.*)?$`;
 const sectionHeader = new RegExp(`^\\[([^:\\]${whitespaceClass}]+)(?::([${wordClass}]+))?\\]${comment}`, 'u');

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { connectionOf } from './connection.js';
-import { parseIniInventory } from './ini-inventory.js';
+import { plainConnection, plainHostKeyPolicy } from './plain-connection.js';
+import { parseIniInventory } from '../inventory/ini-inventory.js';
 import { parseSshArguments } from './ssh-options.js';
 
 const user = { name: 'me', homeDirectory: '/home/me' };
@@ -17,15 +18,8 @@ function connect(...variables: readonly string[]) {
 describe('connectionOf', () => {
   it('has defaults', () => {
     expect(connect()).toEqual({
-      address: 'web1',
-      port: 22,
-      user: undefined,
-      privateKeyFile: undefined,
-      become: true,
-      knownHostsFiles: undefined,
-      strictHostKeyChecking: 'yes',
-      keepAliveSeconds: undefined,
-      ignoredOptions: [],
+      ...plainConnection('web1'),
+      become: { method: 'sudo', password: undefined },
     });
   });
 
@@ -38,15 +32,11 @@ describe('connectionOf', () => {
       "ansible_ssh_extra_args='-o ServerAliveInterval=60 -o ServerAliveCountMax=1'",
     );
     expect(connection).toEqual({
-      address: '10.0.0.1',
-      port: 22,
+      ...plainConnection('10.0.0.1'),
       user: 'operations',
-      privateKeyFile: '/home/me/.ssh/id_rsa',
-      become: true,
-      knownHostsFiles: undefined,
-      strictHostKeyChecking: 'no',
+      identityFiles: ['/home/me/.ssh/id_rsa'],
+      hostKeys: { ...plainHostKeyPolicy, strict: 'no' },
       keepAliveSeconds: 60,
-      ignoredOptions: [],
     });
   });
 
@@ -56,14 +46,14 @@ describe('connectionOf', () => {
     [['ansible_port="25"'], { port: 25 }],
     [['ansible_user=a', 'ansible_ssh_user=b'], { user: 'b' }],
     [['ansible_user=1000'], { user: '1000' }],
-    [['ansible_private_key_file=/a', 'ansible_ssh_private_key_file=/b'], { privateKeyFile: '/b' }],
-    [['ansible_private_key_file="/with space/key"'], { privateKeyFile: '/with space/key' }],
-    [['ansible_private_key_file=keys/a'], { privateKeyFile: `${process.cwd()}/keys/a` }],
-    [['ansible_private_key_file=%d/.ssh/%u-100%%'], { privateKeyFile: '/home/me/.ssh/me-100%' }],
+    [['ansible_private_key_file=/a', 'ansible_ssh_private_key_file=/b'], { identityFiles: ['/b'] }],
+    [['ansible_private_key_file="/with space/key"'], { identityFiles: ['/with space/key'] }],
+    [['ansible_private_key_file=keys/a'], { identityFiles: [`${process.cwd()}/keys/a`] }],
+    [['ansible_private_key_file=%d/.ssh/%u-100%%'], { identityFiles: ['/home/me/.ssh/me-100%'] }],
     [['ansible_host=None', 'ansible_port=None'], { address: 'web1', port: 22 }],
-    [['ansible_host_key_checking=False'], { strictHostKeyChecking: 'no' }],
-    [['ansible_ssh_host_key_checking=no'], { strictHostKeyChecking: 'no' }],
-    [['ansible_host_key_checking=true'], { strictHostKeyChecking: 'yes' }],
+    [['ansible_host_key_checking=False'], { hostKeys: { strict: 'no' } }],
+    [['ansible_ssh_host_key_checking=no'], { hostKeys: { strict: 'no' } }],
+    [['ansible_host_key_checking=true'], { hostKeys: { strict: 'yes' } }],
     [['ansible_connection=ssh'], { address: 'web1' }],
     [['ansible_connection=smart'], { address: 'web1' }],
     [['ansible_ssh_common_args='], { ignoredOptions: [] }],
@@ -72,27 +62,27 @@ describe('connectionOf', () => {
   });
 
   it.each([
-    ['-i /k -p 2222 -l bob', { privateKeyFile: '/k', port: 2222, user: 'bob' }],
-    ['-i/k -p2222 -lbob', { privateKeyFile: '/k', port: 2222, user: 'bob' }],
-    ['-oUser=bob -o "Port 2222" -o identityfile=~/k', { privateKeyFile: '/home/me/k', port: 2222, user: 'bob' }],
+    ['-i /k -p 2222 -l bob', { identityFiles: ['/k'], port: 2222, user: 'bob' }],
+    ['-i/k -p2222 -lbob', { identityFiles: ['/k'], port: 2222, user: 'bob' }],
+    ['-oUser=bob -o "Port 2222" -o identityfile=~/k', { identityFiles: ['/home/me/k'], port: 2222, user: 'bob' }],
     ['-o HostName=10.1.1.1', { address: '10.1.1.1' }],
-    ['-o UserKnownHostsFile=/dev/null', { knownHostsFiles: ['/dev/null'] }],
-    [`-o 'UserKnownHostsFile=/a ~/b "/c d"'`, { knownHostsFiles: ['/a', '/home/me/b', '/c d'] }],
+    ['-o UserKnownHostsFile=/dev/null', { hostKeys: { userFiles: ['/dev/null'] } }],
+    [`-o 'UserKnownHostsFile=/a ~/b "/c d"'`, { hostKeys: { userFiles: ['/a', '/home/me/b', '/c d'] } }],
     [
       String.raw`-o 'UserKnownHostsFile=/a "/b \\"c\\" it'\\''s \\\\ \\d" /e'`,
-      { knownHostsFiles: ['/a', String.raw`/b "c" it's \ \d`, '/e'] },
+      { hostKeys: { userFiles: ['/a', String.raw`/b "c" it's \ \d`, '/e'] } },
     ],
-    ['-o UserKnownHostsFile=none', { knownHostsFiles: [] }],
-    ['-o StrictHostKeyChecking=off', { strictHostKeyChecking: 'no' }],
-    ['-o StrictHostKeyChecking=ask', { strictHostKeyChecking: 'yes', ignoredOptions: [] }],
+    ['-o UserKnownHostsFile=none', { hostKeys: { userFiles: [] } }],
+    ['-o StrictHostKeyChecking=off', { hostKeys: { strict: 'no' } }],
+    ['-o StrictHostKeyChecking=ask', { hostKeys: { strict: 'yes' }, ignoredOptions: [] }],
     [
       '-o StrictHostKeyChecking=accept-new',
-      { strictHostKeyChecking: 'yes', ignoredOptions: ['-o StrictHostKeyChecking=accept-new'] },
+      { hostKeys: { strict: 'yes' }, ignoredOptions: ['-o StrictHostKeyChecking=accept-new'] },
     ],
     ['-o ServerAliveInterval=2m', { keepAliveSeconds: 120 }],
     ['-o Port=1 -o Port=2', { port: 1, ignoredOptions: [] }],
-    ['-i /a -i /b', { privateKeyFile: '/a', ignoredOptions: ['-i /b'] }],
-    ['-i none', { privateKeyFile: undefined }],
+    ['-i /a -i /b', { identityFiles: ['/a'], ignoredOptions: ['-i /b'] }],
+    ['-i none', { identityFiles: [] }],
     [
       '-C -4q -o ControlMaster=auto -o ControlPersist=60s',
       { ignoredOptions: ['-C', '-4', '-q', '-o ControlMaster=auto', '-o ControlPersist=60s'] },
@@ -127,11 +117,11 @@ describe('connectionOf', () => {
     ['ansible_become_method=sudo', true],
     ['ansible_become_user=root', true],
   ])('%s: become is %p', (variable, become) => {
-    expect(connect(variable).become).toBe(become);
+    expect(connect(variable).become !== undefined).toBe(become);
   });
 
   it('does not mind how to become someone when nobody is to become', () => {
-    expect(connect('ansible_become=no', 'ansible_become_method=su', 'ansible_become_user=bob').become).toBe(false);
+    expect(connect('ansible_become=no', 'ansible_become_method=su', 'ansible_become_user=bob').become).toBeUndefined();
   });
 
   it('never shows the command of an option, which may hold a password', () => {

@@ -1,8 +1,8 @@
-import { BackupError } from '../model/errors.js';
+import { BackupError } from '../../model/errors.js';
 import { maximumHosts } from './host-names.js';
 import type { InventoryGroup, InventoryHost, InventoryValue, Variable } from './inventory.js';
-import { parseInteger } from './python-number.js';
-import { compareCodePoints } from './python-text.js';
+import { parseInteger } from '../python/python-number.js';
+import { compareCodePoints } from '../python/python-text.js';
 
 interface GroupNode {
   readonly name: string;

@@ -1,8 +1,8 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
-import { BackupError } from '../model/errors.js';
-import { systemReason } from '../model/system-errors.js';
+import { BackupError } from '../../model/errors.js';
+import { systemReason } from '../../model/system-errors.js';
 
 const extensions = ['', '.yml', '.yaml', '.json'];
 

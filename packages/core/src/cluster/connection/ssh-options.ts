@@ -1,4 +1,4 @@
-import { splitShellWords } from './shell-words.js';
+import { splitShellWords } from '../python/shell-words.js';
 
 /** One option of an ssh command line, under the name it has in ssh_config (lower case), else as it was written. */
 export interface SshOption {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import type { InventoryValue } from './inventory.js';
+import type { InventoryValue } from '../inventory/inventory.js';
 import { UnusableLiteral } from './python-literal-errors.js';
 import { evaluateLiteral } from './python-literal.js';
 
