@@ -1,4 +1,3 @@
-import path from 'node:path';
 import pRetry, { AbortError } from 'p-retry';
 import type { AuthHandlerMiddleware, Client, ServerHostKeyAlgorithm } from 'ssh2';
 import type { Host, LocalUser } from '../cluster/cluster.js';
@@ -7,9 +6,11 @@ import type { BackupError } from '../model/errors.js';
 import { abortError, asBackupError } from '../model/errors.js';
 import { loadIdentity } from './identity.js';
 import type { Identity } from './identity.js';
-import { DroppedError, explain, refuseHostKey, unreachable } from './dial-errors.js';
+import { DroppedError, explain, unreachable } from './dial-errors.js';
 import type { Attempt } from './dial-errors.js';
-import { fingerprint, hostKeyAlgorithms, readKnownHosts } from './known-hosts.js';
+import { decideHostKey } from './host-key.js';
+import { readKnownHosts } from './known-hosts-files.js';
+import { fingerprint, hostKeyAlgorithms, knownName } from './known-hosts.js';
 import { ReceivedMemory } from './received-memory.js';
 
 /** Seconds for TCP, key exchange and authentication together. */
@@ -49,18 +50,13 @@ export async function dial(options: DialOptions): Promise<Dialled> {
   const { connection } = host;
   const username = connection.user ?? user.name;
   if (signal?.aborted) throw abortError(signal);
-  const { userFiles, globalFiles } = connection.hostKeys;
-  const files = [
-    ...(userFiles ?? [path.join(user.homeDirectory, '.ssh', 'known_hosts')]),
-    ...(globalFiles ?? ['/etc/ssh/ssh_known_hosts']),
-  ];
   const identity = await loadIdentity(host, user, username);
-  const knownHosts = await readKnownHosts(files).catch((error: unknown) => {
+  const known = await readKnownHosts(connection.hostKeys, user).catch((error: unknown) => {
     throw asBackupError(error, { host: host.name });
   });
   const attempt = async (): Promise<Dialled> => {
     try {
-      return await connectOnce(options, { username, identity, knownHosts, files });
+      return await connectOnce(options, { username, identity, known });
     } catch (error) {
       if (error instanceof DroppedError) throw error;
       throw new AbortError(error instanceof Error ? error : String(error));
@@ -136,14 +132,19 @@ async function connectOnce(options: DialOptions, attempt: Attempt): Promise<Dial
           'aes256-ctr',
           'chacha20-poly1305@openssh.com',
         ],
-        serverHostKey: [...hostKeyAlgorithms(attempt.knownHosts, address, port)] as ServerHostKeyAlgorithm[],
+        serverHostKey: [
+          ...hostKeyAlgorithms(attempt.known.entries, knownName(host.connection)),
+        ] as ServerHostKeyAlgorithm[],
         compress: ['none'],
       },
       authHandler: authenticate(attempt.identity),
-      hostVerifier: (key: Buffer) => {
+      hostVerifier: (key: Buffer, verify: (isAccepted: boolean) => void) => {
         shown = fingerprint(key);
-        refusal = refuseHostKey(key, options, attempt);
-        return refusal === undefined;
+        void decideHostKey({ key, login: host.connection, known: attempt.known, name: host.name }).then((decision) => {
+          refusal = decision.refusal;
+          if (decision.warning) options.warn(decision.warning);
+          verify(refusal === undefined);
+        }, fail);
       },
     });
   });
