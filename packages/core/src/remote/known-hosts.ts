@@ -21,7 +21,7 @@ export type HostKeyVerdict =
 export interface KnownName {
   /** The address, `[address]:port` when the port is not 22, or the alias; lower case. */
   readonly name: string;
-  /** The address alone, where a key that is known without the port counts too. */
+  /** The address alone, where a key that is known, or revoked, without the port counts too. */
   readonly withoutPort: string | undefined;
 }
 
@@ -77,7 +77,7 @@ export function checkHostKey(
   if (changed) return { status: 'changed', entry: changed };
   if (withoutPort !== undefined) {
     const bare = checkHostKey(entries, { name: withoutPort, withoutPort: undefined }, key);
-    if (bare.status === 'known') return bare;
+    if (bare.status === 'known' || bare.status === 'revoked') return bare;
   }
   return { status: 'unknown', authorities: named.some((entry) => entry.marker === 'cert-authority') };
 }
