@@ -114,7 +114,7 @@ describe('Vault', () => {
   it('makes nothing else of a changed text', () => {
     const digits = fc.nat(body.length - 1).filter((place) => body[place] !== '\n');
     fc.assert(
-      fc.property(digits, fc.constantFrom(...'0123456789abcdefg '), (place, digit) => {
+      fc.property(digits, fc.constantFrom('0', '3', '7', 'a', 'f', 'g', ' '), (place, digit) => {
         const changed = `$ANSIBLE_VAULT;1.1;AES256${body.slice(0, place)}${digit}${body.slice(place + 1)}`;
         expect(outcome(changed)).toMatch(/^(sésame\{\{ x \}\}|VAULT_PASSWORD|INVENTORY_SYNTAX)$/);
       }),
