@@ -2,11 +2,13 @@
 export { z } from 'zod';
 
 export type { Cluster, Connection, Host, LocalUser } from './cluster/cluster.js';
+export { VaultValue } from './cluster/inventory/inventory.js';
 export type {
   Inventory,
   InventoryGroup,
   InventoryHost,
   InventoryValue,
+  Place,
   Variable,
 } from './cluster/inventory/inventory.js';
 export { inventoryJson, inventoryList } from './cluster/inventory/inventory-list.js';

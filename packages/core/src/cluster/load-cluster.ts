@@ -4,6 +4,7 @@ import { BackupError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
 import type { Cluster, Host, LocalUser } from './cluster.js';
 import { connectionOf } from './connection/connection.js';
+import { VaultValue } from './inventory/inventory.js';
 import type { Inventory, InventoryHost, InventoryValue } from './inventory/inventory.js';
 import { loadInventory } from './inventory/load-inventory.js';
 
@@ -47,10 +48,11 @@ function clusterHost(host: InventoryHost, file: string, user: LocalUser): Host {
   };
 }
 
-/** Integers that a number cannot hold become their digits. */
+/** Integers that a number cannot hold become their digits; vault values stay encrypted. */
 function jsonOf(value: InventoryValue): Json {
   if (typeof value === 'bigint') return String(value);
   if (value === null || typeof value !== 'object') return value;
+  if (value instanceof VaultValue) return { __ansible_vault: value.ciphertext };
   if (isList(value)) return value.map(jsonOf);
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, jsonOf(item)]));
 }

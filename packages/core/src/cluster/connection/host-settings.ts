@@ -74,7 +74,8 @@ export class HostSettings {
   }
 
   private placed(setting: Setting, message: string): string {
-    const line = this.find(setting).variable?.line;
-    return `${this.file}${line === undefined ? '' : `:${line}`}: host ${this.host.name}: ${message}`;
+    const { variable } = this.find(setting);
+    const place = variable === undefined ? this.file : `${variable.file}:${variable.line}`;
+    return `${place}: host ${this.host.name}: ${message}`;
   }
 }

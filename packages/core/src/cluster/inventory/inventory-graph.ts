@@ -94,7 +94,8 @@ export class InventoryGraph {
       host = { name, groups: new Set(), variables: new Map() };
       this.hosts.set(name, host);
       if (this.hosts.size > maximumHosts) throw this.fault(at.line, `there are more than ${maximumHosts} hosts`);
-      if (at.port !== undefined && at.port !== 0) host.variables.set('ansible_port', { value: at.port, line: at.line });
+      if (at.port !== undefined && at.port !== 0)
+        host.variables.set('ansible_port', { value: at.port, file: this.file, line: at.line });
     }
     host.groups.add(at.group);
     this.group(at.group).hosts.add(name);

@@ -1,3 +1,4 @@
+import { VaultValue } from './inventory.js';
 import type { Inventory, InventoryHost, InventoryValue } from './inventory.js';
 import { compareCodePoints } from '../python/python-text.js';
 
@@ -32,12 +33,13 @@ function variablesOf(variables: InventoryHost['variables']): InventoryValue {
   return Object.fromEntries([...variables].map(([name, { value }]) => [name, value]));
 }
 
-/** JSON text with sorted keys, indented by four, and with every digit of large integers. */
+/** JSON text with sorted keys, indented by four, with every digit of large integers, vault values encrypted. */
 export function inventoryJson(value: InventoryValue, indent = ''): string {
   const inner = `${indent}    `;
   if (typeof value === 'bigint') return String(value);
   if (typeof value === 'number' && Object.is(value, -0)) return '-0.0';
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  if (value instanceof VaultValue) return inventoryJson({ __ansible_vault: value.ciphertext }, indent);
   if (isList(value))
     return bracketed(
       '[]',
