@@ -19,7 +19,7 @@ for loader in (connection_loader, inventory_loader, vars_loader):
 def list_in_child(path, out, err):
     os.dup2(out.fileno(), 1)
     os.dup2(err.fileno(), 2)
-    sys.argv = ["ansible-inventory", "-i", path, "--list"]
+    sys.argv = ["ansible-inventory", "-i", path, "--list", *vault_ids(path)]
     status = 1
     try:
         InventoryCLI.cli_executor(sys.argv)
@@ -30,6 +30,14 @@ def list_in_child(path, out, err):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def vault_ids(path):
+    """A case that is a directory may hold passwords: `.vault-LABEL`."""
+    if not os.path.isdir(path):
+        return []
+    names = sorted(name for name in os.listdir(path) if name.startswith(".vault-"))
+    return [word for name in names for word in ("--vault-id", f"{name[7:]}@{path}/{name}")]
 
 
 def text_of(file):
