@@ -14,6 +14,7 @@ export type {
 export { inventoryJson, inventoryList } from './cluster/inventory/inventory-list.js';
 export { loadCluster, type LoadClusterOptions } from './cluster/load-cluster.js';
 export { loadInventory } from './cluster/inventory/load-inventory.js';
+export type { VaultSecret } from './cluster/inventory/vault.js';
 
 export type {
   AnyComponent,

@@ -18,6 +18,14 @@ export type InventoryValue =
   | readonly InventoryValue[]
   | { readonly [key: string]: InventoryValue };
 
+export function isList(value: InventoryValue): value is readonly InventoryValue[] {
+  return Array.isArray(value);
+}
+
+export function isMapping(value: InventoryValue): value is Readonly<Record<string, InventoryValue>> {
+  return typeof value === 'object' && value !== null && !isList(value) && !(value instanceof VaultValue);
+}
+
 /** Where something was read. */
 export interface Place {
   /** As messages show it. */
@@ -29,13 +37,18 @@ export interface Place {
 /** Its place is where it was set. */
 export interface Variable extends Place {
   readonly value: InventoryValue;
+  /** Set in a file that is encrypted as a whole: the value must not be shown. */
+  readonly encrypted?: boolean;
 }
 
 /** What an inventory says, after Ansible's rules of precedence; connection variables are not interpreted yet. */
 export interface Inventory {
   /** Absolute path of the file, or of the directory of several. */
   readonly file: string;
-  /** Of the bytes of all sources that were read, one after the other in that order, lower-case hex; for a script its output is read. */
+  /**
+   * Of the bytes of all sources that were read, one after the other in that order, and then of the files in `group_vars` and
+   * `host_vars`, by group and host; lower-case hex. For a script its output is read; of a vault the encrypted text counts.
+   */
   readonly sha256: string;
   /** In order of first appearance. */
   readonly hosts: ReadonlyMap<string, InventoryHost>;
@@ -49,7 +62,11 @@ export interface InventoryHost {
   readonly name: string;
   /** Every group that gives the host variables, with the ancestors of its groups and without `all`, sorted. */
   readonly groups: readonly string[];
-  /** Merged: `all`, then groups by depth, `ansible_group_priority` and name, then the host's own. */
+  /**
+   * Merged, the strongest last: `all`, the groups by depth, `ansible_group_priority` and name, `group_vars` of `all`, `group_vars` of the
+   * groups in the same order, the host's own, its `host_vars`. A name is replaced as a whole. Source: ansible-core 2.19,
+   * VARIABLE_PRECEDENCE, whose `ansible_group_priority` counts in the inventory itself only.
+   */
   readonly variables: ReadonlyMap<string, Variable>;
 }
 
