@@ -53,8 +53,8 @@ export async function findInventory(source: string): Promise<InventorySource> {
 }
 
 async function inventoryIn(directory: string): Promise<string> {
-  const entries = new Set(await entriesOf(directory));
-  const found = buildNames.filter((name) => entries.has(name));
+  const found: string[] = [];
+  for (const name of buildNames) if (await isThere(join(directory, name))) found.push(name);
   const [name] = found;
   if (name === undefined) {
     throw missing(`there is no inventory in ${directory}: nothing in it is called "inventory" or "hosts"`, {
@@ -65,6 +65,17 @@ async function inventoryIn(directory: string): Promise<string> {
   throw missing(`there is more than one inventory in ${directory}: ${nameList(found)}`, {
     hint: 'Give the one that is meant, or put them all in a directory "inventory".',
   });
+}
+
+/** What may not be looked at must not be taken for missing. */
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error: unknown) => {
+      if (isNotThere(error)) return false;
+      throw unreadable(path, error);
+    },
+  );
 }
 
 async function filesBelow(directory: string, depth: number): Promise<string[]> {
@@ -85,7 +96,6 @@ async function entriesOf(directory: string): Promise<string[]> {
   });
 }
 
-/** What may not be looked at must not be taken for missing. */
 async function statOf(path: string): Promise<Stats> {
   return stat(path).catch((error: unknown) => {
     throw unreadable(path, error);
