@@ -1,9 +1,14 @@
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 
-import { BackupError } from '../model/errors.js';
+import { asBackupError, BackupError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
-import type { Cluster, Host, LocalUser } from './cluster.js';
+import type { Secret } from '../model/secret.js';
+import type { Cluster, Connection, Host, LocalUser } from './cluster.js';
 import { connectionOf } from './connection/connection.js';
+import type { ConnectionContext } from './connection/connection.js';
+import { plainConnection } from './connection/plain-connection.js';
+import { SshConfigs } from './connection/ssh-config.js';
+import type { SshConfigPaths } from './connection/ssh-config.js';
 import type { Inventory, InventoryHost, InventoryValue } from './inventory/inventory.js';
 import { loadInventory } from './inventory/load-inventory.js';
 
@@ -13,19 +18,26 @@ export interface LoadClusterOptions {
   readonly user: LocalUser;
   /** Name of the cluster; that of the build directory unless set, `cluster` where that is the root directory. */
   readonly name?: string;
+  /** To log in where the inventory has no password (Ansible's `--ask-pass`). */
+  readonly password?: Secret;
+  /** To become root where the inventory has no password for it (Ansible's `--ask-become-pass`). */
+  readonly becomePassword?: Secret;
+  /** The configuration files of ssh: `~/.ssh/config` and `/etc/ssh/ssh_config` unless set. One that is not there says nothing. */
+  readonly sshConfig?: SshConfigPaths;
 }
 
 /**
  * The cluster that an inventory describes, with how to reach every host. Touches no host.
- * Throws INVENTORY_MISSING, INVENTORY_SYNTAX (with `file:line`, also for an inventory without hosts) or INVENTORY_UNSUPPORTED,
- * also for a host that is to be reached in a way this version has not: jump hosts, `ansible_connection=local`, templates.
+ * Throws INVENTORY_MISSING, INVENTORY_SYNTAX (with `file:line`, also for an inventory without hosts) or INVENTORY_UNSUPPORTED.
+ * A host that this version cannot reach as it is told to is there with its `refusal`, so that the others can be backed up without it.
  */
 export async function loadCluster(options: LoadClusterOptions): Promise<Cluster> {
   const inventory = await loadInventory({ source: options.source });
   if (inventory.hosts.size === 0) {
     throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}:1: the inventory names no host`);
   }
-  const hosts = [...inventory.hosts.values()].map((host) => clusterHost(host, inventory.file, options.user));
+  const context = connectionContext(options, inventory.file);
+  const hosts = await Promise.all([...inventory.hosts.values()].map((host) => clusterHost(host, context)));
   return {
     name: options.name ?? (basename(inventory.directory) || 'cluster'),
     inventoryFile: inventory.file,
@@ -37,14 +49,32 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
   };
 }
 
-function clusterHost(host: InventoryHost, file: string, user: LocalUser): Host {
+function connectionContext(options: LoadClusterOptions, file: string): ConnectionContext {
+  const { user, password, becomePassword } = options;
+  const userFile = join(user.homeDirectory, '.ssh', 'config');
+  const paths = options.sshConfig ?? { user: userFile, system: '/etc/ssh/ssh_config' };
+  return { file, user, configs: new SshConfigs(user.homeDirectory, paths), password, becomePassword };
+}
+
+async function clusterHost(host: InventoryHost, context: ConnectionContext): Promise<Host> {
   const variables = [...host.variables].map(([name, { value }]) => [name, jsonOf(value)] as const);
   return {
     name: host.name,
     groups: host.groups.filter((group) => group !== 'ungrouped'),
     variables: Object.fromEntries(variables),
-    connection: connectionOf(host, { file, user }),
+    ...(await reach(host, context)),
   };
+}
+
+async function reach(
+  host: InventoryHost,
+  context: ConnectionContext,
+): Promise<{ readonly connection: Connection; readonly refusal?: BackupError }> {
+  try {
+    return { connection: await connectionOf(host, context) };
+  } catch (error) {
+    return { connection: plainConnection(host.name), refusal: asBackupError(error, { host: host.name }) };
+  }
 }
 
 /** Integers that a number cannot hold become their digits. */
