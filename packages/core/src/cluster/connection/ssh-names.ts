@@ -77,10 +77,19 @@ export function portNumber(text: string): number | undefined {
   return port >= 1 && port <= 65_535 ? port : undefined;
 }
 
-/** A name in lower case, an IPv6 address in its shortest form, as ssh has them before it looks them up. */
+/**
+ * A name in lower case, an IPv6 address in its shortest form and an IPv4 address with its four numbers (`127.1` has two), as ssh has them
+ * before it looks them up. Source: resolve_addr in OpenSSH's ssh.c; inet_aton(3), whose short forms URLs have too.
+ */
 export function canonicalHost(host: string): string {
-  if (isIP(host) !== 6) return host.toLowerCase();
+  if (isIP(host) !== 6) return fullIPv4(host) ?? host.toLowerCase();
   const [address = host, zone] = host.split('%');
   const { address: shortest } = new SocketAddress({ address, family: 'ipv6' });
   return zone === undefined ? shortest : `${shortest}%${zone}`;
+}
+
+function fullIPv4(host: string): string | undefined {
+  if (!/^[0-9]+[0-9a-fx.]*$/i.test(host) || !URL.canParse(`http://${host}`)) return undefined;
+  const { hostname } = new URL(`http://${host}`);
+  return isIP(hostname) === 4 ? hostname : undefined;
 }

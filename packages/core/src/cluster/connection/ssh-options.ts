@@ -1,4 +1,5 @@
 import type { BackupError } from '../../model/errors.js';
+import { parseJumps } from './ssh-names.js';
 
 /** Where an option is written: makes the errors about it. Messages never quote what may be a password. */
 export interface Place {
@@ -84,14 +85,24 @@ const severalWords = keywords(
   'userknownhostsfile globalknownhostsfile canonicaldomains canonicalizepermittedcnames proxyjump proxycommand',
 );
 
-/** Throws a fault of the option's place where ssh would not take the number of words. */
-export function checkWords(option: SshOption): void {
+/** Throws a fault of the option's place where ssh would not take the value whatever it is for. */
+export function checkOption(option: SshOption): void {
   if (!honoured.has(option.keyword)) return;
   if (option.words.length === 0 || option.words.includes(''))
     throw option.place.fault(`${option.keyword} has no value`);
   if (option.words.length > 1 && !severalWords.has(option.keyword)) {
     throw option.place.fault(`${option.keyword} takes one value, and quotes around one with spaces`);
   }
+  if (option.words.length > 1 && isFileList(option) && option.words.some((word) => word.toLowerCase() === 'none')) {
+    throw option.place.fault(`"none" must stand alone in ${option.keyword}`);
+  }
+  if (option.keyword === 'proxyjump' && parseJumps(option.text) === undefined) {
+    throw option.place.fault('ProxyJump names no server that ssh would take');
+  }
+}
+
+function isFileList({ keyword }: SshOption): boolean {
+  return keyword === 'userknownhostsfile' || keyword === 'globalknownhostsfile';
 }
 
 /** Keywords whose value is a command line or variables: `sshpass -p ...` is common there. */

@@ -4,7 +4,7 @@ import type { LocalUser } from '../cluster.js';
 import type { ConfigFile } from './ssh-config-file.js';
 import { matches } from './ssh-match.js';
 import { canonicalHost, parseJumps } from './ssh-names.js';
-import { checkWords, isHarmless, isIgnored } from './ssh-options.js';
+import { checkOption, isHarmless, isIgnored } from './ssh-options.js';
 import type { Place, SshOption } from './ssh-options.js';
 import { matchesPattern, matchesPatternList } from './ssh-patterns.js';
 import { expandTokens } from './ssh-tokens.js';
@@ -108,7 +108,7 @@ class Resolution {
     if (active === false) return;
     const slot = option.keyword === 'proxyjump' || option.keyword === 'proxycommand' ? 'proxy' : option.keyword;
     if (active !== true) return this.takeUndecided(option, slot, active);
-    checkWords(option);
+    checkOption(option);
     if (slot === 'identityfile' || slot === 'certificatefile') {
       const files = slot === 'identityfile' ? this.identityFiles : this.certificateFiles;
       const key = `${ofUser ? 'user' : 'system'} ${option.words[0] ?? ''}`;

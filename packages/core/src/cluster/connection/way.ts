@@ -123,8 +123,7 @@ function jumpCall(proxy: SshOption, tokens: ReadonlyMap<string, string>, call: S
   const { place } = proxy;
   const expand = (text: string): string => expandTokens(text, tokens, place);
   const text = proxy.text.replace(/#.*$/s, '');
-  const hops = parseJumps(text);
-  if (hops === undefined) throw place.fault('ProxyJump names no server that ssh would take');
+  const hops = parseJumps(text) ?? [];
   const last = hops.at(-1);
   if (last === undefined) return 'direct';
   const server = { ...last, host: expand(last.host), user: last.user === undefined ? undefined : expand(last.user) };
