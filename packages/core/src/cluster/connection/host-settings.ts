@@ -119,7 +119,8 @@ export class HostSettings {
   }
 
   private names(setting: Setting): readonly string[] {
-    const isParamiko = String(this.host.variables.get('ansible_connection')?.value).includes('paramiko');
+    const connection = this.host.variables.get('ansible_connection')?.value;
+    const isParamiko = typeof connection === 'string' && connection.includes('paramiko');
     return [...variableNames[setting], ...(isParamiko ? (paramikoNames[setting] ?? []) : [])];
   }
 

@@ -25,6 +25,8 @@ export function loginOf(resolved: ResolvedOptions, localUser: LocalUser, secrets
     user: user ?? localUser.name,
     alias: alias ?? resolved.name,
   });
+  // No limit, as ssh has it: the one that this program has anyway counts.
+  const limit = values.seconds('connecttimeout');
   const pathOf = (name: string, { place }: SshOption): string => localPath(name, localUser, tokens, place);
   return {
     ...plainLogin(resolved.host),
@@ -44,7 +46,7 @@ export function loginOf(resolved: ResolvedOptions, localUser: LocalUser, secrets
       hostKeys: values.text('hostkeyalgorithms'),
     },
     keepAliveSeconds: values.seconds('serveraliveinterval'),
-    connectSeconds: values.seconds('connecttimeout') || undefined,
+    connectSeconds: limit === 0 ? undefined : limit,
   };
 }
 

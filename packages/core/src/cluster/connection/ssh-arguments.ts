@@ -3,7 +3,7 @@ import type { Place, SshOption } from './ssh-options.js';
 import { parseOptionLine, splitOptionWords } from './ssh-words.js';
 
 /** Flags of OpenSSH's ssh that take a value. Source: its getopt string in ssh.c. */
-const flagsWithValue = 'BbcDEeFIiJLlmOoPpQRSWw';
+const flagsWithValue = /[BbcDEeFIiJLlmOoPpQRSWw]/;
 /** Flags that make no difference to a program that runs commands and reads what they print. */
 const harmlessFlags = '12aCDEefGgkKLMNnOQqRSsTtVvXxYy';
 
@@ -50,9 +50,9 @@ export function parseSshArguments(words: readonly string[], place: Place): SshAr
       operands.push(word);
       continue;
     }
-    const at = [...word].findIndex((letter, position) => position > 0 && flagsWithValue.includes(letter));
-    for (const letter of word.slice(1, at === -1 ? undefined : at)) options.push(...loneFlag(letter, place));
-    if (at === -1) continue;
+    const at = word.slice(1).search(flagsWithValue) + 1;
+    for (const letter of word.slice(1, at === 0 ? undefined : at)) options.push(...loneFlag(letter, place));
+    if (at === 0) continue;
     if (at === word.length - 1) index += 1;
     const value = at === word.length - 1 ? words[index] : word.slice(at + 1);
     if (value === undefined) throw place.fault(`-${word.charAt(at)} has no value`);

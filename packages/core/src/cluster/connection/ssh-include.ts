@@ -55,15 +55,19 @@ function inSet(character: string, set: string): boolean {
 }
 
 function fits(name: string, pieces: readonly Piece[]): boolean {
-  const characters = [...name];
-  let reached = new Set([0]);
-  for (const character of [...characters, '']) {
-    const open = [...reached];
-    for (const place of open) if (pieces[place] === '*') open.push(place + 1);
-    if (character === '') return open.includes(pieces.length);
-    reached = new Set(open.flatMap((place) => step(pieces, place, character)));
+  let reached = opened([0], pieces);
+  for (const character of name) {
+    const next = reached.flatMap((place) => step(pieces, place, character));
+    reached = opened([...new Set(next)], pieces);
   }
-  return false;
+  return reached.includes(pieces.length);
+}
+
+/** The places with those behind stars, which may stand for nothing. */
+function opened(places: readonly number[], pieces: readonly Piece[]): readonly number[] {
+  const open = [...places];
+  for (const place of open) if (pieces[place] === '*') open.push(place + 1);
+  return open;
 }
 
 function step(pieces: readonly Piece[], place: number, character: string): number[] {

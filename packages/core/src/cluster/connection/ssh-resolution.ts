@@ -107,7 +107,10 @@ class Resolution {
   private take(option: SshOption, active: Active, ofUser = true): void {
     if (active === false) return;
     const slot = option.keyword === 'proxyjump' || option.keyword === 'proxycommand' ? 'proxy' : option.keyword;
-    if (active !== true) return this.takeUndecided(option, slot, active);
+    if (active !== true) {
+      this.takeUndecided(option, slot, active);
+      return;
+    }
     checkOption(option);
     if (slot === 'identityfile' || slot === 'certificatefile') {
       const files = slot === 'identityfile' ? this.identityFiles : this.certificateFiles;

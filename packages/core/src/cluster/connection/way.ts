@@ -165,8 +165,8 @@ function expandOption(option: SshOption, tokens: ReadonlyMap<string, string>): S
 
 function refuseHandover(resolved: ResolvedOptions): void {
   const handover = resolved.option('proxyusefdpass');
-  if (!['yes', 'true'].includes(handover?.words[0]?.toLowerCase() ?? 'no')) return;
-  throw handover?.place.refusal(
+  if (handover === undefined || !['yes', 'true'].includes(handover.words[0]?.toLowerCase() ?? '')) return;
+  throw handover.place.refusal(
     'the ProxyCommand hands its connection over (ProxyUseFdpass), which only ssh itself can take',
     'Set lsbackup_transport=openssh for the host: the ssh program of the system connects then.',
   );
