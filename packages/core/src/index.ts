@@ -1,8 +1,17 @@
 /** The public surface of @lsbackup/core. Nobody imports deeper. */
 export { z } from 'zod';
 
-export type { Cluster, Connection, Host, LocalUser } from './cluster/cluster.js';
 export { VaultValue } from './cluster/inventory/inventory.js';
+export type {
+  Authentication,
+  Become,
+  Cluster,
+  Connection,
+  Host,
+  HostKeyPolicy,
+  LocalUser,
+  Login,
+} from './cluster/cluster.js';
 export type {
   Inventory,
   InventoryGroup,
@@ -11,6 +20,7 @@ export type {
   Place,
   Variable,
 } from './cluster/inventory/inventory.js';
+export type { SshConfigPaths } from './cluster/connection/ssh-config.js';
 export { inventoryJson, inventoryList } from './cluster/inventory/inventory-list.js';
 export { loadCluster, type LoadClusterOptions } from './cluster/load-cluster.js';
 export { loadInventory } from './cluster/inventory/load-inventory.js';

@@ -2,7 +2,8 @@ import { QueryCommand } from '../base/base-command.js';
 import { localUser } from '../base/environment.js';
 import { buildDirFlag, configFlags, outputFlags } from '../base/flags.js';
 import { readSettings, requireBuildDir } from '../config/settings.js';
-import { counted, printable, tableText } from '../report/text.js';
+import { counted, indented, printable, tableText } from '../report/text.js';
+import { addressText, becomeText, wayText } from '../report/way-text.js';
 
 export class Inventory extends QueryCommand {
   static override summary = 'Show the hosts and groups of an inventory as lsbackup reads it; no host is touched.';
@@ -25,15 +26,18 @@ export class Inventory extends QueryCommand {
     for (const warning of cluster.warnings) this.notice(printable(`Warning: ${warning}`));
     const rows = cluster.hosts.map((host) => [
       host.name,
-      `${host.connection.address}:${host.connection.port}`,
+      addressText(host),
       host.connection.user ?? '-',
-      host.connection.become?.method ?? 'no',
+      wayText(host),
+      becomeText(host),
       host.groups.join(', '),
     ]);
     this.print(
       printable(`Cluster ${cluster.name}, ${counted(cluster.hosts.length, 'host')} of ${cluster.inventoryFile}`),
     );
-    this.print(tableText(['host', 'address', 'user', 'become', 'groups'], rows));
+    this.print(tableText(['host', 'address', 'user', 'way', 'become', 'groups'], rows));
+    const refusals = new Set(cluster.hosts.flatMap(({ refusal }) => (refusal === undefined ? [] : [refusal.reason])));
+    if (refusals.size > 0) this.print(printable(`Cannot be reached:\n${indented([...refusals].join('\n'))}`));
     return 0;
   }
 }

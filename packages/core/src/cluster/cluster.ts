@@ -1,3 +1,4 @@
+import type { BackupError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
 import type { Secret } from '../model/secret.js';
 
@@ -10,6 +11,8 @@ export interface Host {
   /** Without encrypted ones; of `lsbackup_*`, the options of components, all are there, decrypted and with references resolved. */
   readonly variables: Readonly<Record<string, Json>>;
   readonly connection: Connection;
+  /** Why this version cannot reach the host; then its connection is none to use. Whoever wants the host throws it before any host is touched. */
+  readonly refusal?: BackupError;
 }
 
 /**
@@ -23,6 +26,8 @@ export interface Connection extends Login {
   readonly become: Become | undefined;
   /** Hosts to go through, from the nearest to the last before the host itself. */
   readonly jumps: readonly Login[];
+  /** The host as Ansible would write it on ssh's command line: what rules of the user's configuration look at, which may rename it. */
+  readonly sshDestination: string;
   /** What Ansible would write on ssh's command line before the host's name, for the system's ssh. No secrets. */
   readonly sshArguments: readonly string[];
   /** Options that are set somewhere and that this version does not honour, as they were written. */

@@ -2,15 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
 import type { Host } from './cluster.js';
-import { connectionOf } from './connection/connection.js';
+import { plainConnection } from './connection/plain-connection.js';
 import { matchesHostPattern, selectHosts } from './host-pattern.js';
 
-const user = { name: 'me', homeDirectory: '/home/me' };
 const hosts: readonly Host[] = ['lb1', 'lb2', 'db1', 'a.b.c'].map((name) => ({
   name,
   groups: [],
   variables: {},
-  connection: connectionOf({ name, groups: [], variables: new Map() }, { file: '/i', user }),
+  connection: plainConnection(name),
 }));
 const names = (patterns?: readonly string[]) => selectHosts(hosts, patterns).map((host) => host.name);
 

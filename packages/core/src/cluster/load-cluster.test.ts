@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
+import { Secret } from '../model/secret.js';
 import { loadCluster } from './load-cluster.js';
 
 const user = { name: 'me', homeDirectory: '/home/me' };
@@ -169,8 +170,48 @@ describe('loadCluster', () => {
     });
   });
 
-  it('refuses the whole cluster for one host it cannot connect to as told', async () => {
-    await put('inventory', "a\nb ansible_ssh_common_args='-J bastion'\n");
-    await expect(load()).rejects.toMatchObject({ code: 'INVENTORY_UNSUPPORTED', host: 'b' });
+  it('has each host with its own refusal', async () => {
+    await put(
+      'inventory',
+      "a\nb ansible_connection=winrm\nc ansible_ssh_common_args='-Z'\nd ansible_connection=local\n",
+    );
+    const { hosts } = await load();
+    expect(hosts.map(({ name, refusal }) => [name, refusal?.code, refusal?.host])).toEqual([
+      ['a', undefined, undefined],
+      ['b', 'INVENTORY_UNSUPPORTED', 'b'],
+      ['c', 'INVENTORY_SYNTAX', 'c'],
+      ['d', undefined, undefined],
+    ]);
+  });
+
+  it("reads the user's configuration of ssh unless told otherwise", async () => {
+    await put('inventory', 'web1\n');
+    const own = await put('.ssh/config', 'Host web1\nHostName 10.0.0.1\n', 0o600);
+    const here = { name: 'me', homeDirectory: build };
+    const system = join(build, 'none');
+    const [host] = (await loadCluster({ source: build, user: here })).hosts;
+    expect(host?.connection.address).toBe('10.0.0.1');
+    const [plain] = (await loadCluster({ source: build, user: here, sshConfig: { user: system, system } })).hosts;
+    expect(plain?.connection.address).toBe('web1');
+    await writeFile(own, 'Host\n');
+    const [refused] = (await loadCluster({ source: build, user: here })).hosts;
+    expect(refused?.refusal).toMatchObject({
+      code: 'CONFIG_INVALID',
+      host: 'web1',
+      message: `${own}:1: nothing follows Host`,
+    });
+  });
+
+  it('uses the passwords that were asked for where the inventory has none', async () => {
+    await put('inventory', 'a\nb ansible_password=own ansible_become_pass=own\n');
+    const asked = { password: new Secret('asked'), becomePassword: new Secret('asked') };
+    const { hosts } = await loadCluster({ source: build, user, ...asked });
+    const shown = hosts.map(({ connection }) =>
+      [connection.password, connection.become?.password].map((each) => each?.reveal()),
+    );
+    expect(shown).toEqual([
+      ['asked', 'asked'],
+      ['own', 'own'],
+    ]);
   });
 });

@@ -1,9 +1,14 @@
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 
-import { BackupError } from '../model/errors.js';
+import { asBackupError, BackupError } from '../model/errors.js';
+import type { Secret } from '../model/secret.js';
 import type { Cluster, Host, LocalUser } from './cluster.js';
-import { connectionOf } from './connection/connection.js';
 import { variablesForComponents } from './component-variables.js';
+import { connectionOf } from './connection/connection.js';
+import type { ConnectionContext } from './connection/connection.js';
+import { plainConnection } from './connection/plain-connection.js';
+import { SshConfigs } from './connection/ssh-config.js';
+import type { SshConfigPaths } from './connection/ssh-config.js';
 import type { Inventory, InventoryHost } from './inventory/inventory.js';
 import { loadInventory } from './inventory/load-inventory.js';
 import { Vault } from './inventory/vault.js';
@@ -17,13 +22,20 @@ export interface LoadClusterOptions {
   readonly name?: string;
   /** Passwords of ansible-vault. Needed only where something encrypted is. */
   readonly vaultSecrets?: readonly VaultSecret[];
+  /** To log in where the inventory has no password (Ansible's `--ask-pass`). */
+  readonly password?: Secret;
+  /** To become root where the inventory has no password for it (Ansible's `--ask-become-pass`). */
+  readonly becomePassword?: Secret;
+  /** The configuration files of ssh: `~/.ssh/config` and `/etc/ssh/ssh_config` unless set. One that is not there says nothing. */
+  readonly sshConfig?: SshConfigPaths;
 }
 
 /**
  * The cluster that an inventory describes, with how to reach every host. Touches no host.
- * Throws INVENTORY_MISSING, INVENTORY_SYNTAX (with `file:line`, also for an inventory without hosts) or INVENTORY_UNSUPPORTED,
- * also for a host that is to be reached in a way this version has not: jump hosts, `ansible_connection=local`, templates. Throws
- * VAULT_PASSWORD when the connection of a host, an `lsbackup_*` variable or a whole file of variables is encrypted and no password fits.
+ * Throws INVENTORY_MISSING, INVENTORY_SYNTAX (with `file:line`, also for an inventory without hosts), INVENTORY_UNSUPPORTED, or
+ * VAULT_PASSWORD when a whole file of variables is encrypted and no password fits. A host that this version cannot reach as it is told
+ * to, or of which an encrypted value is needed that no password fits, is there with its `refusal`, so that the others can be backed up
+ * without it.
  */
 export async function loadCluster(options: LoadClusterOptions): Promise<Cluster> {
   const { source, vaultSecrets } = options;
@@ -31,8 +43,8 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
   if (inventory.hosts.size === 0) {
     throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}:1: the inventory names no host`);
   }
-  const place = { file: inventory.file, user: options.user, vault: new Vault(vaultSecrets) };
-  const hosts = [...inventory.hosts.values()].map((host) => clusterHost(host, place));
+  const context = connectionContext(options, inventory.file);
+  const hosts = await Promise.all([...inventory.hosts.values()].map((host) => clusterHost(host, context)));
   return {
     name: options.name ?? (basename(inventory.directory) || 'cluster'),
     inventoryFile: inventory.file,
@@ -44,19 +56,24 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
   };
 }
 
-interface HostPlace {
-  readonly file: string;
-  readonly user: LocalUser;
-  readonly vault: Vault;
+function connectionContext(options: LoadClusterOptions, file: string): ConnectionContext {
+  const { user, password, becomePassword, vaultSecrets } = options;
+  const userFile = join(user.homeDirectory, '.ssh', 'config');
+  const paths = options.sshConfig ?? { user: userFile, system: '/etc/ssh/ssh_config' };
+  const configs = new SshConfigs(user.homeDirectory, paths);
+  return { file, user, configs, vault: new Vault(vaultSecrets), password, becomePassword };
 }
 
-function clusterHost(host: InventoryHost, place: HostPlace): Host {
-  return {
-    name: host.name,
-    groups: host.groups.filter((group) => group !== 'ungrouped'),
-    variables: variablesForComponents(host, place.vault),
-    connection: connectionOf(host, place),
-  };
+async function clusterHost(host: InventoryHost, context: ConnectionContext): Promise<Host> {
+  const { name } = host;
+  const groups = host.groups.filter((group) => group !== 'ungrouped');
+  try {
+    const variables = variablesForComponents(host, context.vault);
+    return { name, groups, variables, connection: await connectionOf(host, context) };
+  } catch (error) {
+    const refusal = asBackupError(error, { host: name });
+    return { name, groups, variables: {}, connection: plainConnection(name), refusal };
+  }
 }
 
 /** A host's groups are those that name it and all above them. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { rejection, sampleRemote, trusting } from '../../../../test/support/sample-remote.js';
 import type { Host } from '../cluster/cluster.js';
+import { BackupError } from '../model/errors.js';
 import { createHostPool } from './host-pool.js';
 
 const named = (host: Host, name: string): Host => ({ ...host, name });
@@ -34,6 +35,14 @@ describe('createHostPool', () => {
       ['bad', 'HOST_KEY'],
       ['sample1', undefined],
     ]);
+  });
+
+  it('never calls a host that cannot be reached as the inventory says', async () => {
+    await using sample = await sampleRemote();
+    await using pool = createHostPool({ user: sample.user });
+    const refusal = new BackupError('INVENTORY_UNSUPPORTED', 'no way');
+    expect(await rejection(pool.get({ ...sample.host, refusal }))).toBe(refusal);
+    expect(sample.server.connections).toBe(0);
   });
 
   it('accepts any key when the inventory says so, with a warning', async () => {

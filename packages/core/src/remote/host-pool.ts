@@ -20,7 +20,7 @@ export interface HostPoolOptions {
 
 /** One connection per host, made when it is first asked for, shared by everything, closed together. */
 export interface HostPool extends AsyncDisposable {
-  /** The host's connection. A host that failed once fails for every caller with the same error. */
+  /** The host's connection. A host that failed once, or that cannot be reached, fails for every caller with the same error. */
   get(host: Host): Promise<RemoteHost>;
   /** Hosts that have been connected, and those that failed with their error. */
   outcomes(): Promise<readonly HostOutcome[]>;
@@ -45,6 +45,7 @@ export function createHostPool(options: HostPoolOptions): HostPool {
         return Promise.reject(
           new BackupError('ABORTED', `${host.name}: the connections have been closed`, { host: host.name }),
         );
+      if (host.refusal) return Promise.reject(host.refusal);
       const existing = connections.get(host.name);
       if (existing) return existing.remote;
       const remote = limit(() => connect(host));

@@ -59,11 +59,17 @@ function checkNames(cluster: Cluster, layer: OptionLayer, components: readonly A
     );
 }
 
+/** Variables that are about the way to a host. */
+const connectionVariables: readonly string[] = ['lsbackup_transport'];
+
 /** Names of `lsbackup_*` variables of the host that belong to none of the components: misspelt, they do nothing. */
 export function idleVariables(host: Host, components: readonly AnyComponent[]): readonly string[] {
   const prefixes = components.map((component) => `${variablePrefix}${variableName(component)}_`);
   return Object.keys(host.variables).filter(
-    (name) => name.startsWith(variablePrefix) && !prefixes.some((prefix) => name.startsWith(prefix)),
+    (name) =>
+      name.startsWith(variablePrefix) &&
+      !connectionVariables.includes(name) &&
+      !prefixes.some((prefix) => name.startsWith(prefix)),
   );
 }
 

@@ -164,7 +164,7 @@ describe('component options', () => {
   });
 
   it('of no component are found among the inventory variables', () => {
-    const variables = { lsbackup_haprxy_level: 3, lsbackup_haproxy_level: 1, other: 1 };
+    const variables = { lsbackup_haprxy_level: 3, lsbackup_haproxy_level: 1, lsbackup_transport: 'ssh', other: 1 };
     expect(idleVariables(host('lb1', variables), components)).toEqual(['lsbackup_haprxy_level']);
   });
 

@@ -13,6 +13,7 @@ import { createHostPool, type HostPool } from '../remote/host-pool.js';
 import type { Plan, PlanOptions } from './api.js';
 import { idleVariables, type OptionsLookup, resolveOptions } from './component-options.js';
 import { type DiscoveredUnit, discoverAll } from './discover.js';
+import { refuseUnreachable } from './refusals.js';
 import { select, type SelectedComponent } from './selection.js';
 
 /** What plan and backup share: the checked selection, the connected hosts and what was discovered on them. */
@@ -43,12 +44,13 @@ export function compactTimestamp(date: Date): string {
 
 /**
  * Checks everything that can be checked before a host is touched. The caller's signal ends the session, and each of `stops`.
- * Errors: COMPONENT_UNKNOWN, OPTION_INVALID, USAGE.
+ * Errors: COMPONENT_UNKNOWN, OPTION_INVALID, USAGE, and what refuses a selected host: INVENTORY_UNSUPPORTED, INVENTORY_SYNTAX, CONFIG_INVALID.
  */
 export function createSession(options: PlanOptions, runId: string, ...stops: readonly AbortSignal[]): Session {
   const components = options.components ?? builtInComponents;
   const selected = select(options.cluster, components, options);
   if (!selected.some(({ hosts }) => hosts.length > 0)) throw nothingSelected(options, components);
+  refuseUnreachable(options.cluster, selected);
   const signal = AbortSignal.any([...(options.signal ? [options.signal] : []), ...stops]);
   // Every host that is being called listens, and every command under way. The caller's own signal is left as it is.
   setMaxListeners(0, signal);

@@ -1,24 +1,49 @@
 import { BackupError } from '../../model/errors.js';
+import { Secret } from '../../model/secret.js';
 import type { InventoryHost, InventoryValue, Variable } from '../inventory/inventory.js';
 import type { Vault } from '../inventory/vault.js';
 import { HostVariables } from './host-variables.js';
+import type { Place } from './ssh-options.js';
 import { UnresolvedTemplate } from './template.js';
 
-/** For each setting the variables that set it; a later one wins. Source: options of Ansible's ssh connection and sudo plugins. */
+/**
+ * For each setting the variables that set it; a later one wins. Source: options of Ansible's ssh and paramiko connections and of its
+ * sudo and su plugins (ansible-core 2.19); `ansible_timeout` is a magic variable of its constants.py.
+ */
 const variableNames = {
   address: ['ansible_host', 'ansible_ssh_host'],
   port: ['ansible_port', 'ansible_ssh_port'],
   user: ['ansible_user', 'ansible_ssh_user'],
+  password: ['ansible_password', 'ansible_ssh_pass', 'ansible_ssh_password'],
   privateKeyFile: ['ansible_private_key_file', 'ansible_ssh_private_key_file'],
+  passphrase: ['ansible_private_key_passphrase', 'ansible_ssh_private_key_passphrase'],
   hostKeyChecking: ['ansible_host_key_checking', 'ansible_ssh_host_key_checking'],
-  transport: ['ansible_connection'],
+  timeout: ['ansible_timeout', 'ansible_ssh_timeout'],
+  connection: ['ansible_connection'],
+  transport: ['lsbackup_transport'],
+  sshExecutable: ['ansible_ssh_executable'],
   sshArguments: ['ansible_ssh_args'],
   commonArguments: ['ansible_ssh_common_args'],
   extraArguments: ['ansible_ssh_extra_args'],
+  paramikoProxyCommand: ['ansible_paramiko_proxy_command'],
   become: ['ansible_become'],
   becomeMethod: ['ansible_become_method'],
-  becomeUser: ['ansible_become_user', 'ansible_sudo_user'],
+  sudoUser: ['ansible_become_user', 'ansible_sudo_user'],
+  suUser: ['ansible_become_user', 'ansible_su_user'],
+  sudoPassword: ['ansible_become_password', 'ansible_become_pass', 'ansible_sudo_pass'],
+  suPassword: ['ansible_become_password', 'ansible_become_pass', 'ansible_su_pass'],
 } as const satisfies Record<string, readonly string[]>;
+
+/** Names that count as well with `ansible_connection=paramiko`, before the others. */
+const paramikoNames: Partial<Record<Setting, readonly string[]>> = {
+  address: ['ansible_paramiko_host'],
+  port: ['ansible_paramiko_port'],
+  user: ['ansible_paramiko_user'],
+  password: ['ansible_paramiko_pass', 'ansible_paramiko_password'],
+  privateKeyFile: ['ansible_paramiko_private_key_file'],
+  hostKeyChecking: ['ansible_paramiko_host_key_checking'],
+  timeout: ['ansible_paramiko_timeout'],
+};
 
 export type Setting = keyof typeof variableNames;
 
@@ -49,6 +74,26 @@ export class HostSettings {
     return value;
   }
 
+  /** The setting as a secret; undefined when it is not set, or empty. Its text is in no message. */
+  secret(setting: Setting): Secret | undefined {
+    const text = this.text(setting);
+    return text === undefined || text === '' ? undefined : new Secret(text);
+  }
+
+  /** Where the setting is, for the options that come from it. */
+  place(setting: Setting): Place {
+    return {
+      note: '',
+      fault: (message) => this.fault(setting, message),
+      refusal: (message, hint) => this.refusal(setting, message, hint),
+    };
+  }
+
+  /** Those of the variables that the host has, in the order given. */
+  present(names: readonly string[]): readonly string[] {
+    return names.filter((name) => (this.host.variables.get(name)?.value ?? null) !== null);
+  }
+
   /** The setting as a truth value in Ansible's words; undefined when it is not set. */
   yesOrNo(setting: Setting): boolean | undefined {
     const { name, value } = this.read(setting);
@@ -72,7 +117,7 @@ export class HostSettings {
   /** The strongest variable of the setting that is not null, as Ansible has it when it is resolved. */
   private read(setting: Setting): { readonly name: string; readonly value: InventoryValue | undefined } {
     const { name } = this.find(setting);
-    for (const candidate of variableNames[setting].toReversed()) {
+    for (const candidate of this.names(setting).toReversed()) {
       const value = this.resolved(setting, candidate);
       if (value !== undefined && value !== null) return { name: candidate, value };
     }
@@ -90,12 +135,18 @@ export class HostSettings {
   }
 
   private find(setting: Setting): { readonly name: string; readonly variable: Variable | undefined } {
-    const names: readonly string[] = variableNames[setting];
+    const names = this.names(setting);
     const name = names.findLast((candidate) => (this.host.variables.get(candidate)?.value ?? null) !== null);
     return {
       name: name ?? names[0] ?? setting,
       variable: name === undefined ? undefined : this.host.variables.get(name),
     };
+  }
+
+  private names(setting: Setting): readonly string[] {
+    const connection = this.host.variables.get('ansible_connection')?.value;
+    const isParamiko = typeof connection === 'string' && connection.includes('paramiko');
+    return [...variableNames[setting], ...(isParamiko ? (paramikoNames[setting] ?? []) : [])];
   }
 
   private placed(setting: Setting, message: string): string {

@@ -38,6 +38,7 @@ export function plainConnection(address: string): Connection {
     transport: 'ssh',
     become: { method: 'sudo', password: undefined },
     jumps: [],
+    sshDestination: address,
     sshArguments: [],
     ignoredOptions: [],
   };

@@ -1,77 +1,111 @@
-import { splitShellWords } from '../python/shell-words.js';
+import type { BackupError } from '../../model/errors.js';
+import { parseJumps } from './ssh-names.js';
 
-/** One option of an ssh command line, under the name it has in ssh_config (lower case), else as it was written. */
+/** Where an option is written: makes the errors about it. Messages never quote what may be a password. */
+export interface Place {
+  /** Follows an option's text where that does not say itself where to look: ` (/home/me/.ssh/config:3)`; else empty. */
+  readonly note: string;
+  /** A value that makes no sense. */
+  fault(message: string): BackupError;
+  /** A value that makes sense, but not to this version. */
+  refusal(message: string, hint: string): BackupError;
+}
+
+/** One option as ssh sees it, from a command line or a configuration file. */
 export interface SshOption {
-  readonly name: string;
-  readonly value: string;
-  /** For messages: `-o ProxyJump=bastion`; without a value that may hold a password (`-o ProxyCommand=...`). */
+  /** The ssh_config keyword in lower case, also for a flag that means one; `-F` and `-W`, which mean none. */
+  readonly keyword: string;
+  readonly words: readonly string[];
+  /** The value as one text, for commands and jumps. */
+  readonly text: string;
+  /** For messages: `-o ForwardAgent=yes`; without a value that may hold a password (`-o LocalCommand=...`). */
   readonly written: string;
+  readonly place: Place;
+  /** It counts even where the option is set already (`-c`, `-m`). */
+  readonly overrides: boolean;
+}
+
+/** Other names of keywords. Source: the table `keywords` in OpenSSH's readconf.c. */
+const keywordByAlias: ReadonlyMap<string, string> = new Map([
+  ['challengeresponseauthentication', 'kbdinteractiveauthentication'],
+  ['skeyauthentication', 'kbdinteractiveauthentication'],
+  ['tisauthentication', 'kbdinteractiveauthentication'],
+  ['dsaauthentication', 'pubkeyauthentication'],
+  ['identityfile2', 'identityfile'],
+  ['smartcarddevice', 'pkcs11provider'],
+]);
+
+export function canonicalKeyword(name: string): string {
+  const keyword = name.toLowerCase();
+  return keywordByAlias.get(keyword) ?? keyword;
+}
+
+function keywords(text: string): ReadonlySet<string> {
+  return new Set(text.trim().split(/\s+/));
+}
+
+/** Keywords that become a part of a `Login`, or of the way to it. */
+const honoured = keywords(`
+  hostname port user proxyjump proxycommand identityfile certificatefile identitiesonly identityagent
+  userknownhostsfile globalknownhostsfile hostkeyalias stricthostkeychecking hashknownhosts revokedhostkeys
+  serveraliveinterval serveralivecountmax connecttimeout ciphers macs kexalgorithms hostkeyalgorithms
+  preferredauthentications pubkeyauthentication passwordauthentication kbdinteractiveauthentication
+  canonicalizehostname canonicaldomains canonicalizemaxdots canonicalizefallbacklocal canonicalizepermittedcnames
+  ignoreunknown proxyusefdpass
+`);
+
+/** Keywords without a meaning for a program that runs commands and reads what they print: nobody could act on a warning. */
+const harmless = keywords(`
+  addkeystoagent batchmode cipher clearallforwardings compression compressionlevel connectionattempts controlmaster
+  controlpath controlpersist dynamicforward enableescapecommandline enablesshkeysign escapechar
+  exitonforwardfailure fingerprinthash forkafterauthentication forwardx11 forwardx11timeout forwardx11trusted
+  gatewayports gssapiauthentication gssapidelegatecredentials hostbasedacceptedalgorithms hostbasedkeytypes ipqos
+  kbdinteractivedevices keepalive localforward loglevel logverbose numberofpasswordprompts obscurekeystroketiming
+  permitlocalcommand permitremoteopen protocol rekeylimit remoteforward requesttty rhostsrsaauthentication
+  rsaauthentication sendenv sessiontype stdinnull streamlocalbindmask streamlocalbindunlink syslogfacility tag
+  tcpkeepalive tunneldevice updatehostkeys useprivilegedport visualhostkey xauthlocation
+`);
+
+/** Values that only say what is so anyway. */
+const offValues = new Set(['no', 'false', 'none', 'any']);
+
+/** Whether the option would change something for the user and is not followed. */
+export function isIgnored(option: SshOption): boolean {
+  if (honoured.has(option.keyword) || harmless.has(option.keyword) || option.keyword.startsWith('gssapi')) return false;
+  return !offValues.has(option.text.toLowerCase());
+}
+
+/** Whether nobody would miss the option. */
+export function isHarmless(option: SshOption): boolean {
+  return !honoured.has(option.keyword) && !isIgnored(option);
+}
+
+/** Of the keywords that are followed, those that take several words; the others take one. */
+const severalWords = keywords(
+  'userknownhostsfile globalknownhostsfile canonicaldomains canonicalizepermittedcnames proxyjump proxycommand',
+);
+
+/** Throws a fault of the option's place where ssh would not take the value whatever it is for. */
+export function checkOption(option: SshOption): void {
+  if (!honoured.has(option.keyword)) return;
+  if (option.words.length === 0 || option.words.includes(''))
+    throw option.place.fault(`${option.keyword} has no value`);
+  if (option.words.length > 1 && !severalWords.has(option.keyword)) {
+    throw option.place.fault(`${option.keyword} takes one value, and quotes around one with spaces`);
+  }
+  if (option.words.length > 1 && isFileList(option) && option.words.some((word) => word.toLowerCase() === 'none')) {
+    throw option.place.fault(`"none" must stand alone in ${option.keyword}`);
+  }
+  if (option.keyword === 'proxyjump' && parseJumps(option.text) === undefined) {
+    throw option.place.fault('ProxyJump names no server that ssh would take');
+  }
+}
+
+function isFileList({ keyword }: SshOption): boolean {
+  return keyword === 'userknownhostsfile' || keyword === 'globalknownhostsfile';
 }
 
 /** Keywords whose value is a command line or variables: `sshpass -p ...` is common there. */
-const mayBeSecret = /command$|^setenv$/i;
-
-/** Flags of OpenSSH's ssh that take a value, and the ssh_config keyword of those that have one. */
-const flagsWithValue = /[BbcDEeFIiJLlmOoPpQRSWw]/;
-const keywordOfFlag: ReadonlyMap<string, string> = new Map([
-  ['B', 'bindinterface'],
-  ['b', 'bindaddress'],
-  ['c', 'ciphers'],
-  ['i', 'identityfile'],
-  ['J', 'proxyjump'],
-  ['l', 'user'],
-  ['m', 'macs'],
-  ['p', 'port'],
-  ['S', 'controlpath'],
-]);
-
-/**
- * The options in a text of ssh arguments as Ansible passes them on: split like a shell does, `-o Name=value`, `-oName value`,
- * single-letter flags alone or together. Source: ssh(1). Throws a SyntaxError on an open quote or a flag without its value.
- */
-export function parseSshArguments(text: string): SshOption[] {
-  const words = splitShellWords(text, { comments: false });
-  const options: SshOption[] = [];
-  for (let index = 0; index < words.length; index += 1) {
-    const word = words[index] ?? '';
-    if (!word.startsWith('-') || word === '-') {
-      options.push({ name: word, value: '', written: 'a word that is no option' });
-      continue;
-    }
-    const place = word.slice(1).search(flagsWithValue) + 1;
-    const alone = place === 0 ? word.slice(1) : word.slice(1, place);
-    for (const letter of alone) options.push({ name: `-${letter}`, value: '', written: `-${letter}` });
-    if (place === 0) continue;
-    const attached = word.slice(place + 1);
-    if (attached === '') index += 1;
-    const value = attached === '' ? words[index] : attached;
-    const flag = word.charAt(place);
-    if (value === undefined) throw new SyntaxError(`-${flag} has no value`);
-    options.push(flag === 'o' ? keywordOption(value) : flagOption(flag, value));
-  }
-  return options;
-}
-
-function flagOption(flag: string, value: string): SshOption {
-  return { name: keywordOfFlag.get(flag) ?? `-${flag}`, value, written: `-${flag} ${value}` };
-}
-
-/** `Name=value` or `Name value`, with white space and double quotes around the value as in ssh_config. */
-function keywordOption(text: string): SshOption {
-  const [, name = '', value = ''] = /^\s*([^\s=]*)(?:\s*=\s*|\s+|$)(.*)$/s.exec(text) ?? [];
-  const bare = value.trimEnd();
-  return {
-    name: name.toLowerCase(),
-    value: bare,
-    written: `-o ${name}=${mayBeSecret.test(name) && bare !== 'none' ? '...' : bare}`,
-  };
-}
-
-/**
- * The words of a value that may list several, such as file names; double quotes hold one with spaces together, and in them a backslash
- * takes a quote or a backslash as it is. Source: argv_split in OpenSSH's misc.c.
- */
-export function splitOptionValue(value: string): string[] {
-  const words = value.matchAll(/"((?:\\.|[^"\\])*)"|(\S+)/gs);
-  return [...words].map(([, quoted, bare]) => quoted?.replace(/\\(["'\\])/g, '$1') ?? bare ?? '');
+export function mayBeSecret(keyword: string): boolean {
+  return /command$|^setenv$/.test(keyword);
 }

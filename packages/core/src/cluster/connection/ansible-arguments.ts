@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+
+import type { LocalUser } from '../cluster.js';
+import { splitShellWords } from '../python/shell-words.js';
+import type { HostSettings, Setting } from './host-settings.js';
+import { parseSshArguments } from './ssh-arguments.js';
+import type { SshOption } from './ssh-options.js';
+
+/** What Ansible writes on ssh's command line before the host, as words and as the options that they are. */
+export interface AnsibleArguments {
+  readonly words: readonly string[];
+  readonly options: readonly SshOption[];
+}
+
+/** What the arguments depend on. */
+export interface LoginFacts {
+  readonly localUser: LocalUser;
+  readonly hasPassword: boolean;
+}
+
+/**
+ * The arguments of a host in Ansible's order, in which the first of two options counts: `ansible_ssh_args`, the variables,
+ * `ansible_ssh_common_args`, `ansible_ssh_extra_args`. Source: _build_command of ansible-core 2.19's ssh connection; without what Ansible
+ * sets by itself to keep connections open and to give up after 10 s. Throws the settings' faults for what ssh would not take, and for a
+ * word that is no option: ssh would take it for the host.
+ */
+export function sshArgumentsOf(settings: HostSettings, facts: LoginFacts): AnsibleArguments {
+  return joined([
+    ofText('sshArguments', settings),
+    ofVariables(settings, facts),
+    facts.hasPassword ? nothing : withoutPassword(settings),
+    ofText('commonArguments', settings),
+    ofText('extraArguments', settings),
+  ]);
+}
+
+/** With its paramiko connection Ansible calls no ssh and reads no ssh arguments: options that mean the same. */
+export function paramikoArgumentsOf(settings: HostSettings, facts: LoginFacts): AnsibleArguments {
+  const command = ofVariable('paramikoProxyCommand', settings, (text) => `ProxyCommand=${text}`);
+  return joined([ofVariables(settings, facts), command]);
+}
+
+const nothing: AnsibleArguments = { words: [], options: [] };
+
+function joined(parts: readonly AnsibleArguments[]): AnsibleArguments {
+  return { words: parts.flatMap(({ words }) => words), options: parts.flatMap(({ options }) => options) };
+}
+
+function ofVariables(settings: HostSettings, { localUser }: LoginFacts): AnsibleArguments {
+  const unchecked = settings.yesOrNo('hostKeyChecking') === false;
+  return joined([
+    unchecked ? ofOptions(['StrictHostKeyChecking=no'], 'hostKeyChecking', settings) : nothing,
+    ofVariable('port', settings, (port) => `Port=${port}`),
+    ofVariable('privateKeyFile', settings, (file) => `IdentityFile="${expandHome(file, localUser)}"`),
+    ofVariable('user', settings, (user) => `User="${user}"`),
+    ofVariable('timeout', settings, (seconds) => `ConnectTimeout=${seconds}`),
+  ]);
+}
+
+/** Ansible asks for keys only where it has no password. */
+function withoutPassword(settings: HostSettings): AnsibleArguments {
+  const options = [
+    'KbdInteractiveAuthentication=no',
+    'PreferredAuthentications=gssapi-with-mic,gssapi-keyex,hostbased,publickey',
+    'PasswordAuthentication=no',
+  ];
+  return ofOptions(options, 'password', settings);
+}
+
+function ofVariable(setting: Setting, settings: HostSettings, write: (value: string) => string): AnsibleArguments {
+  const value = settings.text(setting);
+  return value === undefined || value === '' ? nothing : ofOptions([write(value)], setting, settings);
+}
+
+function ofOptions(options: readonly string[], setting: Setting, settings: HostSettings): AnsibleArguments {
+  const words = options.flatMap((option) => ['-o', option]);
+  return { words, options: parseSshArguments(words, settings.place(setting)).options };
+}
+
+/** Ansible expands `~` itself; ssh does so in the other ways to name a key. */
+function expandHome(file: string, localUser: LocalUser): string {
+  return file === '~' || file.startsWith('~/') ? join(localUser.homeDirectory, file.slice(1)) : file;
+}
+
+function ofText(setting: Setting, settings: HostSettings): AnsibleArguments {
+  const words = wordsOf(setting, settings);
+  const { options, operands } = parseSshArguments(words, settings.place(setting));
+  if (operands.length > 0) {
+    throw settings.fault(setting, 'the ssh arguments have a word that is no option: ssh would take it for the host');
+  }
+  if (options.some(({ keyword }) => keyword === '-W')) {
+    throw settings.fault(setting, 'with -W ssh would connect to another machine and run nothing');
+  }
+  return { words, options };
+}
+
+function wordsOf(setting: Setting, settings: HostSettings): readonly string[] {
+  try {
+    return splitShellWords(settings.text(setting) ?? '', { comments: false });
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw settings.fault(setting, `the ssh arguments cannot be read: ${error.message}`);
+  }
+}

@@ -1,0 +1,53 @@
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+
+import type { LocalUser } from '../cluster.js';
+import type { Place } from './ssh-options.js';
+import { expandTokens } from './ssh-tokens.js';
+
+/** The values of ssh's tokens in the names of local files. Source: ssh_config(5), TOKENS; without `%C`, whose meaning changed. */
+export function fileTokens(
+  user: LocalUser,
+  server: {
+    readonly name: string;
+    readonly host: string;
+    readonly port: number;
+    readonly user: string;
+    readonly alias: string;
+  },
+): ReadonlyMap<string, string> {
+  const local = hostname();
+  return new Map([
+    ['d', user.homeDirectory],
+    ['h', server.host],
+    ['i', String(process.getuid?.() ?? '')],
+    ['k', server.alias],
+    ['L', local.split('.')[0] ?? local],
+    ['l', local],
+    ['n', server.name],
+    ['p', String(server.port)],
+    ['r', server.user],
+    ['u', user.name],
+  ]);
+}
+
+/**
+ * Absolute, with `~`, ssh's tokens and `${HOME}` expanded; a relative path counts from the working directory, as with ssh. Throws the
+ * refusal of the place for another user's home directory and for another variable: the environment is not read here.
+ */
+export function localPath(name: string, user: LocalUser, tokens: ReadonlyMap<string, string>, place: Place): string {
+  const variables = expandTokens(tilde(name, user, place), tokens, place);
+  const expanded = variables.replace(/\$\{([^}]*)\}/g, (written, variable: string) => {
+    if (variable === 'HOME') return user.homeDirectory;
+    if (variable === 'SSH_AUTH_SOCK' && user.agentSocket !== undefined) return user.agentSocket;
+    throw place.refusal(`the path ${name} needs ${written} of the environment`, 'Write the path out.');
+  });
+  return resolve(expanded);
+}
+
+function tilde(name: string, user: LocalUser, place: Place): string {
+  if (name === '~') return user.homeDirectory;
+  if (name.startsWith('~/')) return join(user.homeDirectory, name.slice(2));
+  if (!name.startsWith('~')) return name;
+  throw place.refusal(`the path ${name} is in another user's home directory`, 'Write the path out.');
+}

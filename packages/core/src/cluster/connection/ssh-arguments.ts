@@ -1,0 +1,106 @@
+import { canonicalKeyword, mayBeSecret } from './ssh-options.js';
+import type { Place, SshOption } from './ssh-options.js';
+import { parseOptionLine, splitOptionWords } from './ssh-words.js';
+
+/** Flags of OpenSSH's ssh that take a value. Source: its getopt string in ssh.c. */
+const flagsWithValue = /[BbcDEeFIiJLlmOoPpQRSWw]/;
+/** Flags that make no difference to a program that runs commands and reads what they print. */
+const harmlessFlags = '12aCDEefGgkKLMNnOQqRSsTtVvXxYy';
+
+/** For each flag the option it stands for; `-F` and `-W` stand for none and keep their name. */
+const keywordByFlag: ReadonlyMap<string, string> = new Map([
+  ['B', 'bindinterface'],
+  ['b', 'bindaddress'],
+  ['c', 'ciphers'],
+  ['F', '-F'],
+  ['I', 'pkcs11provider'],
+  ['i', 'identityfile'],
+  ['J', 'proxyjump'],
+  ['l', 'user'],
+  ['m', 'macs'],
+  ['P', 'tag'],
+  ['p', 'port'],
+  ['W', '-W'],
+  ['w', 'tunnel'],
+]);
+const valueByFlag: ReadonlyMap<string, readonly [keyword: string, value: string]> = new Map([
+  ['4', ['addressfamily', 'inet']],
+  ['6', ['addressfamily', 'inet6']],
+  ['A', ['forwardagent', 'yes']],
+]);
+
+/** The options of a command line of ssh, and its words that are none: the host, then the words of the command. */
+export interface SshArguments {
+  readonly options: readonly SshOption[];
+  readonly operands: readonly string[];
+}
+
+/**
+ * Reads the words after `ssh`: `-o Name=value`, `-oName value`, flags alone or together, options also after the host. Source: ssh(1) and
+ * main in OpenSSH's ssh.c. A value that ssh would not take is told as a fault of the place.
+ */
+export function parseSshArguments(words: readonly string[], place: Place): SshArguments {
+  const options: SshOption[] = [];
+  const operands: string[] = [];
+  for (let index = 0; index < words.length; index += 1) {
+    const word = words[index] ?? '';
+    if (word === '--') return { options, operands: [...operands, ...words.slice(index + 1)] };
+    if (!word.startsWith('-') || word === '-') {
+      if (operands.length > 0) return { options, operands: [...operands, ...words.slice(index)] };
+      operands.push(word);
+      continue;
+    }
+    const at = word.slice(1).search(flagsWithValue) + 1;
+    for (const letter of word.slice(1, at === 0 ? undefined : at)) options.push(...loneFlag(letter, place));
+    if (at === 0) continue;
+    if (at === word.length - 1) index += 1;
+    const value = at === word.length - 1 ? words[index] : word.slice(at + 1);
+    if (value === undefined) throw place.fault(`-${word.charAt(at)} has no value`);
+    options.push(...flagWithValue(word.charAt(at), value, place));
+  }
+  return { options, operands };
+}
+
+function loneFlag(letter: string, place: Place): SshOption[] {
+  const [keyword, value] = valueByFlag.get(letter) ?? [];
+  if (keyword !== undefined && value !== undefined) {
+    return [{ keyword, words: [value], text: value, written: `-${letter}`, place, overrides: false }];
+  }
+  if (harmlessFlags.includes(letter)) return [];
+  throw place.fault(`ssh has no option -${letter}`);
+}
+
+function flagWithValue(flag: string, value: string, place: Place): SshOption[] {
+  if (flag === 'o') return keywordOptions(value, place);
+  const keyword = keywordByFlag.get(flag);
+  if (keyword === undefined) return [];
+  const overrides = flag === 'c' || flag === 'm';
+  return [{ keyword, words: [value], text: value, written: `-${flag} ${value}`, place, overrides }];
+}
+
+function keywordOptions(value: string, place: Place): SshOption[] {
+  try {
+    const line = parseOptionLine(value);
+    return line === undefined ? [] : [optionOfLine(line, (shown) => `-o ${line.name}=${shown}`, place)];
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw place.fault(`an option of ssh cannot be read: ${error.message}`);
+  }
+}
+
+/** An option from its parts; `write` is given the value, or dots for one that may hold a password. Throws a SyntaxError on an open quote. */
+export function optionOfLine(
+  line: { readonly keyword: string; readonly text: string },
+  write: (shown: string) => string,
+  place: Place,
+): SshOption {
+  const keyword = canonicalKeyword(line.keyword);
+  const shown = mayBeSecret(keyword) && line.text.toLowerCase() !== 'none' ? '...' : line.text;
+  const text = line.text.replace(/^[ \t\r\n=]+/, '');
+  return { keyword, words: splitOptionWords(line.text), text, written: write(shown), place, overrides: false };
+}
+
+/** An option as ssh would have it from `-o keyword="value"`, whatever the value is. */
+export function plainOption(keyword: string, value: string, place: Place): SshOption {
+  return { keyword, words: [value], text: value, written: keyword, place, overrides: false };
+}

@@ -1,0 +1,82 @@
+import { BackupError } from '../../model/errors.js';
+import { parseMatch } from './ssh-match.js';
+import type { Criterion } from './ssh-match.js';
+import type { Place, SshOption } from './ssh-options.js';
+import { optionOfLine } from './ssh-arguments.js';
+import { parseOptionLine, splitOptionWords } from './ssh-words.js';
+
+/** One line of a configuration file that says something; an `Include` holds the files that it names. */
+export type ConfigLine =
+  | { readonly kind: 'option'; readonly option: SshOption }
+  | { readonly kind: 'host'; readonly patterns: readonly string[] }
+  | { readonly kind: 'match'; readonly criteria: readonly Criterion[]; readonly place: Place }
+  | { readonly kind: 'include'; readonly files: readonly ConfigFile[] };
+
+export interface ConfigFile {
+  /** Whether it counts as the user's own: for identity files that are named twice. */
+  readonly ofUser: boolean;
+  readonly lines: readonly ConfigLine[];
+}
+
+/** A line of a configuration file of ssh. */
+export class ConfigPlace implements Place {
+  constructor(
+    private readonly file: string,
+    private readonly line: number,
+  ) {}
+
+  get note(): string {
+    return ` (${this.file}:${this.line})`;
+  }
+
+  fault(message: string): BackupError {
+    return new BackupError('CONFIG_INVALID', `${this.file}:${this.line}: ${message}`);
+  }
+
+  refusal(message: string, hint: string): BackupError {
+    return new BackupError('CONFIG_INVALID', `${this.file}:${this.line}: ${message}`, { hint });
+  }
+}
+
+/** Reads the files that an `Include` names. */
+export type ReadIncluded = (patterns: readonly string[], place: Place) => Promise<readonly ConfigFile[]>;
+
+/**
+ * The lines of a configuration file of ssh. Source: ssh_config(5) and readconf.c of OpenSSH. Throws CONFIG_INVALID with `file:line` for
+ * what ssh would not read either, except keywords that are not known here: they are told as ignored where they count.
+ */
+export async function parseConfigFile(
+  content: string,
+  file: { readonly path: string; readonly ofUser: boolean },
+  readIncluded: ReadIncluded,
+): Promise<ConfigFile> {
+  const lines: ConfigLine[] = [];
+  for (const [index, text] of content.split('\n').entries()) {
+    const place = new ConfigPlace(file.path, index + 1);
+    const line = await parseLine(text, place, readIncluded);
+    if (line !== undefined) lines.push(line);
+  }
+  return { ofUser: file.ofUser, lines };
+}
+
+async function parseLine(text: string, place: Place, readIncluded: ReadIncluded): Promise<ConfigLine | undefined> {
+  try {
+    const line = parseOptionLine(text);
+    if (line === undefined) return undefined;
+    if (line.keyword === 'match') return { kind: 'match', criteria: parseMatch(line.text, place), place };
+    if (line.keyword === 'host') return { kind: 'host', patterns: filledWords(line.text, place) };
+    if (line.keyword === 'include') {
+      return { kind: 'include', files: await readIncluded(filledWords(line.text, place), place) };
+    }
+    return { kind: 'option', option: optionOfLine(line, (shown) => `${line.name} ${shown}${place.note}`, place) };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw place.fault(error.message);
+  }
+}
+
+function filledWords(text: string, place: Place): string[] {
+  const words = splitOptionWords(text);
+  if (words.includes('')) throw place.fault('an argument is empty');
+  return words;
+}
