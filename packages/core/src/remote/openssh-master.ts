@@ -24,6 +24,7 @@ export class OpensshMaster {
   readonly #stderr = new BoundedText();
   readonly #directory: string;
   readonly #guard: ChildProcess | undefined;
+  #stopped: Promise<void> | undefined;
   /** Resolves when ssh has ended, also when it could not be started; then with the reason. */
   readonly ended: Promise<Error | undefined>;
 
@@ -48,7 +49,12 @@ export class OpensshMaster {
   }
 
   /** Ends ssh and removes the directory. Never rejects. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     const late = setTimeout(() => this.#ssh.kill('SIGKILL'), endTimeout * 1000);
     this.#ssh.kill('SIGTERM');
     await this.ended;
