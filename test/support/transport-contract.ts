@@ -19,6 +19,11 @@ const script = (text: string, ...argv: readonly string[]) => ({ argv: ['sh', '-c
 
 /** What every transport does alike, tried with real commands: of the host only a POSIX shell, procps and python3 are asked. */
 export function describeTransport(name: string, open: () => Promise<TriedHost>): void {
+  describeCommands(name, open);
+  describeConnections(name, open);
+}
+
+function describeCommands(name: string, open: () => Promise<TriedHost>): void {
   describe(`commands by ${name}`, () => {
     it('give their output, their standard error and their status', async () => {
       await using host = await open();
@@ -176,7 +181,10 @@ export function describeTransport(name: string, open: () => Promise<TriedHost>):
       });
     });
   });
+}
 
+/** What every way to an address on the host does alike. */
+export function describeConnections(name: string, open: () => Promise<TriedHost>): void {
   describe(`connections by ${name}`, () => {
     it.each(['tcp', 'socket'] as const)('reach what listens on the host by %s, in both directions', async (kind) => {
       await using host = await open();

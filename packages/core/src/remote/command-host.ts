@@ -3,11 +3,12 @@ import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Host } from '../cluster/cluster.js';
+import type { Warning } from '../model/artifact.js';
 import { BackupError, abortError, asBackupError } from '../model/errors.js';
 import { GatedProcess } from './exit-gate.js';
 import { factsCommand, readFacts } from './facts.js';
-import { ForwardedSocket } from './forward.js';
-import { channelRefused, forwardError, noSession, openChannel } from './open-channel.js';
+import { Forwards } from './forwards.js';
+import { channelRefused, noSession, openChannel } from './open-channel.js';
 import { commandLine, describeCommand } from './quote.js';
 import type { Command, HostFacts, Output, RemoteHost, RemoteProcess, StreamOptions } from './remote-host.js';
 import { Slots } from './slots.js';
@@ -31,6 +32,9 @@ interface Mode {
   readonly giveWay?: (() => void) | undefined;
 }
 
+/** A relay may be silent for as long as the connection that it stands for. */
+const relayMode: Mode = { usesInput: true, kind: 'session', quiet: undefined, deadline: undefined };
+
 interface SessionRequest {
   readonly line: string;
   readonly gate: (channel: Channel) => GatedProcess;
@@ -46,13 +50,20 @@ export class CommandHost implements RemoteHost {
   readonly #transport: Transport;
   readonly #slots = new Slots(sessions);
   readonly #processes = new Set<GatedProcess>();
-  readonly #sockets = new Set<ForwardedSocket>();
+  readonly #forwards: Forwards;
   #facts: HostFacts | undefined;
   #lost: { readonly cause: Error | undefined } | undefined;
 
-  constructor(host: Host, transport: Transport) {
+  constructor(host: Host, transport: Transport, warn: (warning: Warning) => void) {
     this.host = host;
     this.#transport = transport;
+    this.#forwards = new Forwards(host.name, {
+      // The limits of a remote machine's server; this machine has none.
+      mayRelay: transport.isRemote,
+      warn,
+      open: (to, use, signal) => this.#openChannel((callback) => transport.forward(to, callback), use, signal),
+      start: (command, signal) => this.#open(command, { signal }, relayMode),
+    });
     transport.onLost((cause) => this.#onLost(cause));
   }
 
@@ -114,26 +125,14 @@ export class CommandHost implements RemoteHost {
     return process;
   }
 
-  async connect(to: ForwardAddress, options: { readonly signal?: AbortSignal } = {}): Promise<Duplex> {
-    const { signal } = options;
-    const name = 'socket' in to ? to.socket : `${to.host}:${to.port}`;
-    const use = (channel: Channel): ForwardedSocket => {
-      const socket = new ForwardedSocket(channel);
-      this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket));
-      return socket;
-    };
-    return this.#openChannel((callback) => this.#transport.forward(to, callback), use, signal).catch(
-      (error: unknown) => {
-        throw error instanceof BackupError ? error : forwardError(this.host.name, name, error);
-      },
-    );
+  connect(to: ForwardAddress, options: { readonly signal?: AbortSignal } = {}): Promise<Duplex> {
+    return this.#forwards.connect(to, options.signal);
   }
 
   /** Ends what still runs, then the transport. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled([...this.#processes].map((process) => process[Symbol.asyncDispose]()));
-    for (const socket of this.#sockets) socket.destroy();
+    this.#forwards.close();
     await this.#transport.close();
   }
 
@@ -263,7 +262,7 @@ export class CommandHost implements RemoteHost {
   #onLost(cause: Error | undefined): void {
     this.#lost = { cause };
     for (const process of this.#processes) process.lost(cause);
-    for (const socket of this.#sockets) socket.lost(this.#connectionLost());
+    this.#forwards.lost(this.#connectionLost());
   }
 
   #connectionLost(cause: unknown = this.#lost?.cause): BackupError {

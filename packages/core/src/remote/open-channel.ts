@@ -1,5 +1,4 @@
 import { BackupError, abortError, asBackupError } from '../model/errors.js';
-import { RefusedError } from './transport.js';
 import type { Channel, OpenCallback } from './transport.js';
 
 /** Seconds for the server's answer. */
@@ -84,18 +83,6 @@ export function noSession(wait: {
 
 function raiseMaxSessions(host: string): string {
   return `Raise MaxSessions in sshd_config on ${host} (10 is the default).`;
-}
-
-/** HOST_FORWARD, retryable when nothing listens. */
-export function forwardError(host: string, to: string, cause: unknown): BackupError {
-  const listens = cause instanceof RefusedError && cause.reason === 'connect-failed';
-  const text = listens
-    ? `nothing answers at ${to} (${messageOf(cause)})`
-    : `sshd refuses TCP forwarding to ${to} (${messageOf(cause)})`;
-  const hint = listens
-    ? `Check that the service runs on ${host} and listens there.`
-    : `Check AllowTcpForwarding and PermitOpen in sshd_config on ${host}.`;
-  return new BackupError('HOST_FORWARD', `${host}: ${text}`, { host, cause, hint, retryable: listens });
 }
 
 function noAnswer(host: string): BackupError {

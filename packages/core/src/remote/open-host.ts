@@ -14,7 +14,7 @@ export interface ConnectOptions {
 
 /** The host behind a transport, with its facts. The transport is closed when they cannot be had. Errors: HOST_SUDO, HOST_TTY, or what a command may throw. */
 export async function openHost(host: Host, transport: Transport, options: ConnectOptions): Promise<RemoteHost> {
-  const remote = new CommandHost(host, transport);
+  const remote = new CommandHost(host, transport, options.warn ?? (() => undefined));
   try {
     await remote.gatherFacts(options.signal);
     return remote;

@@ -8,14 +8,15 @@ import { BoundedText } from './bounded-text.js';
 
 /** Of a Unix socket's path on the system with the shortest (macOS), and of what ssh puts behind it while it makes the socket. */
 const maximumSocketPath = 103 - '.0123456789abcdef'.length;
-/** Seconds for ssh to end when asked. */
+/** Milliseconds between requests to end, and seconds for them: ssh misses one that comes just before it waits (clientloop.c). */
+const endPause = 200;
 const endTimeout = 5;
 
 /**
  * Runs beside ssh. Its standard input ends when this program ends, however that happens; then ssh is ended too. In both cases the
  * directory goes. Arguments: ssh's process id, the directory.
  */
-const guard = 'read -r word || kill "$1" 2>/dev/null; rm -rf -- "$2"';
+const guard = 'read -r word || { kill "$1"; sleep 1; kill -KILL "$1"; } 2>/dev/null; rm -rf -- "$2"';
 
 /** An ssh that holds one connection and takes commands at a socket in a directory of its own. */
 export class OpensshMaster {
@@ -55,9 +56,11 @@ export class OpensshMaster {
   }
 
   async #stop(): Promise<void> {
+    const asking = setInterval(() => this.#ssh.kill('SIGTERM'), endPause);
     const late = setTimeout(() => this.#ssh.kill('SIGKILL'), endTimeout * 1000);
     this.#ssh.kill('SIGTERM');
     await this.ended;
+    clearInterval(asking);
     clearTimeout(late);
     const guarded = this.#guard && once(this.#guard, 'close').catch(() => undefined);
     this.#guard?.stdin?.end('done\n');

@@ -176,7 +176,7 @@ class OpensshTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    this.#mux.destroy();
     await this.#master.stop();
+    this.#mux.destroy();
   }
 }

@@ -1,13 +1,14 @@
 import os from 'node:os';
 import { expect, it } from '@jest/globals';
 import { drain, rejection, sampleRemote } from '../../../../test/support/sample-remote.js';
-import { describeTransport } from '../../../../test/support/transport-contract.js';
+import { describeConnections, describeTransport, startEcho } from '../../../../test/support/transport-contract.js';
 import type { TriedHost } from '../../../../test/support/transport-contract.js';
 import { plainConnection } from '../cluster/connection/plain-connection.js';
+import type { Warning } from '../model/artifact.js';
 import { connectHost } from './connect-host.js';
 
-async function openSample(transport: 'ssh' | 'openssh'): Promise<TriedHost> {
-  const sample = await sampleRemote();
+async function openSample(transport: 'ssh' | 'openssh', refuseForwarding = false): Promise<TriedHost> {
+  const sample = await sampleRemote({ refuseForwarding });
   const remote = await sample.connect({ transport });
   return { remote, [Symbol.asyncDispose]: () => sample[Symbol.asyncDispose]() };
 }
@@ -23,6 +24,26 @@ async function openLocal(): Promise<TriedHost> {
 describeTransport('our own SSH', () => openSample('ssh'));
 describeTransport("the system's ssh", () => openSample('openssh'));
 describeTransport('no SSH at all', openLocal);
+describeConnections('an exec relay over our own SSH', () => openSample('ssh', true));
+describeConnections("an exec relay over the system's ssh", () => openSample('openssh', true));
+
+it('tells once that sshd refuses to forward, and does not ask it again', async () => {
+  await using sample = await sampleRemote({ refuseForwarding: true });
+  const warnings: Warning[] = [];
+  await using remote = await connectHost(sample.host, { user: sample.user, warn: (warning) => warnings.push(warning) });
+  await using server = await startEcho(remote, 'tcp');
+  const before = sample.server.commands.length;
+  for (let index = 0; index < 2; index += 1) (await remote.connect(server.address)).destroy();
+  expect(sample.server.commands.length).toBe(before + 2);
+  expect(warnings).toEqual([
+    {
+      code: 'HOST_FORWARD',
+      message: expect.stringMatching(
+        /^sample1: sshd refuses TCP forwarding to 127\.0\.0\.1:\d+ \(AllowTcpForwarding, PermitOpen\)\. Using exec relay\.$/,
+      ),
+    },
+  ]);
+});
 
 it.each(['ssh', 'openssh'] as const)('loses nothing silently when the connection of %s is cut', async (transport) => {
   await using sample = await sampleRemote();
