@@ -4,7 +4,7 @@ import type { Host, LocalUser } from '../cluster/cluster.js';
 import type { Warning } from '../model/artifact.js';
 import { BackupError } from '../model/errors.js';
 import type { RemoteHost } from './remote-host.js';
-import { connectSsh } from './ssh.js';
+import { connectHost } from './connect-host.js';
 
 const defaultDials = 16;
 
@@ -37,7 +37,7 @@ export function createHostPool(options: HostPoolOptions): HostPool {
   const connections = new Map<string, { readonly host: Host; readonly remote: Promise<RemoteHost> }>();
   let closed = false;
 
-  const connect = options.connect ?? ((host: Host) => connectSsh(host, connectOptions(host, options)));
+  const connect = options.connect ?? ((host: Host) => connectHost(host, connectOptions(host, options)));
 
   return {
     get(host) {
