@@ -124,10 +124,10 @@ function agentOffer(socket: string, { blob, comment, type }: AgentKey): KeyOffer
 
 async function parsePublic(blob: Buffer): Promise<ParsedKey> {
   const { default: ssh2 } = await import('ssh2');
-  const key: unknown = ssh2.utils.parseKey(blob);
-  if (key instanceof Error || Array.isArray(key))
-    throw new KeyProblem('a public key is malformed', 'Make a new key.', key);
-  return key as ParsedKey;
+  // ssh2 returns its errors.
+  const key: ParsedKey | Error = ssh2.utils.parseKey(blob);
+  if ('getPublicSSH' in key) return key;
+  throw new KeyProblem(`a public key is malformed: ${key.message}`, 'Make a new key pair with ssh-keygen.', key);
 }
 
 interface AgentAnswer {
