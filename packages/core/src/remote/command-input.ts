@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream';
-import type { ClientChannel } from 'ssh2';
+import type { Channel } from './transport.js';
 
 const inputBuffer = 64 * 1024;
 
@@ -14,7 +14,7 @@ export class CommandInput {
   readonly stream: Writable;
   #callback: ((error?: Error | null) => void) | undefined;
 
-  constructor(channel: ClientChannel, owner: InputOwner) {
+  constructor(channel: Channel, owner: InputOwner) {
     this.stream = new Writable({
       highWaterMark: inputBuffer,
       write: (chunk: Buffer, _encoding, callback) => {
@@ -37,7 +37,7 @@ export class CommandInput {
     this.stream.on('error', () => undefined);
   }
 
-  /** Calls back for a chunk that is under way. ssh2 never does for what it could not send, and whoever feeds the command must not wait for it. */
+  /** Calls back for a chunk that is under way. A channel may never do so for what it could not send, and whoever feeds the command must not wait for it. */
   release(): void {
     const callback = this.#callback;
     this.#callback = undefined;

@@ -1,6 +1,5 @@
 import { Readable, type Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ClientChannel } from 'ssh2';
 import { BackupError, abortError } from '../model/errors.js';
 import type { Warning } from '../model/artifact.js';
 import { countReaders, giveAway } from '../model/memory.js';
@@ -9,11 +8,12 @@ import { Clocks } from './clocks.js';
 import { commandError, lastLines } from './command-errors.js';
 import type { CommandPlace } from './command-errors.js';
 import { CommandInput } from './command-input.js';
-import { divert, HeldOutput, type Diverted } from './held-output.js';
+import { HeldOutput } from './held-output.js';
 import { MarkerFilter } from './marker-filter.js';
 import { markerPrefix } from './quote.js';
 import type { Command, RemoteProcess } from './remote-host.js';
 import { TarJudge } from './tar-messages.js';
+import type { Channel } from './transport.js';
 
 /** Bytes a login shell may print before the command's own output. */
 const maximumNoise = 64 * 1024;
@@ -40,16 +40,11 @@ export interface GateOptions {
   readonly changed: ((names: readonly string[]) => void) | undefined;
   /** Ends a command that reads standard input, by the process id of its wrapper. */
   readonly kill: (pid: number) => Promise<void>;
-  /** Called with every packet of output, when what is wanted of it has been copied. */
-  readonly copied: (packet: Buffer) => void;
 }
 
 /**
  * A command on an open channel. Its output ends only after an explicit, accepted exit status, and after the host said that there is
- * no more output: ssh2 shows a lost connection as a clean end (Channel.js, utils.js `onCHANNEL_CLOSE`).
- *
- * All decisions hang on standard error, which is always drained: it ends with the channel's EOF, which follows all data, and it closes
- * with the channel, whether or not anybody reads standard output.
+ * no more output, whether or not anybody reads it.
  */
 export class GatedProcess implements RemoteProcess {
   readonly stdout: Readable;
@@ -57,9 +52,8 @@ export class GatedProcess implements RemoteProcess {
   /** Resolves when the channel is gone, so that its slot is free again. Never rejects. */
   readonly closed: Promise<unknown>;
 
-  readonly #channel: ClientChannel;
+  readonly #channel: Channel;
   readonly #options: GateOptions;
-  readonly #diverted: Diverted;
   readonly #held = new HeldOutput();
   readonly #outputMarker: MarkerFilter;
   readonly #errorMarker: MarkerFilter;
@@ -72,7 +66,6 @@ export class GatedProcess implements RemoteProcess {
   #status: number | undefined;
   #signalName: string | undefined;
   #allReceived = false;
-  #outputEnded = false;
   #isClosed = false;
   #passed = false;
   #finished = false;
@@ -88,7 +81,7 @@ export class GatedProcess implements RemoteProcess {
     if (signal) this.#fail(abortError(signal));
   };
 
-  constructor(channel: ClientChannel, options: GateOptions) {
+  constructor(channel: Channel, options: GateOptions) {
     this.#channel = channel;
     this.#options = options;
     this.#outputMarker = new MarkerFilter(markerPrefix(options.marker), maximumNoise);
@@ -120,11 +113,6 @@ export class GatedProcess implements RemoteProcess {
       state: () => (this.#passed ? 'over' : this.#failure || this.#isClosed ? 'lost' : 'open'),
       broken: (cause) => this.#inputBroken(cause),
     });
-    this.#diverted = divert(channel, {
-      output: (packet) => this.#received(packet),
-      error: (packet) => this.#errorOutput(packet),
-      done: options.copied,
-    });
     this.#clocks = this.#startClocks();
     this.#listen();
   }
@@ -155,22 +143,25 @@ export class GatedProcess implements RemoteProcess {
   #listen(): void {
     const channel = this.#channel;
     const { signal } = this.#options;
-    channel.on('end', () => this.#endOfOutput());
-    channel.on('error', (error: Error) => this.#fail(this.#cut('the channel failed', error)));
-    channel.on('exit', (status: number | null, signalName?: string) => {
-      this.#status = status ?? undefined;
-      this.#signalName = signalName;
-      this.#decide();
-    });
-    channel.stderr.on('end', () => {
-      this.#allReceived = !this.#isClosed;
-      this.#decide();
-    });
-    channel.stderr.on('close', () => {
-      this.#isClosed = true;
-      this.#decide();
-      this.#resolveClosed();
-      this.#input.release();
+    channel.listen({
+      output: (packet) => this.#received(packet),
+      error: (packet) => this.#errorOutput(packet),
+      exit: (status, signalName) => {
+        this.#status = status;
+        this.#signalName = signalName;
+        this.#decide();
+      },
+      ended: () => {
+        this.#allReceived = !this.#isClosed;
+        this.#decide();
+      },
+      failed: (error) => this.#fail(this.#cut('the channel failed', error)),
+      closed: () => {
+        this.#isClosed = true;
+        this.#decide();
+        this.#resolveClosed();
+        this.#input.release();
+      },
     });
     if (signal?.aborted) this.#onAbort();
     else signal?.addEventListener('abort', this.#onAbort, { once: true });
@@ -204,8 +195,8 @@ export class GatedProcess implements RemoteProcess {
     this.#clocks.progress();
     this.#wanting = true;
     for (let wants = true; wants && this.#held.bytes > 0;) wants = this.#give(this.#held.take());
-    if (this.#held.bytes === 0) this.#diverted.reopen();
-    if (this.#outputEnded && this.#passed) this.#finishOutput();
+    if (this.#held.bytes === 0) this.#channel.resume();
+    if (this.#passed) this.#finishOutput();
   }
 
   /** Says whether the reader wants more. The chunk is alone in its memory. */
@@ -223,12 +214,6 @@ export class GatedProcess implements RemoteProcess {
     this.#resolveStarted();
     this.#stderr.add(own);
     this.#tar?.add(own);
-  }
-
-  #endOfOutput(): void {
-    this.#outputEnded = true;
-    if (this.#passed) this.#finishOutput();
-    else this.#decide();
   }
 
   /** The gate: called whenever something more is known. */
@@ -252,7 +237,7 @@ export class GatedProcess implements RemoteProcess {
     this.#clocks.stopDeadline();
     this.#resolveExit(this.#status ?? 0);
     this.#input.release();
-    if (this.#outputEnded) this.#finishOutput();
+    this.#finishOutput();
   }
 
   #verdict(): BackupError | undefined {
@@ -316,7 +301,7 @@ export class GatedProcess implements RemoteProcess {
    */
   async #endCommand(): Promise<void> {
     if (this.#isClosed) return;
-    this.#diverted.reopen();
+    this.#channel.resume();
     if (this.#options.usesInput) await within(closeGrace, this.#killCommand());
     this.#channel.end();
     if (await within(endGrace, this.closed)) return;

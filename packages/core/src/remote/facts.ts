@@ -20,7 +20,7 @@ export function factsCommand(become: boolean): Command {
 /** Reads what `factsCommand` printed. Errors: HOST_SUDO, HOST_TTY when the login user may not become root without a password. */
 export function readFacts(
   output: string,
-  place: { readonly host: string; readonly login: string; readonly sshFingerprint: string },
+  place: { readonly host: string; readonly login: string; readonly sshFingerprint: string | undefined },
 ): HostFacts {
   const value = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(output)?.[1]?.trim() ?? '';
   const sudo = /^sudo=([\s\S]*)$/m.exec(output)?.[1]?.trim();

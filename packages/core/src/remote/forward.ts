@@ -1,29 +1,29 @@
 import { Duplex } from 'node:stream';
-import type { ClientChannel } from 'ssh2';
+import type { Channel } from './transport.js';
 
 /**
- * A forwarded connection as a stream that behaves like a socket: a lost SSH connection destroys it with an error, where ssh2's own
- * channel would just end, and `destroy` closes it, where ssh2's drops the error and never closes.
+ * A forwarded connection as a stream that behaves like a socket: a lost transport destroys it with an error instead of ending it, and
+ * `destroy` closes it.
  */
 export class ForwardedSocket extends Duplex {
-  readonly #channel: ClientChannel;
+  readonly #channel: Channel;
   #gone = false;
+  #callback: ((error?: Error | null) => void) | undefined;
 
-  constructor(channel: ClientChannel) {
+  constructor(channel: Channel) {
     super({ readableHighWaterMark: 64 * 1024, writableHighWaterMark: 64 * 1024 });
     this.#channel = channel;
     // A connection that is lost while nobody uses the socket is no uncaught exception: the next use fails.
     this.on('error', () => undefined);
-    channel.on('data', (chunk: Buffer) => {
-      if (!this.destroyed && !this.push(chunk)) channel.pause();
-    });
-    channel.on('end', () => {
-      if (!this.destroyed) this.push(null);
-    });
-    channel.on('error', (error: Error) => this.destroy(error));
-    channel.on('close', () => {
-      this.#gone = true;
-      if (!this.writableFinished) this.end();
+    channel.listen({
+      output: (packet) => this.destroyed || this.push(Buffer.from(packet)),
+      error: () => undefined,
+      exit: () => undefined,
+      ended: () => {
+        if (!this.destroyed) this.push(null);
+      },
+      failed: (error) => void this.destroy(error),
+      closed: () => this.#closed(),
     });
   }
 
@@ -38,8 +38,9 @@ export class ForwardedSocket extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    if (this.#gone) callback();
-    else this.#channel.write(chunk, callback);
+    if (this.#gone) return void callback();
+    this.#callback = callback;
+    this.#channel.write(chunk, () => this.#release());
   }
 
   override _final(callback: (error?: Error | null) => void): void {
@@ -48,10 +49,21 @@ export class ForwardedSocket extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    // What still comes is thrown away: ssh2 counts a channel as closed only when its data has been taken.
+    // What still comes is thrown away: a channel may count as closed only when its data has been taken.
     this.#channel.resume();
-    this.#channel.end();
     this.#channel.close();
     callback(error);
+  }
+
+  #closed(): void {
+    this.#gone = true;
+    this.#release();
+    if (!this.writableFinished) this.end();
+  }
+
+  #release(): void {
+    const callback = this.#callback;
+    this.#callback = undefined;
+    callback?.();
   }
 }

@@ -1,14 +1,13 @@
-import type { ClientChannel } from 'ssh2';
 import { BackupError, abortError, asBackupError } from '../model/errors.js';
+import { RefusedError } from './transport.js';
+import type { Channel, OpenCallback } from './transport.js';
 
-/** Seconds for sshd's answer. */
+/** Seconds for the server's answer. */
 const openTimeout = 30;
 
-export type OpenCallback = (error: Error | undefined, channel: ClientChannel) => void;
-
 export interface OpenOptions<Result> {
-  /** Gets the channel before the next packet is looked at: a short command's exit status can come in the same segment as the answer to its start, and ssh2 emits it once. */
-  readonly use: (channel: ClientChannel) => Result;
+  /** Gets the channel before the next packet is looked at: a short command's exit status can come in the same segment as the answer to its start, and a channel tells of it once. */
+  readonly use: (channel: Channel) => Result;
   readonly signal: AbortSignal | undefined;
   readonly host: string;
   /** The error of a connection that is gone. */
@@ -17,7 +16,7 @@ export interface OpenOptions<Result> {
 
 /**
  * One channel, with a deadline. A channel that comes too late is closed.
- * Errors: ssh2's own, with its `reason`, when the server refuses it; CHANNEL_REFUSED when it does not answer; STREAM_CUT; the abort reason.
+ * Errors: the transport's own when the server refuses it; CHANNEL_REFUSED when it does not answer; STREAM_CUT; the abort reason.
  */
 export function openChannel<Result>(
   open: (callback: OpenCallback) => void,
@@ -45,12 +44,12 @@ export function openChannel<Result>(
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
       open((error, channel) => {
-        if (error) fail(error);
+        if (channel === undefined) fail(error ?? noAnswer(host));
         else if (settled) discard(channel);
         else finish(() => resolve(useOrDiscard(channel, use)));
       });
     } catch (error) {
-      // ssh2 throws when the socket has gone already.
+      // ssh2 throws when its socket has gone already.
       fail(lost(error));
     }
   });
@@ -87,10 +86,9 @@ function raiseMaxSessions(host: string): string {
   return `Raise MaxSessions in sshd_config on ${host} (10 is the default).`;
 }
 
-/** HOST_FORWARD, retryable when nothing listens. Reason 1 is "administratively prohibited", 2 "connect failed" (RFC 4254, 5.1). */
+/** HOST_FORWARD, retryable when nothing listens. */
 export function forwardError(host: string, to: string, cause: unknown): BackupError {
-  const reason = cause instanceof Error && 'reason' in cause ? cause.reason : undefined;
-  const listens = reason === 2;
+  const listens = cause instanceof RefusedError && cause.reason === 'connect-failed';
   const text = listens
     ? `nothing answers at ${to} (${messageOf(cause)})`
     : `sshd refuses TCP forwarding to ${to} (${messageOf(cause)})`;
@@ -107,7 +105,7 @@ function noAnswer(host: string): BackupError {
   });
 }
 
-function useOrDiscard<Result>(channel: ClientChannel, use: (channel: ClientChannel) => Result): Promise<Result> {
+function useOrDiscard<Result>(channel: Channel, use: (channel: Channel) => Result): Promise<Result> {
   try {
     return Promise.resolve(use(channel));
   } catch (error) {
@@ -116,10 +114,9 @@ function useOrDiscard<Result>(channel: ClientChannel, use: (channel: ClientChann
   }
 }
 
-function discard(channel: ClientChannel): void {
-  channel.resume();
-  channel.stderr.resume();
-  channel.end();
+function discard(channel: Channel): void {
+  const ignore = (): void => undefined;
+  channel.listen({ output: () => true, error: ignore, exit: ignore, ended: ignore, failed: ignore, closed: ignore });
   channel.close();
 }
 

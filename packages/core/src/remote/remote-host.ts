@@ -65,7 +65,7 @@ export interface RemoteProcess extends AsyncDisposable {
 }
 
 /**
- * One SSH connection to one host, shared by everything that wants this host.
+ * One connection to one host, shared by everything that wants this host.
  *
  * Every failure is a BackupError that names the host and the command, with the tail of standard error: COMMAND_FAILED (a status
  * that is not accepted, or a signal), STREAM_CUT (no exit status: the connection was lost), STREAM_STALLED, COMMAND_TIMEOUT,
@@ -102,5 +102,6 @@ export interface HostFacts {
   /** The login user is root. */
   readonly loginIsRoot: boolean;
   readonly tar: 'gnu' | 'bsdtar' | 'busybox' | 'none';
-  readonly sshFingerprint: string;
+  /** Undefined where the host is this machine itself. */
+  readonly sshFingerprint: string | undefined;
 }
