@@ -3,6 +3,7 @@ import type { LimitFunction } from 'p-limit';
 import type { Host, LocalUser } from '../cluster/cluster.js';
 import type { Warning } from '../model/artifact.js';
 import { BackupError } from '../model/errors.js';
+import { shareLogins } from './dial.js';
 import type { RemoteHost } from './remote-host.js';
 import { connectSsh } from './ssh.js';
 
@@ -37,7 +38,17 @@ export function createHostPool(options: HostPoolOptions): HostPool {
   const connections = new Map<string, { readonly host: Host; readonly remote: Promise<RemoteHost> }>();
   let closed = false;
 
-  const connect = options.connect ?? ((host: Host) => connectSsh(host, connectOptions(host, options)));
+  const { user, signal, warn } = options;
+  const logins = shareLogins({ user, signal });
+  const connect =
+    options.connect ??
+    ((host: Host) =>
+      connectSsh(host, {
+        user,
+        logins,
+        ...(signal && { signal }),
+        ...(warn && { warn: (warning: Warning) => warn(host, warning) }),
+      }));
 
   return {
     get(host) {
@@ -66,10 +77,6 @@ export function createHostPool(options: HostPoolOptions): HostPool {
       connections.clear();
     },
   };
-}
-
-function connectOptions(host: Host, { user, signal, warn }: HostPoolOptions) {
-  return { user, ...(signal && { signal }), ...(warn && { warn: (warning: Warning) => warn(host, warning) }) };
 }
 
 async function outcome(host: Host, remote: Promise<RemoteHost>): Promise<HostOutcome> {

@@ -2,6 +2,7 @@ import type { Host, LocalUser } from '../cluster/cluster.js';
 import type { Warning } from '../model/artifact.js';
 import { CommandHost } from './command-host.js';
 import { dial } from './dial.js';
+import type { SharedLogins } from './dial.js';
 import type { RemoteHost } from './remote-host.js';
 import { Ssh2Transport } from './ssh2-transport.js';
 import type { Transport } from './transport.js';
@@ -10,6 +11,8 @@ export interface ConnectOptions {
   readonly user: LocalUser;
   readonly signal?: AbortSignal;
   readonly warn?: (warning: Warning) => void;
+  /** What the hosts of a run share; of this host alone unless set. */
+  readonly logins?: SharedLogins;
   /** For tests: milliseconds of the first pause between dials. */
   readonly retryPause?: number;
 }
@@ -20,8 +23,8 @@ export interface ConnectOptions {
  */
 export async function connectSsh(host: Host, options: ConnectOptions): Promise<RemoteHost> {
   const warn = options.warn ?? (() => undefined);
-  const { user, signal, retryPause } = options;
-  return openHost(host, new Ssh2Transport(await dial({ host, user, signal, warn, retryPause })), options);
+  const { user, signal, retryPause, logins } = options;
+  return openHost(host, new Ssh2Transport(await dial({ host, user, signal, warn, retryPause, logins })), options);
 }
 
 /** The host behind a transport, with its facts. The transport is closed when they cannot be had. */

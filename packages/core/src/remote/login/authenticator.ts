@@ -5,6 +5,7 @@ import type { Secret } from '../../model/secret.js';
 import type { Identities, KeyOffer } from './identity.js';
 import { keyAgent } from './key-agent.js';
 import { KeyProblem } from './key-problem.js';
+import type { LoginClock } from './login-clock.js';
 import { judgePrompts } from './password-prompt.js';
 import type { PromptProblem } from './password-prompt.js';
 
@@ -13,10 +14,8 @@ export interface AuthenticatorOptions {
   readonly login: Login;
   readonly username: string;
   readonly identities: Identities;
-  /** Called before and after a wait for a person or an agent. */
-  readonly onWait: (waits: boolean) => void;
-  /** Called once when the server asks for something that cannot be given; `prompt` says what. */
-  readonly onProblem: () => void;
+  /** Stands while a person or an agent is waited for. */
+  readonly clock: Pick<LoginClock, 'pause' | 'resume'>;
 }
 
 interface Attempt {
@@ -46,7 +45,10 @@ export class Authenticator {
   /** The ways that the server said last can go on. */
   offered: readonly string[] = [];
   passwordRefused = false;
+  /** What the server asks for that cannot be given. */
   prompt: PromptProblem | undefined;
+  /** Called when there is such a thing: the attempt is over. */
+  onProblem: () => void = () => undefined;
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
@@ -153,13 +155,13 @@ export class Authenticator {
 
   #giveUp(problem: PromptProblem): void {
     this.prompt = problem;
-    this.#options.onProblem();
+    this.onProblem();
   }
 
   /** Never settles once the connection is gone: ssh2 would write to what it has taken apart. */
   async #wait<Value>(attempt: Attempt, act: () => Promise<Value>): Promise<Value> {
     this.#waits += 1;
-    this.#options.onWait(true);
+    this.#options.clock.pause();
     try {
       return await act();
     } catch (error) {
@@ -168,7 +170,7 @@ export class Authenticator {
       throw error;
     } finally {
       this.#waits -= 1;
-      this.#options.onWait(false);
+      this.#options.clock.resume();
       if (this.#end.signal.aborted) await new Promise(() => undefined);
     }
   }

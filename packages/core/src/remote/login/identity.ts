@@ -34,7 +34,7 @@ export interface Identities {
 export interface IdentitySources {
   readonly user: LocalUser;
   readonly keys: KeyRing;
-  readonly signal: AbortSignal;
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -136,7 +136,7 @@ interface AgentAnswer {
   readonly problem: KeyProblem | undefined;
 }
 
-async function askAgent(login: Login, user: LocalUser, signal: AbortSignal): Promise<AgentAnswer> {
+async function askAgent(login: Login, user: LocalUser, signal: AbortSignal | undefined): Promise<AgentAnswer> {
   const socket = login.agentSocket ?? user.agentSocket ?? '';
   if (socket === '' || socket === 'none') return { socket, keys: [], problem: undefined };
   try {

@@ -2,18 +2,20 @@ import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
 import type { ClientChannel } from 'ssh2';
 import type { Login } from '../../cluster/cluster.js';
+import type { Warning } from '../../model/artifact.js';
 import { BackupError, abortError } from '../../model/errors.js';
-import { Secret } from '../../model/secret.js';
 import type { Dialled } from './log-in.js';
-import { JumpSocket } from './jump-socket.js';
+import { JumpLostError, JumpSocket } from './jump-socket.js';
 import { jumpServer } from './server.js';
 import type { Server } from './server.js';
 
 /** Connections that a jump host is asked for at once. */
 const opensAtOnce = 8;
+/** Seconds for a jump host to end the connection when asked. */
+const closeTimeout = 5;
 
-/** Logs in to a jump host. */
-export type DialJump = (jump: Server) => Promise<Dialled>;
+/** Logs in to a jump host; `warn` is that of the host for which it is needed first. */
+export type DialJump = (jump: Server, warn: (warning: Warning) => void) => Promise<Dialled>;
 
 /** The connections to jump hosts in one run: one each, shared by all hosts behind it, and closed when the last of them is. */
 export class JumpPool {
@@ -29,13 +31,13 @@ export class JumpPool {
    * tried again for the next host: refused passwords lock accounts. One whose connection was lost is.
    * Errors: as `dial`, with the jump host in the message.
    */
-  async lease(jumps: readonly Login[]): Promise<JumpLease | undefined> {
+  async lease(jumps: readonly Login[], warn: (warning: Warning) => void): Promise<JumpLease | undefined> {
     const server = jumpServer(jumps);
     if (server === undefined) return undefined;
     const name = digest(jumps);
     let jump = this.#jumps.get(name);
     if (jump === undefined) {
-      jump = new SharedJump(server, this.#dial(server), () => this.#jumps.delete(name));
+      jump = new SharedJump(server, this.#dial(server, warn), () => this.#jumps.delete(name));
       this.#jumps.set(name, jump);
     }
     return jump.lease();
@@ -125,7 +127,8 @@ class SharedJump {
   #refusal(to: Server, cause: Error): Error {
     const { address, port } = to.login;
     const reason = 'reason' in cause ? cause.reason : undefined;
-    if (reason === undefined) return new JumpLostError(`the connection to the ${this.#server.title} is gone`, { cause });
+    if (reason === undefined)
+      return new JumpLostError(`the connection to the ${this.#server.title} is gone`, { cause });
     const text = cause.message.replace(/^\(SSH\) Channel open failure: /, '');
     const jump = this.#server.title;
     if (reason !== 1)
@@ -139,11 +142,15 @@ class SharedJump {
           hint: 'Check that the host is up, and that the jump host is the right one.',
         },
       );
-    return new BackupError('HOST_FORWARD', `${to.title}: the ${jump} refuses to forward to ${address} port ${port} (${text})`, {
-      host: to.host,
-      cause,
-      hint: `Allow it with AllowTcpForwarding and PermitOpen in sshd_config on the ${jump}.`,
-    });
+    return new BackupError(
+      'HOST_FORWARD',
+      `${to.title}: the ${jump} refuses to forward to ${address} port ${port} (${text})`,
+      {
+        host: to.host,
+        cause,
+        hint: `Allow it with AllowTcpForwarding and PermitOpen in sshd_config on the ${jump}.`,
+      },
+    );
   }
 
   #onLost(cause: Error | undefined): void {
@@ -157,5 +164,17 @@ class SharedJump {
     if (dialled === undefined || this.#leases > 0) return;
     this.#forget();
     dialled.client.end();
+    const timer = setTimeout(() => dialled.cut(), closeTimeout * 1000);
+    dialled.onLost(() => clearTimeout(timer));
   }
+}
+
+/** Two chains are the same when everything about each login is, passwords too; those are not kept. */
+function digest(jumps: readonly Login[]): string {
+  const text = JSON.stringify(jumps.map((jump) => ({ ...jump, ...secretsOf(jump) })));
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function secretsOf({ password, passphrase }: Login): Record<string, string | undefined> {
+  return { password: password?.reveal(), passphrase: passphrase?.reveal() };
 }

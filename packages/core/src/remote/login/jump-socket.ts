@@ -13,7 +13,7 @@ export class JumpSocket extends Duplex {
   #isGone = false;
 
   constructor(channel: ClientChannel) {
-    super();
+    super({ allowHalfOpen: false });
     this.#channel = channel;
     // It may be lost before ssh2 listens; what is written then fails.
     this.on('error', () => undefined);

@@ -20,7 +20,7 @@ export class ProxySocket extends Duplex {
   #exit: { readonly status: number | null; readonly signal: string | null } | undefined;
 
   constructor(command: string) {
-    super();
+    super({ allowHalfOpen: false });
     this.#child = spawn('/bin/sh', ['-c', `exec ${command}`], { detached: true, stdio: 'pipe' });
     // It may fail before ssh2 listens; what is written then fails.
     this.on('error', () => undefined);
@@ -71,7 +71,8 @@ export class ProxySocket extends Duplex {
     if (this.#exit === undefined || !this.#outputEnded || this.destroyed) return;
     const { status, signal } = this.#exit;
     if (status === 0) this.push(null);
-    else this.destroy(new ProxyEndedError(`the proxy command ended with ${signal ?? `status ${status}`}${this.#said()}`));
+    else
+      this.destroy(new ProxyEndedError(`the proxy command ended with ${signal ?? `status ${status}`}${this.#said()}`));
   }
 
   #said(): string {
