@@ -126,8 +126,10 @@ async function findIdentities(
 ): Promise<Identities> {
   const identities = await gatherIdentities(server.login, { user, keys: logins.keys, signal });
   const { offers, problems, opensshOnly } = identities;
-  if (offers.length > 0 || problems.length === 0 || server.login.password !== undefined) return identities;
-  throw unusableKeys(server, problems, opensshOnly);
+  if (offers.length > 0 || server.login.password !== undefined) return identities;
+  const unusable = unusableKeys(server, problems, opensshOnly);
+  if (unusable !== undefined) throw unusable;
+  return identities;
 }
 
 function algorithmsFor(server: Server, hostKeys: readonly string[]): Algorithms {

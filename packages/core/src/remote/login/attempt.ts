@@ -11,7 +11,7 @@ import type { JumpLease, JumpPool } from './jump-pool.js';
 import { JumpLostError } from './jump-socket.js';
 import { logIn } from './log-in.js';
 import type { Dialled } from './log-in.js';
-import { LoginClock } from './login-clock.js';
+import { LoginClock, secondsOr } from './login-clock.js';
 import { ProxyEndedError, ProxySocket } from './proxy-socket.js';
 import type { Server } from './server.js';
 import { connectTcp } from './socket.js';
@@ -39,7 +39,7 @@ export async function attemptLogin(prepared: Preparation): Promise<Dialled> {
   const lease = await leaseFor(prepared);
   const clock = new LoginClock(signal);
   try {
-    const seconds = server.login.connectSeconds || connectTimeout;
+    const seconds = secondsOr(server.login.connectSeconds, connectTimeout);
     clock.start(seconds, () => unreachable(server, `no answer within ${seconds} s`));
     const socket = await openSocket(server, lease, clock.signal);
     const dialled = await logInOver(socket, prepared, clock);
@@ -126,7 +126,7 @@ function explainConnection(error: LoginError | undefined, server: Server): Error
   const text = error?.message ?? 'the server closed the connection';
   if (error instanceof JumpLostError) return new DroppedError(text, { cause: error });
   if (error instanceof ProxyEndedError) return unreachable(server, text, error);
-  if (/no matching/.test(text)) return unreachable(server, text, new NeedsOpenssh(text, error));
+  if (text.includes('no matching')) return unreachable(server, text, new NeedsOpenssh(text, error));
   const dropped =
     error === undefined || error.code === 'ECONNRESET' || error.code === 'EPIPE' || text.includes('before handshake');
   if (dropped) return new DroppedError('the server drops the connection before the key exchange', { cause: error });

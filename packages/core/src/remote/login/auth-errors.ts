@@ -1,5 +1,7 @@
 import { BackupError } from '../../model/errors.js';
 import { NeedsOpenssh } from '../needs-openssh.js';
+import { AgentProblem } from './key-problem.js';
+import type { KeyProblem } from './key-problem.js';
 import type { Authenticator } from './authenticator.js';
 import type { Server } from './server.js';
 
@@ -15,7 +17,8 @@ export function refused(refusal: Refusal, cause: (Error & { level?: string }) | 
   const { server, username, authenticator, opensshOnly } = refusal;
   const { tried, problems, offered, prompt } = authenticator;
   if (prompt !== undefined && prompt.kind !== 'again') return unanswerable(refusal, prompt);
-  if (tried.length === 0 && problems[0] !== undefined) return unusableKeys(server, problems, opensshOnly);
+  const unusable = tried.length === 0 ? unusableKeys(server, problems, opensshOnly) : undefined;
+  if (unusable !== undefined) return unusable;
   const said = cause?.level === 'client-authentication' || cause === undefined ? [] : [cause.message];
   const details = [
     tried.length === 0 ? 'no key was found to offer' : `tried: ${tried.join(', ')}`,
@@ -30,17 +33,19 @@ export function refused(refusal: Refusal, cause: (Error & { level?: string }) | 
   );
 }
 
-/** HOST_KEY_FILE: there are keys, and none can be used. */
+/** HOST_KEY_FILE: there are key files, and none can be used; undefined when there is no such file. */
 export function unusableKeys(
   server: Server,
-  problems: readonly { readonly message: string; readonly hint: string }[],
+  problems: readonly KeyProblem[],
   opensshOnly: readonly string[],
-): BackupError {
+): BackupError | undefined {
+  const first = problems.find((problem) => !(problem instanceof AgentProblem));
+  if (first === undefined) return undefined;
   const text = problems.map(({ message }) => message).join('; ');
   return new BackupError('HOST_KEY_FILE', `${server.title}: ${text}`, {
     host: server.host,
-    cause: marked(opensshOnly, problems[0]),
-    hint: problems[0]?.hint,
+    cause: marked(opensshOnly, first),
+    hint: first.hint,
   });
 }
 

@@ -7,7 +7,7 @@ import { fingerprint } from '../known-hosts.js';
 import { listAgentKeys, signWithAgent } from './agent.js';
 import type { AgentKey } from './agent.js';
 import type { KeyFile } from './key-file.js';
-import { KeyProblem, OpensshOnlyKey, needsPassphrase } from './key-problem.js';
+import { AgentProblem, KeyProblem, OpensshOnlyKey, needsPassphrase } from './key-problem.js';
 import type { KeyRing } from './key-ring.js';
 
 /** In ssh's order (ssh_config(5), IdentityFile). */
@@ -143,7 +143,7 @@ async function askAgent(login: Login, user: LocalUser, signal: AbortSignal | und
     return { socket, keys: await listAgentKeys(socket, signal), problem: undefined };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    const problem = new KeyProblem(`the SSH agent at ${socket} was not used: ${why}`, 'Check SSH_AUTH_SOCK.', error);
+    const problem = new AgentProblem(`the SSH agent at ${socket} was not used: ${why}`, 'Check SSH_AUTH_SOCK.', error);
     return { socket, keys: [], problem };
   }
 }

@@ -13,6 +13,9 @@ export class KeyProblem extends Error {
 /** A key in a file that only the system's ssh can use, for example one whose private half is in a hardware token. */
 export class OpensshOnlyKey extends KeyProblem {}
 
+/** An agent that was asked in vain. */
+export class AgentProblem extends KeyProblem {}
+
 export function needsPassphrase(file: string): KeyProblem {
   return new KeyProblem(
     `the key ${file} needs a passphrase`,

@@ -7,6 +7,7 @@ import { abortError } from '../../model/errors.js';
 import { fingerprint } from '../known-hosts.js';
 import { ReceivedMemory } from '../received-memory.js';
 import type { Authenticator } from './authenticator.js';
+import { secondsOr } from './login-clock.js';
 import type { LoginClock } from './login-clock.js';
 
 const defaultKeepAlive = 15;
@@ -42,7 +43,7 @@ export interface LogInOptions {
 /** Logs in over a connection. Rejects with what `refuseKey` and `explain` say, or the clock's abort reason; then the socket is destroyed. */
 export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
   const { ssh2, username, authenticator, clock } = options;
-  const keepAlive = options.keepAliveSeconds || defaultKeepAlive;
+  const keepAlive = secondsOr(options.keepAliveSeconds, defaultKeepAlive);
   return new Promise((resolve, reject) => {
     const client = new ssh2.Client();
     const life = watchLife(client);

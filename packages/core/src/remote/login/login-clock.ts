@@ -34,3 +34,8 @@ export class LoginClock {
     this.#again = undefined;
   }
 }
+
+/** 0 is "not set" in the options of ssh that are seconds (ssh_config(5), ConnectTimeout, ServerAliveInterval). */
+export function secondsOr(seconds: number | undefined, otherwise: number): number {
+  return seconds === undefined || seconds <= 0 ? otherwise : seconds;
+}
