@@ -193,7 +193,7 @@ describe('a proxy command', () => {
 
   it('is the connection, and ends with it', async () => {
     {
-      await using remote = await connect({ proxyCommand: `sleep 987 & ${sshdAsProxy()}` });
+      await using remote = await connect({ proxyCommand: `sleep 987 > /dev/null & ${sshdAsProxy()}` });
       expect(remote.facts.hostname).not.toBe('');
       expect(await drain(await remote.read({ argv: ['head', '-c', '5000000', '/dev/zero'] }))).toMatchObject({
         bytes: 5_000_000,

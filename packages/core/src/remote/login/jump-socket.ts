@@ -4,6 +4,11 @@ import type { ClientChannel } from 'ssh2';
 /** What a connection through a jump host ends with when the connection to that host does. */
 export class JumpLostError extends Error {}
 
+/** For messages about a lost connection: that it was lost on the way, if it was. */
+export function lostWhere(cause: unknown): string {
+  return cause instanceof JumpLostError ? ` (${cause.message})` : '';
+}
+
 /**
  * A connection through a jump host, for ssh2 to log in over. ssh2's own channel would end without an error when the connection to the
  * jump host is lost, and would not close when it is destroyed.
