@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Connection, Host, HostKeyPolicy, LocalUser } from '../../packages/core/src/cluster/cluster.js';
 import { plainConnection, plainHostKeyPolicy } from '../../packages/core/src/cluster/connection/plain-connection.js';
-import { connectSsh } from '../../packages/core/src/remote/ssh.js';
+import { connectHost } from '../../packages/core/src/remote/connect-host.js';
 import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
 import { generateKey, startSampleHost } from './ssh-server.mjs';
 import type { SampleHost, SampleHostOptions } from './ssh-server.mjs';
@@ -41,7 +41,7 @@ export async function sampleRemote(options: Omit<SampleHostOptions, 'authorizedK
     user,
     directory,
     async connect(change = {}) {
-      const remote = await connectSsh({ ...host, connection: { ...connection, ...change } }, { user, retryPause: 10 });
+      const remote = await connectHost({ ...host, connection: { ...connection, ...change } }, { user, retryPause: 10 });
       opened.push(remote);
       return remote;
     },

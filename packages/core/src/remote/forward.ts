@@ -38,7 +38,10 @@ export class ForwardedSocket extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    if (this.#gone) return void callback();
+    if (this.#gone) {
+      callback();
+      return;
+    }
     this.#callback = callback;
     this.#channel.write(chunk, () => this.#release());
   }

@@ -5,7 +5,7 @@ import type { Warning } from '../model/artifact.js';
 import { BackupError } from '../model/errors.js';
 import { shareLogins } from './dial.js';
 import type { RemoteHost } from './remote-host.js';
-import { connectSsh } from './ssh.js';
+import { connectHost } from './connect-host.js';
 
 const defaultDials = 16;
 
@@ -38,17 +38,8 @@ export function createHostPool(options: HostPoolOptions): HostPool {
   const connections = new Map<string, { readonly host: Host; readonly remote: Promise<RemoteHost> }>();
   let closed = false;
 
-  const { user, signal, warn } = options;
-  const logins = shareLogins({ user, signal });
-  const connect =
-    options.connect ??
-    ((host: Host) =>
-      connectSsh(host, {
-        user,
-        logins,
-        ...(signal && { signal }),
-        ...(warn && { warn: (warning: Warning) => warn(host, warning) }),
-      }));
+  const logins = shareLogins({ user: options.user, signal: options.signal });
+  const connect = options.connect ?? ((host: Host) => connectHost(host, { ...connectOptions(host, options), logins }));
 
   return {
     get(host) {
@@ -77,6 +68,10 @@ export function createHostPool(options: HostPoolOptions): HostPool {
       connections.clear();
     },
   };
+}
+
+function connectOptions(host: Host, { user, signal, warn }: HostPoolOptions) {
+  return { user, ...(signal && { signal }), ...(warn && { warn: (warning: Warning) => warn(host, warning) }) };
 }
 
 async function outcome(host: Host, remote: Promise<RemoteHost>): Promise<HostOutcome> {

@@ -1,40 +1,15 @@
-import type { Host, LocalUser } from '../cluster/cluster.js';
-import type { Warning } from '../model/artifact.js';
-import { CommandHost } from './command-host.js';
+import type { Host } from '../cluster/cluster.js';
 import { dial } from './dial.js';
-import type { SharedLogins } from './dial.js';
+import { openHost } from './open-host.js';
+import type { ConnectOptions } from './open-host.js';
 import type { RemoteHost } from './remote-host.js';
 import { Ssh2Transport } from './ssh2-transport.js';
-import type { Transport } from './transport.js';
-
-export interface ConnectOptions {
-  readonly user: LocalUser;
-  readonly signal?: AbortSignal;
-  readonly warn?: (warning: Warning) => void;
-  /** What the hosts of a run share; of this host alone unless set. */
-  readonly logins?: SharedLogins;
-  /** For tests: milliseconds of the first pause between dials. */
-  readonly retryPause?: number;
-}
 
 /**
  * Connects with this process's own SSH, logs in, and gathers the host's facts.
  * Errors: HOST_UNREACHABLE, HOST_AUTH, HOST_KEY, HOST_KEY_FILE, HOST_SUDO, HOST_TTY, or what a command may throw.
  */
 export async function connectSsh(host: Host, options: ConnectOptions): Promise<RemoteHost> {
-  const warn = options.warn ?? (() => undefined);
-  const { user, signal, retryPause, logins } = options;
+  const { user, signal, warn = () => undefined, retryPause, logins } = options;
   return openHost(host, new Ssh2Transport(await dial({ host, user, signal, warn, retryPause, logins })), options);
-}
-
-/** The host behind a transport, with its facts. The transport is closed when they cannot be had. */
-export async function openHost(host: Host, transport: Transport, options: ConnectOptions): Promise<RemoteHost> {
-  const remote = new CommandHost(host, transport);
-  try {
-    await remote.gatherFacts(options.signal);
-    return remote;
-  } catch (error) {
-    await remote[Symbol.asyncDispose]();
-    throw error;
-  }
 }

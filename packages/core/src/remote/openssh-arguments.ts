@@ -1,0 +1,110 @@
+import type { Connection, HostKeyPolicy, Login } from '../cluster/cluster.js';
+import { quoteArgument } from './quote.js';
+
+/** Seconds between signs of life, and without any after which a connection counts as dead; the same as for our own connections. */
+const defaultKeepAlive = 15;
+const deadAfter = 60;
+
+/**
+ * What stands on the command line of a master, without the program's name. ssh takes the first value it meets of most options, so what the
+ * program cannot do without comes first, then what the inventory and the user's configuration were found to say, then what Ansible would
+ * write. ssh reads the user's configuration itself too, for what this program knows nothing of. Source: ssh(1), ssh_config(5).
+ */
+export function masterArguments(connection: Connection, controlPath: string): readonly string[] {
+  const fixed = {
+    ...unattended,
+    ControlMaster: 'yes',
+    ControlPath: quoted(controlPath),
+    ControlPersist: 'no',
+    ClearAllForwardings: 'yes',
+    // As `ssh -v` prints it, and no other way.
+    FingerprintHash: 'sha256',
+  };
+  const proxy = connection.jumps.reduce<string | undefined>(
+    (before, jump, index) => jumpCommand(jump, before, connection.jumps[index + 1] ?? connection),
+    undefined,
+  );
+  return [
+    '-N',
+    '-T',
+    ...options(fixed),
+    ...loginArguments(connection, proxy),
+    ...connection.sshArguments,
+    // The last one counts, unlike -o.
+    ...['-S', controlPath, '-v', '--', connection.address],
+  ];
+}
+
+/** Asks nothing, runs nothing here, hands nothing of this machine to the host. */
+const unattended = { BatchMode: 'yes', PermitLocalCommand: 'no', ForwardAgent: 'no', ForwardX11: 'no' };
+
+/** The command whose input and output are a connection from a jump host to the next server. */
+function jumpCommand(jump: Login, before: string | undefined, next: Login): string {
+  const argv = [
+    'ssh',
+    ...options({ ...unattended, ControlMaster: 'no', ControlPath: 'none' }),
+    ...loginArguments(jump, before),
+    ...['-W', `[${next.address}]:${next.port}`, '--', jump.address],
+  ];
+  return plainPercent(argv.map(quoteArgument).join(' '));
+}
+
+function loginArguments(login: Login, proxy: string | undefined): readonly string[] {
+  const { algorithms, hostKeys, keepAliveSeconds } = login;
+  const keepAlive = keepAliveSeconds !== undefined && keepAliveSeconds > 0 ? keepAliveSeconds : defaultKeepAlive;
+  return [
+    ...options({
+      Port: String(login.port),
+      User: login.user === undefined ? undefined : quoted(login.user),
+      ProxyCommand: proxy ?? (login.proxyCommand === undefined ? undefined : plainPercent(login.proxyCommand)),
+      IdentitiesOnly: login.identitiesOnly ? 'yes' : undefined,
+      IdentityAgent: login.agentSocket === undefined ? undefined : path(login.agentSocket),
+      ...hostKeyOptions(hostKeys),
+      Ciphers: algorithms.ciphers,
+      KexAlgorithms: algorithms.keyExchange,
+      MACs: algorithms.macs,
+      HostKeyAlgorithms: algorithms.hostKeys,
+      ServerAliveInterval: String(keepAlive),
+      ServerAliveCountMax: String(Math.max(1, Math.round(deadAfter / keepAlive))),
+      ConnectTimeout: String(login.connectSeconds ?? 30),
+    }),
+    ...identityFiles(login).flatMap((file) => options({ IdentityFile: file })),
+    ...login.certificateFiles.flatMap((file) => options({ CertificateFile: path(file) })),
+  ];
+}
+
+function identityFiles({ identityFiles: files }: Login): readonly string[] {
+  if (files === undefined) return [];
+  return files.length === 0 ? ['none'] : files.map(path);
+}
+
+function hostKeyOptions(policy: HostKeyPolicy): Readonly<Record<string, string | undefined>> {
+  const list = (files: readonly string[] | undefined): string | undefined =>
+    files === undefined ? undefined : files.length === 0 ? '/dev/null' : files.map(path).join(' ');
+  return {
+    StrictHostKeyChecking: policy.strict,
+    HostKeyAlias: policy.alias === undefined ? undefined : quoted(policy.alias),
+    UserKnownHostsFile: list(policy.userFiles),
+    GlobalKnownHostsFile: list(policy.globalFiles),
+    HashKnownHosts: policy.hash ? 'yes' : undefined,
+    RevokedHostKeys: policy.revokedFile === undefined ? undefined : path(policy.revokedFile),
+  };
+}
+
+function options(values: Readonly<Record<string, string | undefined>>): readonly string[] {
+  return Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : ['-o', `${name}=${value}`]));
+}
+
+function path(file: string): string {
+  return quoted(plainPercent(file));
+}
+
+/** One word in ssh_config's syntax, whatever it holds. */
+function quoted(word: string): string {
+  return /^[A-Za-z0-9_@%+:,./-]+$/.test(word) ? word : `"${word.replaceAll(/["\\]/g, '\\$&')}"`;
+}
+
+/** Text in which ssh finds no tokens to expand. */
+function plainPercent(text: string): string {
+  return text.replaceAll('%', '%%');
+}

@@ -1,0 +1,182 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { types } from 'node:util';
+import pRetry, { AbortError } from 'p-retry';
+import type { Host } from '../cluster/cluster.js';
+import { abortError, asBackupError, BackupError } from '../model/errors.js';
+import { connectMux } from './mux-connection.js';
+import type { MuxConnection } from './mux-connection.js';
+import { openHost } from './open-host.js';
+import type { ConnectOptions } from './open-host.js';
+import { masterArguments } from './openssh-arguments.js';
+import { OpensshSays } from './openssh-errors.js';
+import { startMaster } from './openssh-master.js';
+import type { OpensshMaster } from './openssh-master.js';
+import type { RemoteHost } from './remote-host.js';
+import type { ForwardAddress, OpenCallback, Transport } from './transport.js';
+
+/** Seconds for the whole login, beside the time to connect: jump hosts and a key that wants to be touched take theirs. */
+const loginTimeout = 60;
+/** sshd drops new connections when too many are waiting to log in (MaxStartups), as in dial.ts. */
+const dropRetries = 5;
+const pollPause = 50;
+
+/**
+ * Connects with the system's ssh, which logs in as it would at the command line, and gathers the host's facts. It asks nothing: what
+ * needs a password or a passphrase fails.
+ * Errors: HOST_UNREACHABLE, HOST_AUTH, HOST_KEY, HOST_KEY_FILE, HOST_SUDO, HOST_TTY, the abort reason, or what a command may throw.
+ */
+export async function connectOpenssh(host: Host, options: ConnectOptions): Promise<RemoteHost> {
+  const { signal } = options;
+  const attempt = async (): Promise<OpensshTransport> => {
+    try {
+      return await logIn(host, options);
+    } catch (error) {
+      if (error instanceof BackupError && error.cause instanceof Dropped) throw error;
+      throw new AbortError(error as Error);
+    }
+  };
+  const transport = await pRetry(attempt, {
+    retries: dropRetries,
+    minTimeout: options.retryPause ?? 500,
+    maxTimeout: 10_000,
+    randomize: true,
+    ...(signal && { signal }),
+  }).catch((error: unknown) => {
+    throw signal?.aborted ? abortError(signal) : asBackupError(error, { host: host.name });
+  });
+  return openHost(host, transport, options);
+}
+
+/** The server closed the connection before it said anything. */
+class Dropped extends Error {}
+
+async function logIn(host: Host, options: ConnectOptions): Promise<OpensshTransport> {
+  const { connection } = host;
+  const login = connection.user ?? options.user.name;
+  const late = AbortSignal.timeout(((connection.connectSeconds ?? 0) + loginTimeout) * 1000);
+  const signal = options.signal ? AbortSignal.any([options.signal, late]) : late;
+  if (signal.aborted) throw abortError(signal);
+  const master = await startMaster((controlPath) => masterArguments(connection, controlPath));
+  try {
+    const mux = await untilReady(host, login, master, signal);
+    const says = await untilKeyIsKnown(master, signal);
+    if (connection.hostKeys.strict === 'no' && says.tookUnknownKey) {
+      const message = `${host.name}: its key ${says.hostKey?.fingerprint ?? ''} is not the known one, and was accepted because of StrictHostKeyChecking=no`;
+      options.warn?.({ code: 'HOST_KEY_UNCHECKED', message });
+    }
+    return new OpensshTransport(master, mux, { login, fingerprint: says.hostKey?.fingerprint });
+  } catch (error) {
+    await master.stop();
+    throw error;
+  }
+}
+
+/** Asks the control socket until it answers; ssh makes it when it has logged in. */
+async function untilReady(
+  host: Host,
+  login: string,
+  master: OpensshMaster,
+  signal: AbortSignal,
+): Promise<MuxConnection> {
+  let end: { readonly cause: Error | undefined } | undefined;
+  void master.ended.then((cause) => (end = { cause }));
+  for (;;) {
+    const mux = await connectMux(master.controlPath, signal).catch((error: unknown) => {
+      if (!isNotListening(error) && !signal.aborted) throw cannotUse(host, error);
+    });
+    if (mux) return mux;
+    if (end) throw await failure(host, login, end.cause, master.said);
+    if (signal.aborted) throw notInTime(host, signal);
+    await Promise.race([delay(pollPause), master.ended]);
+  }
+}
+
+/** The socket is not there yet, or not any more. */
+function isNotListening(error: unknown): boolean {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'EPIPE';
+}
+
+function cannotUse({ name }: Host, cause: unknown): BackupError {
+  const why = types.isNativeError(cause) ? cause.message : String(cause);
+  return new BackupError('HOST_UNREACHABLE', `${name}: the system's ssh cannot be used: ${why}`, {
+    host: name,
+    cause,
+    hint: 'Install OpenSSH 7.4 or later on this machine.',
+  });
+}
+
+/** ssh has written it long before, but perhaps it has not been read yet. */
+async function untilKeyIsKnown(master: OpensshMaster, signal: AbortSignal): Promise<OpensshSays> {
+  for (let tries = 0; ; tries += 1) {
+    const says = new OpensshSays(master.said);
+    if (says.hostKey !== undefined || tries === 20 || signal.aborted) return says;
+    await delay(pollPause);
+  }
+}
+
+async function failure(host: Host, login: string, cause: Error | undefined, said: string): Promise<BackupError> {
+  if (cause !== undefined) {
+    return new BackupError('HOST_UNREACHABLE', `${host.name}: the system's ssh cannot be started: ${cause.message}`, {
+      host: host.name,
+      cause,
+      hint: 'Install the OpenSSH client on this machine.',
+    });
+  }
+  const says = new OpensshSays(said);
+  const error = await says.error(host, login);
+  return says.wasDropped && error.code === 'HOST_UNREACHABLE' ? asDropped(error) : error;
+}
+
+function asDropped(error: BackupError): BackupError {
+  const { code, message, host, hint, retryable } = error;
+  return new BackupError(code, message, { host, hint, retryable, cause: new Dropped(message) });
+}
+
+function notInTime(host: Host, signal: AbortSignal): BackupError {
+  const reason: unknown = signal.reason;
+  if (!(reason instanceof Error) || reason.name !== 'TimeoutError') return abortError(signal);
+  const { address, port } = host.connection;
+  const message = `${host.name}: the system's ssh did not log in to ${address} port ${port} in time`;
+  return new BackupError('HOST_UNREACHABLE', message, { host: host.name, retryable: true });
+}
+
+/** A connection that the system's ssh holds. */
+class OpensshTransport implements Transport {
+  readonly login: string;
+  readonly fingerprint: string | undefined;
+  readonly isRemote = true;
+  readonly #master: OpensshMaster;
+  readonly #mux: MuxConnection;
+
+  constructor(
+    master: OpensshMaster,
+    mux: MuxConnection,
+    facts: { readonly login: string; readonly fingerprint: string | undefined },
+  ) {
+    this.#master = master;
+    this.#mux = mux;
+    this.login = facts.login;
+    this.fingerprint = facts.fingerprint;
+  }
+
+  session(line: string, callback: OpenCallback): void {
+    this.#mux.session(line, callback);
+  }
+
+  forward(to: ForwardAddress, callback: OpenCallback): void {
+    this.#mux.forward(to, callback);
+  }
+
+  onLost(listener: (cause: Error | undefined) => void): void {
+    this.#mux.onLost((cause) => {
+      const last = new OpensshSays(this.#master.said).last;
+      listener(cause ?? (last === undefined ? undefined : new Error(last)));
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#mux.destroy();
+    await this.#master.stop();
+  }
+}
