@@ -27,7 +27,8 @@ beforeAll(async () => {
   for (const name of ['for-target', 'for-jumps', 'stranger']) await makeKey(file(name));
   const authorizedKeys = await readFile(file('for-jumps.pub'), 'utf8');
   target = await startRealSshd({ authorizedKeys: await readFile(file('for-target.pub'), 'utf8') });
-  bastion = await startRealSshd({ authorizedKeys });
+  // It forwards, and gives nobody a session.
+  bastion = await startRealSshd({ authorizedKeys, settings: ['MaxSessions 0'] });
   second = await startRealSshd({ authorizedKeys });
   const lines = [target, bastion, second].map(({ knownHostsLine }) => knownHostsLine);
   await writeFile(file('known_hosts'), lines.join(''));

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Host, LocalUser, Login } from '../../packages/core/src/cluster/cluster.js';
 import { plainConnection } from '../../packages/core/src/cluster/connection/plain-connection.js';
@@ -117,6 +118,46 @@ describe('a private key in a file', () => {
     // The server does not take this one, and says so before anybody is asked.
     await makeKey(file('foreign'), '-N', passphrase);
     expect(await logIn(keys('foreign', 'plain'), { passphrase: passphraseOf })).not.toBe('');
+  });
+
+  it('says itself whose it is only when it is open: a format of OpenSSL without the public key beside it', async () => {
+    await copyFile(file('rsa-pkcs1-locked'), file('alone'));
+    await chmod(file('alone'), 0o600);
+    expect(await logIn({ ...keys('alone'), passphrase: new Secret(passphrase) })).not.toBe('');
+    expect(await rejection(logIn({ ...keys('alone'), passphrase: new Secret('wrong') }))).toMatchObject({
+      code: 'HOST_KEY_FILE',
+      message: expect.stringContaining('is wrong'),
+    });
+  });
+
+  it('outlasts a server that does not wait for the person who is asked', async () => {
+    const authorizedKeys = await readFile(file('locked.pub'), 'utf8');
+    await using hasty = await startRealSshd({ authorizedKeys, settings: ['LoginGraceTime 2'] });
+    await writeFile(file('known_hasty'), hasty.knownHostsLine);
+    let asked = 0;
+    const passphraseOf = async (): Promise<Secret> => {
+      asked += 1;
+      await delay(2500);
+      return new Secret(passphrase);
+    };
+    const way = { ...keys('locked'), port: hasty.port, hostKeys: trusting(file('known_hasty')) };
+    expect(await logIn(way, { passphrase: passphraseOf })).not.toBe('');
+    expect(asked).toBe(1);
+  });
+
+  it('may be one of two that a server wants', async () => {
+    const authorizedKeys = (await readFile(file('plain.pub'), 'utf8')) + (await readFile(file('ecdsa.pub'), 'utf8'));
+    await using strict = await startRealSshd({
+      authorizedKeys,
+      settings: ['AuthenticationMethods publickey,publickey'],
+    });
+    await writeFile(file('known_strict'), strict.knownHostsLine);
+    const way = { port: strict.port, hostKeys: trusting(file('known_strict')) };
+    expect(await logIn({ ...keys('plain', 'stranger1', 'ecdsa'), ...way })).not.toBe('');
+    expect(await rejection(logIn({ ...keys('plain'), ...way }))).toMatchObject({
+      code: 'HOST_AUTH',
+      message: expect.stringContaining('plain (accepted, but not enough); the server takes: publickey'),
+    });
   });
 
   it('is passed over when another one is good', async () => {

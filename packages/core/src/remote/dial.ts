@@ -109,8 +109,8 @@ async function prepare(server: Server, context: DialContext, logins: SharedLogin
 async function readKnownKeys(server: Server, user: LocalUser): Promise<KnownKeys> {
   const { userFiles, globalFiles } = server.login.hostKeys;
   const files = [
-    ...(userFiles ?? [path.join(user.homeDirectory, '.ssh', 'known_hosts')]),
-    ...(globalFiles ?? ['/etc/ssh/ssh_known_hosts']),
+    ...(userFiles ?? ['known_hosts', 'known_hosts2'].map((name) => path.join(user.homeDirectory, '.ssh', name))),
+    ...(globalFiles ?? ['/etc/ssh/ssh_known_hosts', '/etc/ssh/ssh_known_hosts2']),
   ];
   const entries = await readKnownHosts(files).catch((error: unknown) => {
     throw asBackupError(error, { host: server.host });

@@ -114,10 +114,10 @@ function explainLogin(error: LoginError | undefined, refusal: Parameters<typeof 
   const { server, authenticator } = refusal;
   if (error instanceof JumpLostError) return new DroppedError(error.message, { cause: error });
   if (authenticator.prompt !== undefined) return refused(refusal, undefined);
-  if (authenticator.isWaiting)
-    return new DroppedError('the server closed the connection while a passphrase was asked for', { cause: error });
   if (error?.level === 'client-authentication' || /authentication/i.test(error?.message ?? ''))
     return refused(refusal, error);
+  if (authenticator.hasWaited)
+    return new DroppedError('the server closed the connection while a passphrase was asked for', { cause: error });
   const text = error?.message ?? 'the server closed the connection during the login';
   return authenticator.tried.length > 0 ? refused(refusal, error ?? new Error(text)) : unreachable(server, text, error);
 }

@@ -9,6 +9,9 @@ import type { LoginClock } from './login-clock.js';
 import { judgePrompts } from './password-prompt.js';
 import type { PromptProblem } from './password-prompt.js';
 
+/** Seconds; the least that a LoginGraceTime can be. */
+const longWait = 1;
+
 export interface AuthenticatorOptions {
   readonly ssh2: Pick<typeof ssh2, 'BaseAgent'>;
   readonly login: Login;
@@ -38,7 +41,8 @@ export class Authenticator {
   readonly #passwordWays = new Set<Authentication>();
   readonly #end = new AbortController();
   #current: Attempt | undefined;
-  #waits = 0;
+  #waitingSince: number | undefined;
+  #waited = 0;
   /** For messages, in order. */
   readonly tried: string[] = [];
   readonly problems: KeyProblem[];
@@ -56,9 +60,9 @@ export class Authenticator {
     this.problems = [...options.identities.problems];
   }
 
-  /** Whether it waits for a person or an agent. */
-  get isWaiting(): boolean {
-    return this.#waits > 0;
+  /** Whether a person or an agent takes or took so long that the server may have given up (sshd_config(5), LoginGraceTime). */
+  get hasWaited(): boolean {
+    return this.#waitingSince !== undefined || this.#waited > longWait * 1000;
   }
 
   /** Of the connection: nothing is answered any more. */
@@ -160,7 +164,7 @@ export class Authenticator {
 
   /** Never settles once the connection is gone: ssh2 would write to what it has taken apart. */
   async #wait<Value>(attempt: Attempt, act: () => Promise<Value>): Promise<Value> {
-    this.#waits += 1;
+    this.#waitingSince = performance.now();
     this.#options.clock.pause();
     try {
       return await act();
@@ -169,7 +173,8 @@ export class Authenticator {
       this.problems.push(asKeyProblem(error, attempt.what));
       throw error;
     } finally {
-      this.#waits -= 1;
+      this.#waited += performance.now() - this.#waitingSince;
+      this.#waitingSince = undefined;
       this.#options.clock.resume();
       if (this.#end.signal.aborted) await new Promise(() => undefined);
     }
