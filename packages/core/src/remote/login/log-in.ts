@@ -50,6 +50,7 @@ export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
     const received = new ReceivedMemory();
     let refusal: BackupError | undefined;
     let shown = '';
+    let isIn = false;
     const settle = (finish: () => void): void => {
       clock.signal.removeEventListener('abort', onAbort);
       authenticator.end();
@@ -72,6 +73,7 @@ export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
     client.on('change password', authenticator.onChangeRequest);
     client.on('ready', () =>
       settle(() => {
+        isIn = true;
         if (socket instanceof Socket) received.watch(client);
         resolve({
           client,
@@ -88,7 +90,7 @@ export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
       username,
       readyTimeout: 0,
       debug: (line: string) => {
-        authenticator.debug(line);
+        if (!isIn) authenticator.debug(line);
         received.debug(line);
       },
       keepaliveInterval: keepAlive * 1000,
