@@ -1,12 +1,11 @@
-import path from 'node:path';
 import pRetry, { AbortError } from 'p-retry';
 import type { Algorithms } from 'ssh2';
 import type { Host, LocalUser } from '../cluster/cluster.js';
 import type { Warning } from '../model/artifact.js';
 import { abortError, asBackupError } from '../model/errors.js';
-import { DroppedError, keyName, refuseHostKey, unreachable } from './dial-errors.js';
-import type { KnownKeys } from './dial-errors.js';
-import { hostKeyAlgorithms, readKnownHosts } from './known-hosts.js';
+import { DroppedError, unreachable } from './dial-errors.js';
+import { readKnownHosts } from './known-hosts-files.js';
+import { hostKeyAlgorithms, knownName } from './known-hosts.js';
 import { chooseAlgorithms } from './login/algorithms.js';
 import { attemptLogin } from './login/attempt.js';
 import type { Preparation } from './login/attempt.js';
@@ -92,30 +91,19 @@ async function dialServer(server: Server, context: DialContext, logins: SharedLo
 async function prepare(server: Server, context: DialContext, logins: SharedLogins): Promise<Preparation> {
   const { login } = server;
   const { user, signal, warn } = context;
-  const known = await readKnownKeys(server, user);
-  const { address, port } = keyName(server);
+  const known = await readKnownHosts(login.hostKeys, user).catch((error: unknown) => {
+    throw asBackupError(error, { host: server.host });
+  });
   return {
     server,
     username: login.user ?? user.name,
     identities: await findIdentities(server, context, logins),
-    algorithms: algorithmsFor(server, hostKeyAlgorithms(known.entries, address, port)),
-    refuseKey: (key) => refuseHostKey(key, server, known, warn),
+    algorithms: algorithmsFor(server, hostKeyAlgorithms(known.entries, knownName(login))),
+    known,
     jumps: logins.jumps,
     warn,
     signal,
   };
-}
-
-async function readKnownKeys(server: Server, user: LocalUser): Promise<KnownKeys> {
-  const { userFiles, globalFiles } = server.login.hostKeys;
-  const files = [
-    ...(userFiles ?? ['known_hosts', 'known_hosts2'].map((name) => path.join(user.homeDirectory, '.ssh', name))),
-    ...(globalFiles ?? ['/etc/ssh/ssh_known_hosts', '/etc/ssh/ssh_known_hosts2']),
-  ];
-  const entries = await readKnownHosts(files).catch((error: unknown) => {
-    throw asBackupError(error, { host: server.host });
-  });
-  return { entries, files };
 }
 
 /** HOST_KEY_FILE when keys were named, none can be offered, and there is no other way to log in: nobody needs to be bothered. */

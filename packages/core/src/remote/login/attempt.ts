@@ -3,6 +3,8 @@ import type { Algorithms } from 'ssh2';
 import type { Warning } from '../../model/artifact.js';
 import { BackupError, abortError } from '../../model/errors.js';
 import { DroppedError, unreachable } from '../dial-errors.js';
+import { decideHostKey } from '../host-key.js';
+import type { KnownHosts } from '../known-hosts-files.js';
 import { NeedsOpenssh } from '../needs-openssh.js';
 import { refused } from './auth-errors.js';
 import { Authenticator } from './authenticator.js';
@@ -27,7 +29,7 @@ export interface Preparation {
   readonly username: string;
   readonly identities: Identities;
   readonly algorithms: Algorithms;
-  readonly refuseKey: (key: Buffer) => BackupError | undefined;
+  readonly known: KnownHosts;
   readonly jumps: JumpPool;
   readonly warn: (warning: Warning) => void;
   readonly signal: AbortSignal | undefined;
@@ -79,7 +81,7 @@ async function openSocket(server: Server, lease: JumpLease | undefined, signal: 
 }
 
 async function logInOver(socket: Duplex, prepared: Preparation, clock: LoginClock): Promise<Dialled> {
-  const { server, username, identities, algorithms, refuseKey } = prepared;
+  const { server, username, identities, algorithms } = prepared;
   // Loaded when the first host is called: reading an archive needs none of it.
   const { default: ssh2 } = await import('ssh2');
   const authenticator = new Authenticator({ ssh2, login: server.login, username, identities, clock });
@@ -90,7 +92,7 @@ async function logInOver(socket: Duplex, prepared: Preparation, clock: LoginCloc
     keepAliveSeconds: server.login.keepAliveSeconds,
     algorithms,
     authenticator,
-    refuseKey,
+    acceptKey: (key) => acceptKey(key, prepared, authenticator),
     clock,
     onHandshake: () => {
       isHandshakeOver = true;
@@ -103,6 +105,19 @@ async function logInOver(socket: Duplex, prepared: Preparation, clock: LoginCloc
       return explainConnection(error, server);
     },
   });
+}
+
+/** Throws HOST_KEY. A server whose key is not the known one gets no password, as ssh does it (sshconnect.c, check_host_key). */
+async function acceptKey(key: Buffer, prepared: Preparation, authenticator: Authenticator): Promise<void> {
+  const { server, known, warn } = prepared;
+  const decision = await decideHostKey({ key, login: server.login, known, name: server.title });
+  if (decision.warning !== undefined) warn(decision.warning);
+  if (decision.isDoubtful === true) authenticator.forbidPasswords();
+  if (decision.refusal === undefined) return;
+  const { code, message, hint } = decision.refusal;
+  const why = 'known_hosts has a certificate authority for this host';
+  const cause = decision.wantsCertificate === true ? new NeedsOpenssh(why, decision.refusal) : decision.refusal;
+  throw new BackupError(code, message, { host: server.host, hint, cause });
 }
 
 interface LoginError extends Error {

@@ -15,7 +15,7 @@ interface Refusal {
 /** HOST_AUTH for a server that lets nobody in, or HOST_KEY_FILE when no key could be offered because of the files: what was tried, in order, and never a secret. */
 export function refused(refusal: Refusal, cause: (Error & { level?: string }) | undefined): BackupError {
   const { server, username, authenticator, opensshOnly } = refusal;
-  const { tried, problems, offered, prompt } = authenticator;
+  const { tried, problems, notes, offered, prompt } = authenticator;
   if (prompt !== undefined && prompt.kind !== 'again') return unanswerable(refusal, prompt);
   const unusable = tried.length === 0 ? unusableKeys(server, problems, opensshOnly) : undefined;
   if (unusable !== undefined) return unusable;
@@ -23,6 +23,7 @@ export function refused(refusal: Refusal, cause: (Error & { level?: string }) | 
   const details = [
     tried.length === 0 ? 'no key was found to offer' : `tried: ${tried.join(', ')}`,
     ...problems.map(({ message }) => message),
+    ...notes,
     ...(offered.length === 0 ? [] : [`the server takes: ${offered.join(', ')}`]),
     ...said,
   ];

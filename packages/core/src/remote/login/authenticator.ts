@@ -43,11 +43,14 @@ export class Authenticator {
   #current: Attempt | undefined;
   #waitingSince: number | undefined;
   #waited = 0;
+  #mayGivePassword = true;
   /** For messages, in order. */
   readonly tried: string[] = [];
   readonly problems: KeyProblem[];
   /** The ways that the server said last can go on. */
   offered: readonly string[] = [];
+  /** What else a message should say. */
+  readonly notes: string[] = [];
   passwordRefused = false;
   /** What the server asks for that cannot be given. */
   prompt: PromptProblem | undefined;
@@ -63,6 +66,13 @@ export class Authenticator {
   /** Whether a person or an agent takes or took so long that the server may have given up (sshd_config(5), LoginGraceTime). */
   get hasWaited(): boolean {
     return this.#waitingSince !== undefined || this.#waited > longWait * 1000;
+  }
+
+  /** The server may be another than the one that the password is for. */
+  forbidPasswords(): void {
+    if (this.#options.login.password === undefined) return;
+    this.#mayGivePassword = false;
+    this.notes.push('no password is given to a server whose key is not the known one');
   }
 
   /** Of the connection: nothing is answered any more. */
@@ -132,7 +142,8 @@ export class Authenticator {
   #givePassword(way: 'password' | 'keyboard-interactive'): AnyAuthMethod | undefined {
     const { username, login } = this.#options;
     const { password } = login;
-    if (password === undefined || this.passwordRefused || this.#passwordWays.has(way)) return undefined;
+    if (password === undefined || !this.#mayGivePassword) return undefined;
+    if (this.passwordRefused || this.#passwordWays.has(way)) return undefined;
     this.#passwordWays.add(way);
     if (way === 'password') {
       this.#current = { way, what: 'the password', key: 'offered', answered: true };

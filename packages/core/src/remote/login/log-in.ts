@@ -2,7 +2,6 @@ import type { Duplex } from 'node:stream';
 import { Socket } from 'node:net';
 import type ssh2 from 'ssh2';
 import type { Algorithms, Client } from 'ssh2';
-import type { BackupError } from '../../model/errors.js';
 import { abortError } from '../../model/errors.js';
 import { fingerprint } from '../known-hosts.js';
 import { ReceivedMemory } from '../received-memory.js';
@@ -32,15 +31,15 @@ export interface LogInOptions {
   readonly keepAliveSeconds: number | undefined;
   readonly algorithms: Algorithms;
   readonly authenticator: Authenticator;
-  /** Asked for the host's key; undefined when it is the right one. */
-  readonly refuseKey: (key: Buffer) => BackupError | undefined;
+  /** Asked about the host's key; rejects when that is not the right one. */
+  readonly acceptKey: (key: Buffer) => Promise<void>;
   readonly clock: LoginClock;
   /** The key exchange is over: from here on it is about who logs in. */
   readonly onHandshake: () => void;
   readonly explain: (error: Error | undefined) => Error;
 }
 
-/** Logs in over a connection. Rejects with what `refuseKey` and `explain` say, or the clock's abort reason; then the socket is destroyed. */
+/** Logs in over a connection. Rejects with what `acceptKey` and `explain` say, or the clock's abort reason; then the socket is destroyed. */
 export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
   const { ssh2, username, authenticator, clock } = options;
   const keepAlive = secondsOr(options.keepAliveSeconds, defaultKeepAlive);
@@ -48,18 +47,21 @@ export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
     const client = new ssh2.Client();
     const life = watchLife(client);
     const received = new ReceivedMemory();
-    let refusal: BackupError | undefined;
-    let shown = '';
+    let accepted: Buffer | undefined;
+    let hasFailed = false;
     let isIn = false;
     const settle = (finish: () => void): void => {
       clock.signal.removeEventListener('abort', onAbort);
       authenticator.end();
       finish();
     };
-    const fail = (error: Error | undefined): void => {
-      const known = refusal ?? (clock.signal.aborted ? abortError(clock.signal) : options.explain(error));
-      settle(() => reject(known));
+    const failWith = (error: unknown): void => {
+      hasFailed = true;
+      settle(() => reject(error instanceof Error ? error : new Error(String(error))));
       socket.destroy();
+    };
+    const fail = (error: Error | undefined): void => {
+      if (!hasFailed) failWith(clock.signal.aborted ? abortError(clock.signal) : options.explain(error));
     };
     const onAbort = (): void => fail(undefined);
     clock.signal.addEventListener('abort', onAbort, { once: true });
@@ -78,7 +80,7 @@ export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
         resolve({
           client,
           username,
-          fingerprint: shown,
+          fingerprint: accepted === undefined ? '' : fingerprint(accepted),
           received,
           onLost: life.onLost,
           cut: () => void socket.destroy(),
@@ -97,10 +99,16 @@ export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
       keepaliveCountMax: Math.max(1, Math.round(deadAfter / keepAlive)),
       algorithms: options.algorithms,
       authHandler: authenticator.next,
-      hostVerifier: (key: Buffer) => {
-        shown = fingerprint(key);
-        refusal = options.refuseKey(key);
-        return refusal === undefined;
+      hostVerifier: (key: Buffer, verify: (isAccepted: boolean) => void) => {
+        // ssh2 asks again whenever keys are exchanged anew.
+        if (accepted?.equals(key) === true) {
+          verify(true);
+          return;
+        }
+        options.acceptKey(key).then(() => {
+          accepted ??= Buffer.from(key);
+          if (!hasFailed) verify(true);
+        }, failWith);
       },
     });
     // It was lost while nobody listened: then ssh2 hears nothing of it.
