@@ -59,7 +59,7 @@ describe('connecting', () => {
   it('refuses keys that the server does not take, with what it tried', async () => {
     await using sample = await sampleRemote();
     const file = path.join(sample.directory, 'other');
-    await writeFile(file, generateKey().privateKey);
+    await writeFile(file, generateKey().privateKey, { mode: 0o600 });
     expect(await rejection(sample.connect({ identityFiles: [file] }))).toMatchObject({
       code: 'HOST_AUTH',
       message: expect.stringContaining(file),
@@ -76,9 +76,8 @@ describe('connecting', () => {
     expect(await rejection(sample.connect({ identityFiles: [file] }))).toMatchObject({
       code: 'HOST_KEY_FILE',
       message: `sample1: cannot read the key ${file}: no such file or directory (ENOENT)`,
-      hint: expect.stringContaining('A relative path counts from'),
     });
-    await writeFile(file, 'this is no key');
+    await writeFile(file, 'this is no key', { mode: 0o600 });
     expect(await rejection(sample.connect({ identityFiles: [file] }))).toMatchObject({
       code: 'HOST_KEY_FILE',
       hint: expect.stringContaining('ansible_ssh_private_key_file'),
