@@ -30,8 +30,11 @@ const notOurs = /^lsbackup: (?!.*exec)|unknown user|unknown id|user .* does not 
  * Why sudo or su did not start the command: HOST_TTY, HOST_SUDO, or undefined when it is not their fault. Only for a text that came after
  * the marker of `becomeMarker`, and while the command's own did not.
  */
-export function becomeError({ said, status }: BecomeEnd, place: BecomePlace): BackupError | undefined {
+export function becomeError(end: BecomeEnd, place: BecomePlace): BackupError | undefined {
   const { host, login, method } = place;
+  const { status } = end;
+  // The question that was answered, and our whole wrapper, help nobody.
+  const said = end.said.replace(/^Password: ?/, '').replace(/execute '[^]*' as /, 'execute commands as ');
   if (wantsTerminal.test(said)) return terminalNeeded(place);
   if (status === 127) return missing(place);
   const lockedLine = locked.exec(said)?.[0];

@@ -133,7 +133,7 @@ describe('commandLine', () => {
     );
     // Echo takes -n for its own.
     const { output } = await run(line.replaceAll('sudo', 'echo').replace('id -u', 'echo 7'));
-    expect(output).toMatch(/^lsbackup-0123-become\n-H -u root -- .* login 7\n$/);
+    expect(output).toMatch(/^lsbackup-0123-become\n-H -u root -- .* login 7$/);
     const asRoot = await run(line.replace('id -u', 'echo 0'));
     expect(asRoot.output).toBe('lsbackup-0123-begin\nlogin\n0\n');
   });
