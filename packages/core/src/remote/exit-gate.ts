@@ -15,6 +15,7 @@ import { divert, HeldOutput, type Diverted } from './held-output.js';
 import { MarkerFilter } from './marker-filter.js';
 import { markerPrefix } from './quote.js';
 import type { Command, RemoteProcess } from './remote-host.js';
+import { hintNotBegun } from './shell-errors.js';
 import { TarJudge } from './tar-messages.js';
 
 /** Bytes a login shell may print before the command's own output. */
@@ -371,18 +372,24 @@ export class GatedProcess implements RemoteProcess {
 
   #startClocks(): Clocks {
     const { deadline, waited, quiet, place } = this.#options;
-    const late = (code: 'COMMAND_TIMEOUT' | 'STREAM_STALLED', text: string): void =>
+    const late = (code: 'COMMAND_TIMEOUT' | 'STREAM_STALLED', text: string, hint?: string): void =>
       this.#fail(
         new BackupError(code, `${place.host}: ${place.what} ${text}${this.#said()}`, {
           host: place.host,
           retryable: true,
+          hint,
         }),
       );
+    const tooLate = (): void => {
+      const begun = this.#errorMarker.found !== undefined;
+      const text = `did not ${begun ? 'end' : 'begin'} within ${String(deadline)} s`;
+      late('COMMAND_TIMEOUT', text, begun ? undefined : hintNotBegun(place));
+    };
     return new Clocks({
       deadline: deadline === undefined ? undefined : deadline - waited,
       quiet,
       isWaiting: () => this.#wanting,
-      onLate: () => late('COMMAND_TIMEOUT', `did not end within ${String(deadline)} s`),
+      onLate: tooLate,
       onSilent: () => late('STREAM_STALLED', `sent nothing for ${String(quiet)} s after ${String(this.#bytes)} bytes`),
     });
   }

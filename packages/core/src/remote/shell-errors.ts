@@ -39,3 +39,8 @@ export function shellError(
     `Make "ssh ${login}@${host} id" work: check the login shell, its start files and forced commands.`,
   );
 }
+
+/** What to look at when a command neither begins nor fails. */
+export function hintNotBegun({ host, login }: { readonly host: string; readonly login: string }): string {
+  return `Check that "ssh ${login}@${host} id" answers: the start files of the login shell must not wait for input nor start another program, and no forced command may take its place.`;
+}
