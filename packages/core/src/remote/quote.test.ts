@@ -15,8 +15,11 @@ const options = {
 const argument = fc.string({ unit: 'binary' }).filter((text) => !text.includes('\0'));
 
 /** Runs a line as a login shell would, with standard input open and silent as an SSH channel is. */
-async function run(line: string): Promise<{ readonly status: unknown; readonly output: string }> {
-  const child = spawn('/bin/sh', ['-c', line], { stdio: ['pipe', 'pipe', 'ignore'] });
+async function run(
+  line: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<{ readonly status: unknown; readonly output: string }> {
+  const child = spawn('/bin/sh', ['-c', line], { stdio: ['pipe', 'pipe', 'ignore'], env: environment });
   const chunks: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
   const [status] = (await once(child, 'close')) as unknown[];
@@ -83,6 +86,17 @@ describe('commandLine', () => {
     const expected = { status: 0, output: "lsbackup-0123-begin\n/usr\nit's|C\n0077\n" };
     expect(await run(commandLine(command, options))).toEqual(expected);
     expect(await run(commandLine(command, { ...options, usesInput: true }))).toEqual(expected);
+  });
+
+  it('goes on for longer than TMOUT where sh is bash', async () => {
+    const line = commandLine({ argv: ['sh', '-c', 'sleep 2; echo done'] }, options).replace(
+      'exec /bin/sh',
+      'exec bash',
+    );
+    expect(await run(line, { ...process.env, TMOUT: '1' })).toMatchObject({
+      status: 0,
+      output: expect.stringContaining('done'),
+    });
   });
 
   it('passes the exit status on', async () => {
