@@ -1,4 +1,4 @@
-import { chmod, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { temporaryDirectory } from '../../../../test/support/lsbackup.js';
@@ -35,25 +35,22 @@ describe.each([
   ['su', busyboxSu, 'root'],
   ['sudo', sudoRs, 'someone'],
 ] as const)('another %s', (method, script, asked) => {
-  async function connectWith(directory: string, password: string | undefined) {
-    // The host finds its own programs first, and believes that nobody is root.
-    for (const [name, text] of [
+  const becoming = (password: string) => ({ become: { method, password: new Secret(password) } });
+
+  /** The host finds its own programs first, and believes that nobody is root. */
+  async function hostWith(directory: string) {
+    const programs = [
       [method, script],
       ['id', '#!/bin/sh\necho 1000\n'],
-    ] as const) {
-      await writeFile(path.join(directory, name), text);
-      await chmod(path.join(directory, name), 0o755);
-    }
-    const sample = await sampleRemote({ environment: { PATH: `${directory}:/usr/bin:/bin` } });
-    const secret = password === undefined ? undefined : new Secret(password);
-    return { sample, remote: sample.connect({ become: { method, password: secret } }) };
+    ] as const;
+    for (const [name, text] of programs) await writeFile(path.join(directory, name), text, { mode: 0o755 });
+    return sampleRemote({ environment: { PATH: `${directory}:/usr/bin:/bin` } });
   }
 
   it('gets the password, and the command its input', async () => {
     await using directory = await temporaryDirectory();
-    const { sample, remote } = await connectWith(directory.path, 'hush');
-    await using _sample = sample;
-    const connected = await remote;
+    await using sample = await hostWith(directory.path);
+    const connected = await sample.connect(becoming('hush'));
     expect(connected.facts.loginIsRoot).toBe(false);
     const input = Buffer.from('the input\n'.repeat(1000));
     expect((await connected.run({ argv: ['cat'], become: 'root' }, { input })).stdout.equals(input)).toBe(true);
@@ -62,9 +59,8 @@ describe.each([
 
   it('refuses a wrong password', async () => {
     await using directory = await temporaryDirectory();
-    const { sample, remote } = await connectWith(directory.path, 'wrong');
-    await using _sample = sample;
-    expect(await rejection(remote)).toMatchObject({
+    await using sample = await hostWith(directory.path);
+    expect(await rejection(sample.connect(becoming('wrong')))).toMatchObject({
       code: 'HOST_SUDO',
       message: `sample1: ${method} does not accept the password for ${asked}.`,
     });

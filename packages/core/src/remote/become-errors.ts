@@ -35,6 +35,7 @@ export function becomeError(end: BecomeEnd, place: BecomePlace): BackupError | u
   const { status } = end;
   // The question that was answered, and our whole wrapper, help nobody.
   const said = end.said.replace(/^Password: ?/, '').replace(/execute '[^]*' as /, 'execute commands as ');
+  if (status === undefined || notOurs.test(said)) return undefined;
   if (wantsTerminal.test(said)) return terminalNeeded(place);
   if (status === 127) return missing(place);
   const lockedLine = locked.exec(said)?.[0];
@@ -49,7 +50,6 @@ export function becomeError(end: BecomeEnd, place: BecomePlace): BackupError | u
         : `Allow ${login} to use su on ${host} (pam_wheel in /etc/pam.d/su), or set ansible_become_method=sudo.`;
     return new BackupError('HOST_SUDO', `${host}: ${method} refuses ${login}: ${line.trim()}`, { host, hint });
   }
-  if (status === undefined || notOurs.test(said)) return undefined;
   const text = said.trim() === '' ? `it ended with status ${String(status)}` : said.trim().slice(-1000);
   return new BackupError('HOST_SUDO', `${host}: ${method} does not work for ${login}: ${text}`, {
     host,

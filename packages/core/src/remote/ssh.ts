@@ -55,7 +55,7 @@ interface SessionRequest {
 
 /**
  * Connects, logs in, and gathers the host's facts.
- * Errors: HOST_UNREACHABLE, HOST_AUTH, HOST_KEY, HOST_KEY_FILE, HOST_SUDO, HOST_TTY, or what a command may throw.
+ * Errors: HOST_UNREACHABLE, HOST_AUTH, HOST_KEY, HOST_KEY_FILE, HOST_SUDO, HOST_TTY, HOST_PREFLIGHT, or what a command may throw.
  */
 export async function connectSsh(host: Host, options: ConnectOptions): Promise<RemoteHost> {
   const warn = options.warn ?? (() => undefined);
