@@ -71,17 +71,13 @@ export async function endAllWays(remote: RemoteHost, root: RemoteHost): Promise<
 }
 
 /** The host itself ends a silent command when the connection is cut. */
-export async function cutConnection(
-  { root, connect }: BecomeHost,
-  method: Become['method'],
-  password: string,
-): Promise<void> {
+export async function cutConnection(the: BecomeHost, method: Become['method'], password: string): Promise<void> {
   await throughProxy(async (change, cut) => {
-    await using remote = await connect(method, password, change);
+    await using remote = await the.connect(method, password, change);
     const silence = drain(await remote.read({ argv: ['sleep', '3403'], become: 'root' }));
-    await untilRuns(root, 'sleep 3403');
+    await untilRuns(the.root, 'sleep 3403');
     cut();
     expect(await silence).toMatchObject({ error: { code: 'STREAM_CUT' } });
-    await untilGone(root, 'sleep 3403');
+    await untilGone(the.root, 'sleep 3403');
   });
 }
