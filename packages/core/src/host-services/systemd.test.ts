@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { Secret } from '../model/secret.js';
 import { FakeHost } from '../testing/fake-host.js';
 import { describeCommand } from './describe-command.js';
 import { execArguments, expandArguments, findServices, parseEnvironmentFile, showCommand } from './systemd.js';
@@ -181,7 +182,17 @@ describe('describeCommand', () => {
       'ls',
     );
     expect(describeCommand(new FakeHost({ facts: { loginIsRoot: true } }), { argv: ['ls'], become: 'postgres' })).toBe(
-      'sudo -n -u postgres ls',
+      'runuser -u postgres -- ls',
     );
+  });
+
+  it('shows how a password is asked for', () => {
+    const password = new Secret('hush');
+    const sudo = new FakeHost({ become: { method: 'sudo', password } });
+    expect(describeCommand(sudo, { argv: ['ls', '/root'], become: 'root' })).toBe('sudo ls /root');
+    expect(describeCommand(sudo, { argv: ['ls'], become: 'postgres' })).toBe('sudo -u postgres ls');
+    const su = new FakeHost({ become: { method: 'su', password } });
+    expect(describeCommand(su, { argv: ['ls', 'a b'], become: 'root' })).toBe("su root -c 'ls '\\''a b'\\'''");
+    expect(describeCommand(su, { argv: ['ls'], become: 'postgres' })).toBe("su root -c 'runuser -u postgres -- ls'");
   });
 });

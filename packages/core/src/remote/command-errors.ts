@@ -1,4 +1,6 @@
 import { BackupError } from '../model/errors.js';
+import { becomeError, type BecomeEnd, type BecomePlace } from './become-errors.js';
+import { shellError } from './shell-errors.js';
 
 /** Where a command ran, for messages. */
 export interface CommandPlace {
@@ -15,30 +17,10 @@ export interface CommandEnd {
   readonly signal: string | undefined;
   /** The command itself was started: its marker came. */
   readonly started: boolean;
-  /** The command's standard error; when it was not started, what the login shell or sudo said. */
-  readonly stderr: string;
-}
-
-/** HOST_TTY or HOST_SUDO when the text is sudo's refusal (texts: sudo 1.8 and 1.9 under LC_ALL=C), else undefined. */
-export function sudoError(text: string, place: Pick<CommandPlace, 'host' | 'login'>): BackupError | undefined {
-  const { host, login } = place;
-  if (text.includes('must have a tty')) {
-    return new BackupError('HOST_TTY', `${host}: sudoers has requiretty.`, {
-      host,
-      hint: `Add "Defaults:${login} !requiretty" to sudoers on ${host}.`,
-    });
-  }
-  if (/^sudo: .*(?:password is required|no askpass)/m.test(text)) {
-    const hint = `Add NOPASSWD for ${login} to sudoers on ${host}, or set ansible_become=false for it.`;
-    return new BackupError('HOST_SUDO', `${host}: sudo needs a password for ${login}.`, { host, hint });
-  }
-  const line =
-    /^.*(?:not allowed to|not in the sudoers|may not run sudo|^env: .*sudo.*No such file|sudo: (?:command )?not found).*$/m.exec(
-      text,
-    )?.[0];
-  if (line === undefined) return undefined;
-  const hint = `Allow ${login} to run every command as every user with NOPASSWD on ${host}, or set ansible_become=false for it.`;
-  return new BackupError('HOST_SUDO', `${host}: sudo refuses ${login}: ${line.trim()}`, { host, hint });
+  /** The command's standard error; when it was not started, all that the login shell, sudo or su said. */
+  readonly said: string;
+  /** Sudo or su, when it was started but did not start the command. */
+  readonly become?: (BecomeEnd & Pick<BecomePlace, 'method'>) | undefined;
 }
 
 /** HOST_AUTH when sshd let the user in, but runs nothing until the password is changed (session.c, do_pwchange). */
@@ -48,13 +30,25 @@ function expiredPassword(text: string, { host, login }: CommandPlace): BackupErr
   return new BackupError('HOST_AUTH', `${host}: the password of ${login} has expired`, { host, hint });
 }
 
-/** The error for a command that ended in a way that is not accepted: HOST_SUDO, HOST_TTY, HOST_AUTH or COMMAND_FAILED. */
+/**
+ * The error for a command that ended in a way that is not accepted: HOST_SUDO, HOST_TTY, HOST_AUTH, HOST_PREFLIGHT (the login shell) or
+ * COMMAND_FAILED.
+ */
 export function commandError(end: CommandEnd, place: CommandPlace): BackupError {
-  const expired = end.started ? undefined : expiredPassword(end.stderr, place);
+  return (end.started ? undefined : startError(end, place)) ?? commandFailed(end, place);
+}
+
+function startError(end: CommandEnd, place: CommandPlace): BackupError | undefined {
+  // Whatever ended it may end the next one, too, or not: nobody's settings are to blame.
+  if (end.signal !== undefined) return undefined;
+  const expired = expiredPassword(end.said, place);
   if (expired) return expired;
-  const sudo = end.started ? undefined : sudoError(end.stderr, place);
-  if (sudo) return sudo;
-  const said = end.stderr.trim() === '' ? '' : `: ${lastLines(end.stderr)}`;
+  if (end.become) return becomeError(end.become, { host: place.host, login: place.login, method: end.become.method });
+  return shellError(end, place);
+}
+
+function commandFailed(end: CommandEnd, place: CommandPlace): BackupError {
+  const said = end.said.trim() === '' ? '' : `: ${lastLines(end.said)}`;
   const how = end.signal === undefined ? describeStatus(end.status) : `was ended by ${end.signal}`;
   const message = end.started
     ? `${place.host}: ${place.what} ${how}${said}`

@@ -75,9 +75,8 @@ export class CommandHost implements RemoteHost {
   }
 
   async gatherFacts(signal: AbortSignal | undefined): Promise<void> {
-    const { stdout } = await this.run(factsCommand(this.host.connection.become !== undefined), signal && { signal });
-    const place = { host: this.host.name, login: this.#transport.login, sshFingerprint: this.#transport.fingerprint };
-    this.#facts = readFacts(stdout.toString(), place);
+    const { stdout } = await this.run(factsCommand(), signal && { signal });
+    this.#facts = readFacts(stdout.toString(), this.#transport.fingerprint);
   }
 
   async run(command: Command, options: StreamOptions & { readonly maximumBytes?: number } = {}): Promise<Output> {
@@ -142,14 +141,16 @@ export class CommandHost implements RemoteHost {
     const { signal } = options;
     const asked = performance.now();
     const marker = `lsbackup-${randomBytes(16).toString('hex')}`;
-    const loginIsRoot = this.#facts?.loginIsRoot ?? false;
-    const user = this.host.connection.become !== undefined && command.become !== false ? command.become : undefined;
-    const line = commandLine(command, { marker, usesInput: mode.usesInput, user, loginIsRoot });
+    const loginIsRoot = this.#facts?.loginIsRoot;
+    const { become } = this.host.connection;
+    const user = become !== undefined && command.become !== false ? command.become : undefined;
+    const line = commandLine(command, { marker, usesInput: mode.usesInput, user, become, loginIsRoot });
     const gate = (channel: Channel): GatedProcess => {
       const process = new GatedProcess(channel, {
         command,
         place: { host: this.host.name, login: this.#transport.login, what: describeCommand(command) },
         marker,
+        become: user === undefined || loginIsRoot === true ? undefined : become,
         ...mode,
         waited: (performance.now() - asked) / 1000,
         signal,

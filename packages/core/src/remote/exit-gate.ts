@@ -1,18 +1,21 @@
 import { Readable, type Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Become } from '../cluster/cluster.js';
 import { BackupError, abortError } from '../model/errors.js';
 import type { Warning } from '../model/artifact.js';
 import { countReaders, giveAway } from '../model/memory.js';
+import { BecomeDialogue, mayAsk, textOfBecome, withoutMarkers, type OutputName } from './become-dialogue.js';
 import { BoundedText } from './bounded-text.js';
 import { Clocks } from './clocks.js';
 import { commandError, lastLines } from './command-errors.js';
-import type { CommandPlace } from './command-errors.js';
+import type { CommandEnd, CommandPlace } from './command-errors.js';
 import { CommandInput } from './command-input.js';
 import { HeldOutput } from './held-output.js';
 import { lostWhere } from './login/jump-socket.js';
 import { MarkerFilter } from './marker-filter.js';
 import { markerPrefix } from './quote.js';
 import type { Command, RemoteProcess } from './remote-host.js';
+import { hintNotBegun } from './shell-errors.js';
 import { TarJudge } from './tar-messages.js';
 import type { Channel } from './transport.js';
 
@@ -28,6 +31,8 @@ export interface GateOptions {
   readonly command: Command;
   readonly place: CommandPlace;
   readonly marker: string;
+  /** How the command's user is reached from the login user; undefined: it is not changed, or by root, who is asked nothing. */
+  readonly become: Become | undefined;
   /** The command reads standard input; otherwise our end of it is the lifeline that ends the command when it is closed. */
   readonly usesInput: boolean;
   /** Seconds; undefined: the stream may be silent for ever. */
@@ -61,6 +66,7 @@ export class GatedProcess implements RemoteProcess {
   readonly #stderr = new BoundedText();
   readonly #tar: TarJudge | undefined;
   readonly #input: CommandInput;
+  readonly #become: BecomeDialogue | undefined;
   readonly #clocks: Clocks;
   #bytes = 0;
   #wanting = true;
@@ -94,7 +100,10 @@ export class GatedProcess implements RemoteProcess {
     const closed = deferred<undefined>();
     const started = deferred<undefined>();
     this.#started = started.promise;
-    this.#resolveStarted = () => started.resolve(undefined);
+    this.#resolveStarted = () => {
+      started.resolve(undefined);
+      this.#input.begin();
+    };
     this.exit = exit.promise;
     this.closed = closed.promise;
     this.#resolveExit = exit.resolve;
@@ -113,7 +122,9 @@ export class GatedProcess implements RemoteProcess {
     this.#input = new CommandInput(channel, {
       state: () => (this.#passed ? 'over' : this.#failure || this.#isClosed ? 'lost' : 'open'),
       broken: (cause) => this.#inputBroken(cause),
+      waits: mayAsk(options.become),
     });
+    this.#become = becomeDialogue(channel, options);
     this.#clocks = this.#startClocks();
     this.#listen();
   }
@@ -123,7 +134,9 @@ export class GatedProcess implements RemoteProcess {
   }
 
   get stderr(): string {
-    return this.#errorMarker.found === undefined ? this.#errorMarker.noise : this.#stderr.toString();
+    return this.#errorMarker.found === undefined
+      ? withoutMarkers(this.#errorMarker.noise, this.#options.marker)
+      : this.#stderr.toString();
   }
 
   /** The connection is gone. What was complete before stays complete. */
@@ -177,6 +190,7 @@ export class GatedProcess implements RemoteProcess {
       this.#fail(this.#banner());
       return true;
     }
+    if (own === undefined) this.#hear('stdout', this.#outputMarker);
     if (own === undefined || own.length === 0) return true;
     this.#bytes += own.length;
     if (this.#wanting) this.#give(copyOf(own));
@@ -211,10 +225,20 @@ export class GatedProcess implements RemoteProcess {
     // A command that is being ended is ended by the process id in its marker line.
     if (this.#failure && this.#errorMarker.found !== undefined) return;
     const own = this.#errorMarker.push(chunk);
-    if (own === undefined) return;
+    if (own === undefined) {
+      this.#hear('stderr', this.#errorMarker);
+      return;
+    }
     this.#resolveStarted();
     this.#stderr.add(own);
     this.#tar?.add(own);
+  }
+
+  /** What comes before the command begins may be a question of sudo's or su's. */
+  #hear(output: OutputName, { noise }: MarkerFilter): void {
+    if (this.#failure || this.#errorMarker.found !== undefined) return;
+    const problem = this.#become?.hear(output, noise);
+    if (problem) this.#fail(problem);
   }
 
   /** The gate: called whenever something more is known. */
@@ -245,7 +269,7 @@ export class GatedProcess implements RemoteProcess {
     const { command, place, warn, changed } = this.#options;
     const started = this.#errorMarker.found !== undefined;
     const status = this.#status;
-    const failed = () => commandError({ status, signal: this.#signalName, started, stderr: this.stderr }, place);
+    const failed = () => commandError({ status, signal: this.#signalName, started, ...this.#words() }, place);
     if (!started || status === undefined || this.#signalName !== undefined) return failed();
     if (!this.#tar)
       return ((command.accept as readonly number[] | undefined) ?? [0]).includes(status) ? undefined : failed();
@@ -255,6 +279,19 @@ export class GatedProcess implements RemoteProcess {
     if (this.#tar.toJudge.length > 0) changed?.(this.#tar.toJudge);
     for (const warning of verdict) warn?.({ ...warning, message: `${place.host}: ${warning.message}` });
     return undefined;
+  }
+
+  /** What was said, and of it, while the command has not begun, what sudo or su said. */
+  #words(): Pick<CommandEnd, 'said' | 'become'> {
+    if (this.#errorMarker.found !== undefined) return { said: this.stderr };
+    const { become, marker } = this.#options;
+    const text = textOfBecome(this.#errorMarker.noise, marker);
+    const said = `${this.stderr}\n${withoutMarkers(this.#outputMarker.noise, marker)}`;
+    if (become === undefined || text === undefined) return { said };
+    return {
+      said,
+      become: { method: become.method, said: withoutMarkers(text, marker), status: this.#status },
+    };
   }
 
   #finishOutput(): void {
@@ -303,7 +340,8 @@ export class GatedProcess implements RemoteProcess {
   async #endCommand(): Promise<void> {
     if (this.#isClosed) return;
     this.#channel.resume();
-    if (this.#options.usesInput) await within(closeGrace, this.#killCommand());
+    // Who asks for a password has not begun with the command.
+    if (this.#options.usesInput && this.#become?.isAsked !== true) await within(closeGrace, this.#killCommand());
     this.#channel.end();
     if (await within(endGrace, this.closed)) return;
     this.#channel.close();
@@ -320,18 +358,24 @@ export class GatedProcess implements RemoteProcess {
 
   #startClocks(): Clocks {
     const { deadline, waited, quiet, place } = this.#options;
-    const late = (code: 'COMMAND_TIMEOUT' | 'STREAM_STALLED', text: string): void =>
+    const late = (code: 'COMMAND_TIMEOUT' | 'STREAM_STALLED', text: string, hint?: string): void =>
       this.#fail(
         new BackupError(code, `${place.host}: ${place.what} ${text}${this.#said()}`, {
           host: place.host,
           retryable: true,
+          hint,
         }),
       );
+    const tooLate = (): void => {
+      const begun = this.#errorMarker.found !== undefined;
+      const text = `did not ${begun ? 'end' : 'begin'} within ${String(deadline)} s`;
+      late('COMMAND_TIMEOUT', text, begun ? undefined : hintNotBegun(place));
+    };
     return new Clocks({
       deadline: deadline === undefined ? undefined : deadline - waited,
       quiet,
       isWaiting: () => this.#wanting,
-      onLate: () => late('COMMAND_TIMEOUT', `did not end within ${String(deadline)} s`),
+      onLate: tooLate,
       onSilent: () => late('STREAM_STALLED', `sent nothing for ${String(quiet)} s after ${String(this.#bytes)} bytes`),
     });
   }
@@ -364,6 +408,15 @@ export class GatedProcess implements RemoteProcess {
     const text = this.stderr.trim();
     return text === '' ? '' : ` Standard error: ${lastLines(text)}`;
   }
+}
+
+function becomeDialogue(channel: Channel, options: GateOptions): BecomeDialogue | undefined {
+  const { become, marker, place } = options;
+  if (!mayAsk(become)) return undefined;
+  const answer = (line: string): void => {
+    channel.write(Buffer.from(line), () => undefined);
+  };
+  return new BecomeDialogue({ marker, become, answer, place: { ...place, method: become.method } });
 }
 
 /** Alone in its memory. */

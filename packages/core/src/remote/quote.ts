@@ -1,11 +1,13 @@
+import type { Become } from '../cluster/cluster.js';
 import { BackupError } from '../model/errors.js';
+import { becomeMarker, changeUser } from './become.js';
 import type { Command } from './remote-host.js';
 
 /** sshd hands the whole line to the login shell as one argument, and Linux allows 128 KiB for one (MAX_ARG_STRLEN in execve(2)). */
 const maximumLine = 120 * 1024;
-const userName = /^[A-Za-z_][A-Za-z0-9_.-]*\$?$/;
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const plainArgument = /^[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./-]*$/;
+const searchPath = 'PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
  * What runs on the host around the command. Arguments: the marker, the directory, then the command's own argv.
@@ -17,15 +19,15 @@ const plainArgument = /^[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./-]*$/;
  *   is not killed again: its number may be another's soon.
  * - `wait` is repeated because a trapped signal interrupts it.
  * - The lifeline stays for what the command left in its session: a child that ignores the request to end when the command itself does not.
- *
- * It has no quote, backslash, line break or history reference (`$! ` ends in a space), so that login shells other than sh pass it on as it is.
+ * - Where sh is bash, `read` gives up after TMOUT seconds, which companies like to export.
  */
 const script = {
   start: [
     'umask 077',
     'LC_ALL=C',
-    'PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    searchPath,
     'export LC_ALL PATH',
+    'unset TMOUT',
     'cd "$2" || exit 126',
     'echo "$1-begin $$" >&2',
     'echo "$1-begin"',
@@ -53,6 +55,28 @@ const wrapper = {
   input: [...script.start, '"$@" <&3 3<&- & c=$! ', ...script.kill, 'w=', ...script.end].join('; '),
 };
 
+/**
+ * What runs before the user is changed, in a directory that every user may enter. Arguments: the marker, then the words that change the
+ * user and all that follows.
+ */
+const login = {
+  start: ['LC_ALL=C', searchPath, 'export LC_ALL PATH', 'cd /', 'm=$1'],
+  tell: `echo "${becomeMarker('$m')}"; echo "${becomeMarker('$m')}" >&2`,
+};
+
+const changer = {
+  known: [...login.start, 'shift', login.tell, 'exec "$@"'].join('; '),
+  /** One more argument: how many words change the user. The login user's number comes last to the command. */
+  asking: [
+    ...login.start,
+    'n=$2',
+    'shift 2',
+    'u=$(id -u)',
+    `if test "$u" = 0; then shift $n; elif test $n -gt 0; then ${login.tell}; fi`,
+    'exec "$@" "$u"',
+  ].join('; '),
+};
+
 export interface LineOptions {
   /** Printed by the host before the command's own output; unguessable. */
   readonly marker: string;
@@ -60,20 +84,34 @@ export interface LineOptions {
   readonly usesInput: boolean;
   /** The user to change to; undefined: none. */
   readonly user: string | undefined;
-  readonly loginIsRoot: boolean;
+  /** How; needed with `user` only. */
+  readonly become: Become | undefined;
+  /** Undefined: not known yet, and `user` is root or none. The host finds out, and gives the command the login user's number as a last argument. */
+  readonly loginIsRoot: boolean | undefined;
 }
 
 /** One argument as POSIX shell text. */
 export function quoteArgument(argument: string): string {
-  if (argument.includes('\0')) throw new BackupError('INTERNAL', 'a command argument contains a NUL byte');
+  refuseNul(argument);
   return plainArgument.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
 }
 
-/** The line to send to the host's login shell: environment, directory, change of user, marker, lifeline, command. */
+/**
+ * One argument as every login shell reads it: sh, bash, zsh, fish, csh and tcsh. In single quotes fish knows a backslash, and csh a `!`;
+ * before each of the two, and before a single quote, all take a backslash outside of quotes.
+ */
+function quoteForAnyShell(argument: string): string {
+  refuseNul(argument);
+  if (plainArgument.test(argument)) return argument;
+  if (argument === '') return "''";
+  return argument.replaceAll(/[\\'!]|[^\\'!]+/g, (part) => (/[\\'!]/.test(part) ? `\\${part}` : `'${part}'`));
+}
+
+/** The line to send to the host's login shell: change of user, directory, marker, lifeline, environment, command. */
 export function commandLine(command: Command, options: LineOptions): string {
   const argv = [options.marker, command.cwd ?? '/', ...environment(command), ...command.argv];
   const inner = ['/bin/sh', '-c', options.usesInput ? wrapper.input : wrapper.lifeline, 'lsbackup', ...argv];
-  const line = `cd / && exec env LC_ALL=C ${[...changeUser(options), ...inner].map(quoteArgument).join(' ')}`;
+  const line = `exec ${onOneLine(asUser(inner, options)).map(quoteForAnyShell).join(' ')}`;
   if (Buffer.byteLength(line) > maximumLine) {
     throw new BackupError(
       'INTERNAL',
@@ -98,6 +136,10 @@ export function markerPrefix(marker: string): string {
   return `${marker}-begin`;
 }
 
+function refuseNul(argument: string): void {
+  if (argument.includes('\0')) throw new BackupError('INTERNAL', 'a command argument contains a NUL byte');
+}
+
 function environment(command: Command): readonly string[] {
   const entries = Object.entries(command.env ?? {});
   if (entries.length === 0) return [];
@@ -108,10 +150,17 @@ function environment(command: Command): readonly string[] {
   return ['env', ...entries.map(([name, value]) => `${name}=${value}`)];
 }
 
-/** `-H` and `HOME=`: the user's own configuration files, not the login user's. A root login needs no sudo, and need not have it. */
-function changeUser({ user, loginIsRoot }: LineOptions): readonly string[] {
-  if (user === undefined || (loginIsRoot && user === 'root')) return [];
-  if (!userName.test(user)) throw new BackupError('INTERNAL', `${user} is not a user name`);
-  if (!loginIsRoot) return ['sudo', '-n', '-H', '-u', user, '--'];
-  return ['runuser', '-u', user, '--', '/bin/sh', '-c', `HOME=~${user}; export HOME; exec "$@"`, 'lsbackup'];
+function asUser(inner: readonly string[], { user, become, loginIsRoot, marker }: LineOptions): readonly string[] {
+  const change = changeUser({ user, become, loginIsRoot: loginIsRoot ?? false, marker });
+  if (loginIsRoot === undefined)
+    return ['/bin/sh', '-c', changer.asking, 'lsbackup', marker, String(change.length), ...change, ...inner];
+  if (change.length === 0) return inner;
+  return ['/bin/sh', '-c', changer.known, 'lsbackup', marker, ...change, ...inner];
+}
+
+/** csh ends a quoted word at the end of a line, whatever stands before it: sh puts line breaks back. */
+function onOneLine(words: readonly string[]): readonly string[] {
+  if (!words.some((word) => word.includes('\n'))) return words;
+  const text = words.map(quoteArgument).join(' ').replaceAll('\n', `'"$n"'`);
+  return ['/bin/sh', '-c', 'n=$(printf "\\nx"); n=${n%x}; eval "exec $1"', 'lsbackup', text];
 }

@@ -69,7 +69,7 @@ export interface RemoteProcess extends AsyncDisposable {
  *
  * Every failure is a BackupError that names the host and the command, with the tail of standard error: COMMAND_FAILED (a status
  * that is not accepted, or a signal), STREAM_CUT (no exit status: the connection was lost), STREAM_STALLED, COMMAND_TIMEOUT,
- * HOST_SUDO, HOST_TTY, TAR_SHRANK, TAR_FAILED, CHANNEL_REFUSED, or the abort reason of the signal.
+ * HOST_SUDO, HOST_TTY, HOST_PREFLIGHT (the login shell), TAR_SHRANK, TAR_FAILED, CHANNEL_REFUSED, or the abort reason of the signal.
  */
 export interface RemoteHost extends AsyncDisposable {
   readonly host: Host;

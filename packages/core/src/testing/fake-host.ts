@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { duplexPair, PassThrough, Readable, Writable, type Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
-import type { Host } from '../cluster/cluster.js';
+import type { Become, Host } from '../cluster/cluster.js';
 import { plainConnection } from '../cluster/connection/plain-connection.js';
 import { BackupError } from '../model/errors.js';
 import type { Command, HostFacts, Output, RemoteHost, RemoteProcess, StreamOptions } from '../remote/remote-host.js';
@@ -30,7 +30,8 @@ export interface FakeHostOptions {
   readonly name?: string;
   readonly groups?: readonly string[];
   readonly variables?: Host['variables'];
-  readonly become?: boolean;
+  /** `sudo -n` unless set; false: commands run as the login user. */
+  readonly become?: Become | false;
   readonly rules?: readonly FakeRule[];
   readonly facts?: Partial<HostFacts>;
   /** HTTP servers by `address:port`. */
@@ -61,7 +62,7 @@ export function fakeInventoryHost(
     connection: {
       ...plainConnection('192.0.2.1'),
       user: 'admin',
-      ...(options.become === false && { become: undefined }),
+      ...(options.become !== undefined && { become: options.become === false ? undefined : options.become }),
     },
   };
 }
