@@ -166,6 +166,7 @@ export async function makePlan(
     expectedBytes: artifacts.reduce((sum, artifact) => sum + (artifact.size ?? 0), 0),
     memory: memoryLimit(options),
     uncoveredGroups: uncoveredGroups(options, session.components),
+    uncoveredHosts: uncoveredHosts(options, session.components),
   };
   session.emit({
     type: 'plan',
@@ -188,4 +189,11 @@ function uncoveredGroups(options: PlanOptions, components: readonly AnyComponent
   return [...options.cluster.namingGroups]
     .filter(([group, above]) => ![group, ...above].some((each) => covered.has(each)))
     .map(([group]) => group);
+}
+
+/** Whatever the flags leave out: these are hosts that no component would be asked about. */
+function uncoveredHosts({ cluster }: PlanOptions, components: readonly AnyComponent[]): string[] {
+  const groups = components.flatMap((component) => component.groups);
+  const covered = new Set(groups.flatMap((group) => cluster.groups.get(group) ?? []));
+  return cluster.hosts.map(({ name }) => name).filter((name) => !covered.has(name));
 }
