@@ -70,6 +70,18 @@ export type {
 export { backup } from './run/backup.js';
 export { plan } from './run/plan.js';
 
+export type {
+  Check,
+  CheckName,
+  CheckStatus,
+  ControllerCheck,
+  Diagnosis,
+  HostCheck,
+  Subject,
+  TargetCheck,
+} from './doctor/diagnosis.js';
+export { doctor, type DoctorOptions, type DoctorTarget } from './doctor/doctor.js';
+
 export type { Archive } from './archive/archive.js';
 export { openArchive, type OpenOptions } from './archive/reader.js';
 export {

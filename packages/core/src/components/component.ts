@@ -23,6 +23,8 @@ export interface Component<Options = unknown, Found extends Json = Json> {
   readonly after: readonly string[];
   /** Options in snake_case with their defaults. Every option must be optional. */
   readonly options: ZodType<Options>;
+  /** Programs it runs on a host by their bare names, so that `doctor` can say which are not there. */
+  readonly tools?: readonly string[];
   /** Formats that only this component's artifacts have, so that `verify` can check them again. */
   readonly formats?: readonly Format[];
   /**
