@@ -5,6 +5,8 @@ import { type Finding, ok, skipped, warning } from './diagnosis.js';
 /** With fewer at once than this a backup gives its lock back, and components wait for each other (remote/slots.ts). */
 const wanted = 4;
 const waitSeconds = 15;
+/** A refusal may come before the answer to those that were taken. */
+const refusedMilliseconds = 2000;
 
 /**
  * How many sessions sshd takes at once on one connection (MaxSessions in sshd_config(5)), as far as that matters. They wait for their standard input, so that they
@@ -13,13 +15,14 @@ const waitSeconds = 15;
 export async function sessionFinding(remote: RemoteHost, signal: AbortSignal): Promise<Finding> {
   const opened: RemoteProcess[] = [];
   const enough = new AbortController();
-  // Not at once: what was opened before the first refusal is to be counted.
-  const stop = (): void =>
-    void setImmediate(() => enough.abort(new BackupError('CHANNEL_REFUSED', 'no more sessions')));
+  const stop = (): void => enough.abort(new BackupError('CHANNEL_REFUSED', 'no more sessions'));
+  const stopSoon = (): void => void setTimeout(stop, refusedMilliseconds).unref();
   const timer = setTimeout(stop, waitSeconds * 1000);
   const limited = AbortSignal.any([signal, enough.signal]);
   const open = async (): Promise<void> => {
-    opened.push(await remote.start({ argv: ['cat'], deadline: 2 * waitSeconds }, { signal: limited, giveWay: stop }));
+    opened.push(
+      await remote.start({ argv: ['cat'], deadline: 2 * waitSeconds }, { signal: limited, giveWay: stopSoon }),
+    );
   };
   try {
     const results = await Promise.allSettled(Array.from({ length: wanted }, open));

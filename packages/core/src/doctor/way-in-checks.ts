@@ -51,7 +51,10 @@ export interface WayIn {
 }
 
 /** Of a host that is connected. */
-export function connected({ host, facts }: RemoteHost, { user, milliseconds, warnings }: WayIn): readonly Finding[] {
+export function connected(
+  { host, facts }: Pick<RemoteHost, 'host' | 'facts'>,
+  { user, milliseconds, warnings }: WayIn,
+): readonly Finding[] {
   const { connection, name } = host;
   const took = milliseconds === undefined ? 'connected' : `connected in ${Math.round(milliseconds)} ms`;
   return [
