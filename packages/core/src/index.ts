@@ -21,6 +21,7 @@ export type {
   Discovery,
   ExpectedArtifact,
   Problem,
+  Refusal,
   Unit,
 } from './components/component.js';
 export { discoverEachHost, type HostAnswer } from './components/each-host.js';

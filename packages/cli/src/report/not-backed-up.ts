@@ -34,7 +34,11 @@ export function notBackedUp(metadata: Metadata): NotBackedUp {
 export function notPlanned(plan: Plan): NotBackedUp {
   return {
     units: plan.units.filter((unit) => unit.status !== 'planned').map((unit) => missing(unit.component, unit)),
-    artifacts: [],
+    artifacts: plan.units.flatMap(({ artifacts }) =>
+      artifacts.flatMap(({ path, refusal }) =>
+        refusal === undefined ? [] : [{ path, code: refusal.code, reason: `${refusal.message} ${refusal.hint}` }],
+      ),
+    ),
     hosts: unreached(plan.hosts),
     uncoveredGroups: plan.uncoveredGroups,
     uncoveredHosts: plan.uncoveredHosts,

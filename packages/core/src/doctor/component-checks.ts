@@ -2,7 +2,7 @@ import type { PlannedUnit } from '../run/api.js';
 import type { DiscoveredUnit } from '../run/discover.js';
 import { bytesText } from '../model/bytes-text.js';
 import type { BackupError } from '../model/errors.js';
-import { about, type Check, failed, type Finding, ok, skipped, warning, withoutName } from './diagnosis.js';
+import { about, type Check, failed, type Finding, ok, refused, skipped, warning, withoutName } from './diagnosis.js';
 
 /** What a backup would save of one unit, or why not. `unreached`: hosts about which the report says already that they cannot be had. */
 export function unitChecks(discovered: DiscoveredUnit, unreached: ReadonlySet<string>): readonly Check[] {
@@ -25,11 +25,25 @@ function findings(
     ];
   }
   if (unit.status !== 'planned') return [skipped('discovery', withoutName(unit.reason ?? unit.status, unit.name))];
+  const refusals = unit.artifacts.flatMap(({ path, refusal }) => (refusal === undefined ? [] : [{ path, ...refusal }]));
+  const told = new Set(refusals.map(({ message }) => message));
   return [
     ok('discovery', savedText(unit)),
-    ...unit.warnings.map(({ code, message }) => warning('discovery', withoutName(message, unit.name), undefined, code)),
+    ...refusals.map(({ path, code, message, hint }) =>
+      refused('discovery', code, `${path} cannot be saved: ${withoutName(message, unit.name)}`, hint),
+    ),
+    ...unit.warnings
+      .filter(({ message }) => !told.has(message))
+      .map(({ code, message }) => warning('discovery', withoutName(message, unit.name), remedies[code], code)),
   ];
 }
+
+/** Of warnings that do not say it themselves. */
+const remedies: Readonly<Partial<Record<string, string>>> = {
+  SERVICE_DOWN: 'Start it, if it should run.',
+  SNAPSHOT_LEFTOVER: 'Remove them, if nobody needs them.',
+  RMQ_NODE: 'Start these members, and add their hosts to the group rabbitmq of the inventory.',
+};
 
 function savedText({ product, artifacts }: PlannedUnit): string {
   const sizes = artifacts.map(({ size }) => size).filter((size) => size !== undefined);

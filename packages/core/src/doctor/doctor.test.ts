@@ -170,6 +170,32 @@ describe('doctor', () => {
     ]);
   });
 
+  it('fails where a component knows already that it cannot save something, and tells it once', async () => {
+    const refusal = { code: 'SERVICE_DOWN', message: 'a: it does not answer', hint: 'Start it.' } as const;
+    const discover = () =>
+      Promise.resolve({
+        units: [
+          {
+            ...smallUnit('a', [{ path: 'small/a/x', host: 'a', commands: [], refusal }]),
+            warnings: [{ code: refusal.code, message: refusal.message }],
+          },
+        ],
+        problems: [],
+        absent: [],
+      });
+    const diagnosis = await diagnose(['a'], { components: [smallComponent('small', { discover })] });
+    expect(diagnosis.status).toBe('failed');
+    expect(diagnosis.checks.filter(({ status }) => status !== 'ok')).toMatchObject([
+      {
+        check: 'discovery',
+        status: 'failed',
+        code: 'SERVICE_DOWN',
+        detail: 'small/a/x cannot be saved: it does not answer',
+        remedy: 'Start it.',
+      },
+    ]);
+  });
+
   it('skips what the flags leave out, without a call', async () => {
     const called: string[] = [];
     const diagnosis = await diagnose(['a', 'b'], {
