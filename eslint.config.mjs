@@ -18,6 +18,7 @@ const rooms = [
   'host-files',
   'components',
   'run',
+  'doctor',
   'catalog',
   'testing',
 ];
@@ -33,6 +34,7 @@ const mayImport = {
   'host-files': ['remote', 'cluster', 'components', 'formats'],
   components: ['remote', 'cluster', 'formats', 'host-services', 'host-files'],
   run: ['controller', 'cluster', 'remote', 'components', 'archive', 'stores', 'formats'],
+  doctor: ['controller', 'cluster', 'remote', 'host-files', 'components', 'run', 'stores'],
   catalog: ['archive', 'stores', 'formats'],
   testing: ['cluster', 'remote', 'components', 'archive', 'stores', 'formats', 'run', 'catalog'],
 };

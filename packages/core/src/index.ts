@@ -34,6 +34,7 @@ export type {
   Discovery,
   ExpectedArtifact,
   Problem,
+  Refusal,
   Unit,
 } from './components/component.js';
 export { discoverEachHost, type HostAnswer } from './components/each-host.js';
@@ -82,6 +83,18 @@ export type {
 } from './run/api.js';
 export { backup } from './run/backup.js';
 export { plan } from './run/plan.js';
+
+export type {
+  Check,
+  CheckName,
+  CheckStatus,
+  ControllerCheck,
+  Diagnosis,
+  HostCheck,
+  Subject,
+  TargetCheck,
+} from './doctor/diagnosis.js';
+export { doctor, type DoctorOptions, type DoctorTarget } from './doctor/doctor.js';
 
 export type { Archive } from './archive/archive.js';
 export { openArchive, type OpenOptions } from './archive/reader.js';

@@ -8,6 +8,8 @@ export {
   type ErrorDetails,
   type ExitStatus,
 } from './model/errors.js';
+export { bytesText } from './model/bytes-text.js';
+export { nameList } from './model/name-list.js';
 export type { Entry, Leftover, Store, StoreDriver, Upload } from './stores/store.js';
 export { localDriver, openLocalStore } from './stores/local.js';
 export { createMemoryStore, memoryDriver } from './stores/memory.js';

@@ -68,7 +68,7 @@ export const outputFlags = {
   json: Flags.boolean({ summary: 'Machine-readable output on standard output.' }),
   'log-level': Flags.option({
     summary:
-      'Log of backup and plan on standard error; with debug or trace, any command prints the stack of its error.',
+      'Log of backup, plan and doctor on standard error; with debug or trace, any command prints the stack of its error.',
     options: ['silent', 'error', 'warn', 'info', 'debug', 'trace'] as const,
     default: 'silent',
   })(),

@@ -1,3 +1,4 @@
+import type { PlannedUnit } from '@lsbackup/core';
 import { createLogger, localUser } from '../base/environment.js';
 import { QueryCommand } from '../base/base-command.js';
 import { buildDirFlag, configFlags, outputFlags, selectionFlags } from '../base/flags.js';
@@ -51,6 +52,11 @@ export class Plan extends QueryCommand {
     });
     if (flags.json) this.printDocument({ ...plan, warnings });
     else this.print(planText(plan));
-    return plan.units.some((unit) => unit.status === 'failed') ? 13 : 0;
+    return plan.units.some(isIncomplete) ? 13 : 0;
   }
+}
+
+/** Whether a backup could not save all of it. */
+function isIncomplete({ status, artifacts }: PlannedUnit): boolean {
+  return status === 'failed' || artifacts.some(({ refusal }) => refusal !== undefined);
 }

@@ -1,4 +1,5 @@
 import type { Metadata, Plan } from '@lsbackup/core';
+import { nameList } from '@lsbackup/core/store';
 import { counted, indented, printable } from './text.js';
 
 /** What a run did not save: the part of a summary that matters most. */
@@ -13,6 +14,8 @@ export interface NotBackedUp {
   readonly artifacts: readonly { path: string; code: string; reason: string }[];
   readonly hosts: readonly { host: string; reason: string }[];
   readonly uncoveredGroups: readonly string[];
+  /** Of a plan: what an archive says about hosts is about those that were asked. */
+  readonly uncoveredHosts?: readonly string[];
 }
 
 /** Of an archive. */
@@ -31,9 +34,14 @@ export function notBackedUp(metadata: Metadata): NotBackedUp {
 export function notPlanned(plan: Plan): NotBackedUp {
   return {
     units: plan.units.filter((unit) => unit.status !== 'planned').map((unit) => missing(unit.component, unit)),
-    artifacts: [],
+    artifacts: plan.units.flatMap(({ artifacts }) =>
+      artifacts.flatMap(({ path, refusal }) =>
+        refusal === undefined ? [] : [{ path, code: refusal.code, reason: `${refusal.message} ${refusal.hint}` }],
+      ),
+    ),
     hosts: unreached(plan.hosts),
     uncoveredGroups: plan.uncoveredGroups,
+    uncoveredHosts: plan.uncoveredHosts,
   };
 }
 
@@ -66,6 +74,9 @@ export function notBackedUpText(missed: NotBackedUp, heading = 'NOT backed up'):
       `${counted(missed.uncoveredGroups.length, 'group')} that no component covers: ${missed.uncoveredGroups.join(', ')}`,
     );
   }
+  const { uncoveredHosts = [] } = missed;
+  if (uncoveredHosts.length > 0)
+    lines.push(`${counted(uncoveredHosts.length, 'host')} that no component looks at: ${nameList(uncoveredHosts)}`);
   if (lines.length === 0) return '';
   return [`${heading}:`, ...lines.map((line) => indented(printable(line)))].join('\n');
 }

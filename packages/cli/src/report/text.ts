@@ -1,3 +1,5 @@
+export { bytesText } from '@lsbackup/core/store';
+
 /**
  * Text that came from a host, an inventory or an archive, made safe for a terminal: control characters (an escape sequence in a file
  * name could rewrite the screen) become `?`. Line ends stay.
@@ -5,20 +7,6 @@
 export function printable(text: string): string {
   // eslint-disable-next-line no-control-regex -- control characters are what this is about
   return text.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '?');
-}
-
-const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-
-/** Bytes for people: `0 B`, `1.5 KiB`, `12 GiB`. */
-export function bytesText(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  const digits = unit === 0 || value >= 10 ? 0 : 1;
-  return `${value.toFixed(digits)} ${units[unit] ?? ''}`;
 }
 
 /** Seconds for people: `4 s`, `3 min 05 s`, `2 h 07 min`. */
@@ -55,4 +43,15 @@ export function indented(text: string, by = '  '): string {
     .split('\n')
     .map((line) => (line === '' ? line : by + line))
     .join('\n');
+}
+
+/** The text in lines of at most `width` characters, broken at blanks; a longer word stands alone and is not cut. Control characters as in `printable`. */
+export function wrapped(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of printable(text).split(/\s+/).filter(Boolean)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }

@@ -1,7 +1,7 @@
 import type { ZodType } from 'zod';
 import type { Host } from '../cluster/cluster.js';
 import type { Artifact, SavedArtifact, Warning } from '../model/artifact.js';
-import type { BackupError } from '../model/errors.js';
+import type { BackupError, ErrorCode } from '../model/errors.js';
 import type { Format } from '../model/format.js';
 import type { Json } from '../model/json.js';
 import type { Logger } from '../model/logger.js';
@@ -23,6 +23,8 @@ export interface Component<Options = unknown, Found extends Json = Json> {
   readonly after: readonly string[];
   /** Options in snake_case with their defaults. Every option must be optional. */
   readonly options: ZodType<Options>;
+  /** Programs it runs on a host by their bare names, so that `doctor` can say which are not there. */
+  readonly tools?: readonly string[];
   /** Formats that only this component's artifacts have, so that `verify` can check them again. */
   readonly formats?: readonly Format[];
   /**
@@ -94,7 +96,12 @@ export interface ExpectedArtifact {
   readonly commands: readonly string[];
   /** It may end as gone when a second listing no longer has it (a database dropped meanwhile). */
   readonly mayBeGone?: boolean;
+  /** Known already: it will not be saved, so that the unit will be partial. `backup` tries all the same, for that may have changed. */
+  readonly refusal?: Refusal;
 }
+
+/** An error that waits until what can be saved is saved. Not an interface, so that it is Json. */
+export type Refusal = Readonly<{ code: ErrorCode; message: string; hint: string }>;
 
 /** What `backup` may use; nothing else. Every wait ends when `signal` aborts. */
 export interface BackupContext<Options> {

@@ -23,6 +23,8 @@ export interface HostPoolOptions {
 export interface HostPool extends AsyncDisposable {
   /** The host's connection. A host that failed once, or that cannot be reached, fails for every caller with the same error. */
   get(host: Host): Promise<RemoteHost>;
+  /** Milliseconds that connecting took, without the wait for its turn; undefined where it has not ended well. */
+  connectMilliseconds(host: Host): number | undefined;
   /** Hosts that have been connected, and those that failed with their error. */
   outcomes(): Promise<readonly HostOutcome[]>;
 }
@@ -36,10 +38,17 @@ export interface HostOutcome {
 export function createHostPool(options: HostPoolOptions): HostPool {
   const limit: LimitFunction = pLimit(options.dials ?? defaultDials);
   const connections = new Map<string, { readonly host: Host; readonly remote: Promise<RemoteHost> }>();
+  const milliseconds = new Map<string, number>();
   let closed = false;
 
   const logins = shareLogins({ user: options.user, signal: options.signal });
   const connect = options.connect ?? ((host: Host) => connectHost(host, { ...connectOptions(host, options), logins }));
+  const connectInTurn = async (host: Host): Promise<RemoteHost> => {
+    const started = performance.now();
+    const remote = await connect(host);
+    milliseconds.set(host.name, performance.now() - started);
+    return remote;
+  };
 
   return {
     get(host) {
@@ -50,12 +59,14 @@ export function createHostPool(options: HostPoolOptions): HostPool {
       if (host.refusal) return Promise.reject(host.refusal);
       const existing = connections.get(host.name);
       if (existing) return existing.remote;
-      const remote = limit(() => connect(host));
+      const remote = limit(() => connectInTurn(host));
       // Every caller gets the rejection; one that nobody waits for is no crash.
       remote.catch(() => undefined);
       connections.set(host.name, { host, remote });
       return remote;
     },
+
+    connectMilliseconds: ({ name }) => milliseconds.get(name),
 
     async outcomes() {
       return Promise.all([...connections.values()].map(async ({ host, remote }) => outcome(host, remote)));

@@ -82,6 +82,8 @@ export interface Plan {
   readonly memory: number;
   /** Groups that name hosts and that no component covers, neither itself nor by a group above; `ungrouped` among them when a host is in no group. */
   readonly uncoveredGroups: readonly string[];
+  /** Hosts in no group of a component, in inventory order: nobody looks at them, and nothing of them is saved. */
+  readonly uncoveredHosts: readonly string[];
 }
 
 export interface PlannedUnit {

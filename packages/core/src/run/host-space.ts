@@ -21,9 +21,21 @@ export function spaceCommand(path: string): Command {
   return { argv: ['sh', '-c', spaceScript, 'space', path], become: 'root', accept: [0, 1, 127] };
 }
 
-interface FileSystem {
+/** Bytes. */
+export interface FileSystem {
   readonly size: number;
+  /** For users other than root. */
   readonly free: number;
+}
+
+/** The file system that `path` is on, or would be; undefined where df does not tell. */
+export async function readSpace(
+  remote: RemoteHost,
+  path: string,
+  signal: AbortSignal,
+): Promise<FileSystem | undefined> {
+  const { stdout } = await remote.run(spaceCommand(path), { signal });
+  return readFileSystem(stdout.toString('utf8'));
 }
 
 /**
@@ -36,8 +48,7 @@ export async function requireSpace(
   signal: AbortSignal,
 ): Promise<void> {
   if (bytes <= 0) return;
-  const { stdout } = await remote.run(spaceCommand(path), { signal });
-  const system = readFileSystem(stdout.toString('utf8'));
+  const system = await readSpace(remote, path, signal);
   if (system === undefined) return;
   const kept = keptFree(system, bytes);
   if (system.free - bytes >= kept) return;

@@ -85,6 +85,12 @@ remove_recorded "$directory"
 rmdir -- "$state" 2>/dev/null || :
 `;
 
+/** Prints the state directory, which need not be there. Argument: state directory. */
+export const whereScript = `
+${stateDirectory}
+printf '%s\\n' "$state"
+`;
+
 /** One line for every run recorded on the host: run id, seconds since its last beat, its owner record. */
 export const listScript = `
 ${stateDirectory}

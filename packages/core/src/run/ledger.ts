@@ -1,21 +1,14 @@
-import { z } from 'zod';
 import type { Host } from '../cluster/cluster.js';
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
-import type { Command, RemoteHost } from '../remote/remote-host.js';
-import { type Controller, controllerSchema, controllerState } from '../controller/controller.js';
+import type { RemoteHost } from '../remote/remote-host.js';
+import type { Controller } from '../controller/controller.js';
 import { openDialogue, type Dialogue } from './dialogue.js';
-import { holdScript, listScript, lockScript, sweepScript } from './ledger-scripts.js';
+import { ledgerCommand, recordsOn, timeToLiveSeconds } from './ledger-records.js';
+import { holdScript, lockScript, sweepScript } from './ledger-scripts.js';
 
-/** After so long without a heartbeat what a run left on a host is removed by anybody. */
-const timeToLiveSeconds = 1800;
 const heartbeatSeconds = 300;
 const answerSeconds = 30;
-
-/** What `hold` makes: a run id (run/session.ts) and a number. Everything else in the state directory is somebody else's. */
-const recordName = /^\d{8}T\d{6}Z-[0-9a-f]{8}-\d+$/;
-
-const ownerSchema = z.object({ runId: z.string(), startedAt: z.string(), controller: controllerSchema });
 
 /**
  * What one run has on the hosts: a shared lock in memory, and, only where a unit creates remote state, a record on disk of what must
@@ -69,7 +62,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     let answer: string;
     try {
       const { signal } = options;
-      const opening: Promise<Dialogue> = openDialogue(remote, script(lockScript, [lockDirectory]), {
+      const opening: Promise<Dialogue> = openDialogue(remote, ledgerCommand(lockScript, [lockDirectory]), {
         what: `lock on ${host.name}`,
         signal,
         giveWay: () => void opening.then((dialogue) => giveBack(host, dialogue)).catch(() => undefined),
@@ -110,30 +103,19 @@ export function createLedger(options: LedgerOptions): Ledger {
 
   async function sweep(host: Host): Promise<void> {
     const remote = await options.remote(host);
-    const { stdout } = await remote.run(script(listScript, [state]), { signal: options.signal });
-    const stale: string[] = [];
-    for (const line of stdout.toString('utf8').split('\n').filter(Boolean)) {
-      const [runId = '', age = '', owner = ''] = line.split('\t');
-      if (!recordName.test(runId)) continue;
-      if (await isStale(owner, Number(age))) stale.push(runId);
-      else options.log.info({ host: host.name, runId }, 'another run has data on this host');
-    }
+    const place = { stateDirectory: state, controller: options.controller, signal: options.signal };
+    const { stale, live } = await recordsOn(remote, place);
+    for (const runId of live) options.log.info({ host: host.name, runId }, 'another run has data on this host');
     if (stale.length === 0) return;
-    await remote.run(script(sweepScript, [state, ...stale]), { signal: options.signal });
+    await remote.run(ledgerCommand(sweepScript, [state, ...stale]), { signal: options.signal });
     options.warn(host, 'LEFTOVERS_REMOVED', `${host.name}: removed what interrupted runs left: ${stale.join(', ')}`);
-  }
-
-  async function isStale(owner: string, ageSeconds: number): Promise<boolean> {
-    if (ageSeconds > timeToLiveSeconds) return true;
-    const parsed = ownerSchema.safeParse(parseJson(owner));
-    return parsed.success && (await controllerState(parsed.data.controller, options.controller)) === 'gone';
   }
 
   async function hold(host: Host): Promise<Holding> {
     const remote = await options.remote(host);
     records += 1;
     const name = `${options.runId}-${records}`;
-    const dialogue = await openDialogue(remote, script(holdScript, [state, name, String(timeToLiveSeconds)]), {
+    const dialogue = await openDialogue(remote, ledgerCommand(holdScript, [state, name, String(timeToLiveSeconds)]), {
       what: `ledger on ${host.name}`,
       signal: options.signal,
     });
@@ -183,16 +165,4 @@ function isRemovable(path: string): boolean {
 /** Clean-up goes on after the run was cancelled, so the ledger's questions have a deadline and no signal. */
 function untilAnswered(): { signal: AbortSignal; seconds: number } {
   return { signal: new AbortController().signal, seconds: answerSeconds };
-}
-
-function script(text: string, arguments_: readonly string[] = []): Command {
-  return { argv: ['sh', '-c', text, 'lsbackup', ...arguments_], become: 'root' };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // A record that was cut while it was written: its age decides.
-  }
 }

@@ -97,17 +97,28 @@ function nothingSelected(options: PlanOptions, components: readonly AnyComponent
 
 /** Dials every host a selected component is on, in parallel, and says what came of each. Errors: NO_HOST_REACHED when all failed. */
 export async function connectAll(session: Session, options: PlanOptions): Promise<HostRecord[]> {
-  const wanted = new Set(session.selected.flatMap(({ hosts }) => hosts));
-  const hosts = options.cluster.hosts.filter((host) => wanted.has(host.name));
-  for (const message of options.cluster.warnings)
-    session.emit({ type: 'warning', code: 'INVENTORY_DOUBTFUL', message });
-  warnOfIgnoredOptions(session, hosts);
-  warnOfIdleVariables(session, hosts);
+  const hosts = selectedHosts(session, options);
+  warnOfInventory(session, options);
   const records = await Promise.all(hosts.map((host) => connectOne(session, host)));
   if (session.signal.aborted) throw abortError(session.signal);
   if (records.some((record) => record.reached)) return records;
   const reasons = records.map((record) => record.reason ?? '').join('\n  ');
   throw new BackupError('NO_HOST_REACHED', `no host could be reached:\n  ${reasons}`);
+}
+
+/** The hosts that any selected component is on, in inventory order. */
+export function selectedHosts(session: Session, { cluster }: PlanOptions): readonly Host[] {
+  const wanted = new Set(session.selected.flatMap(({ hosts }) => hosts));
+  return cluster.hosts.filter((host) => wanted.has(host.name));
+}
+
+/** Tells what the inventory says that is doubtful, or not followed. */
+export function warnOfInventory(session: Session, options: PlanOptions): void {
+  const hosts = selectedHosts(session, options);
+  for (const message of options.cluster.warnings)
+    session.emit({ type: 'warning', code: 'INVENTORY_DOUBTFUL', message });
+  warnOfIgnoredOptions(session, hosts);
+  warnOfIdleVariables(session, hosts);
 }
 
 /** One warning for all hosts: what the inventory says about the way to a host and is not followed must not go unsaid. */
@@ -148,16 +159,7 @@ export async function makePlan(
   options: PlanOptions,
   hosts: readonly HostRecord[],
 ): Promise<{ plan: Plan; discovered: DiscoveredUnit[] }> {
-  const discovered = await discoverAll(
-    {
-      cluster: options.cluster,
-      remote: session.remote,
-      options: session.options,
-      signal: session.signal,
-      log: session.log,
-    },
-    session.selected,
-  );
+  const discovered = await discoverAll({ cluster: options.cluster, ...session }, session.selected);
   const units = discovered.map(({ planned }) => planned);
   const artifacts = units.flatMap((unit) => unit.artifacts);
   const plan: Plan = {
@@ -168,6 +170,7 @@ export async function makePlan(
     expectedBytes: artifacts.reduce((sum, artifact) => sum + (artifact.size ?? 0), 0),
     memory: memoryLimit(options),
     uncoveredGroups: uncoveredGroups(options, session.components),
+    uncoveredHosts: uncoveredHosts(options, session.components),
   };
   session.emit({
     type: 'plan',
@@ -190,4 +193,11 @@ function uncoveredGroups(options: PlanOptions, components: readonly AnyComponent
   return [...options.cluster.namingGroups]
     .filter(([group, above]) => ![group, ...above].some((each) => covered.has(each)))
     .map(([group]) => group);
+}
+
+/** Whatever the flags leave out: these are hosts that no component would be asked about. */
+function uncoveredHosts({ cluster }: PlanOptions, components: readonly AnyComponent[]): string[] {
+  const groups = components.flatMap((component) => component.groups);
+  const covered = new Set(groups.flatMap((group) => cluster.groups.get(group) ?? []));
+  return cluster.hosts.map(({ name }) => name).filter((name) => !covered.has(name));
 }

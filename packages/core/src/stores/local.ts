@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, readdir, stat } from 'node:fs/promises';
+import { open, readdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BackupError } from '../model/errors.js';
@@ -40,6 +40,7 @@ export async function openLocalStore(directory: string): Promise<Store> {
         throw localError(error, directory);
       }
     },
+    freeBytes: () => freeBytes(directory),
     sweep: (olderThan) => sweepDirectory(directory, olderThan),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
@@ -125,6 +126,16 @@ async function entryOf(directory: string, name: string): Promise<Entry | undefin
     return facts.isFile() ? { name, bytes: facts.size, modified: facts.mtime } : undefined;
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
+    throw localReadError(error, directory);
+  }
+}
+
+/** What users other than root may take (statvfs(3), f_bavail). A network or FUSE mount without a size says 0 of 0. */
+async function freeBytes(directory: string): Promise<number | undefined> {
+  try {
+    const { bavail, blocks, bsize } = await statfs(directory);
+    return blocks === 0 ? undefined : bavail * bsize;
+  } catch (error) {
     throw localReadError(error, directory);
   }
 }

@@ -63,6 +63,7 @@ export function createMemoryStore(options: { readonly capacity?: number } = {}):
         if (entry !== undefined) yield entry;
       }
     },
+    freeBytes: () => Promise.resolve(capacity === Number.POSITIVE_INFINITY ? undefined : capacity - stored()),
     remove: (name) => {
       objects.delete(name);
       return Promise.resolve();

@@ -29,6 +29,8 @@ export interface Store extends AsyncDisposable {
   stat(name: string): Promise<Entry | undefined>;
   /** Committed objects whose name begins with `prefix`, in name order. Unfinished uploads and claims are not among them. */
   list(prefix: string, options?: { readonly signal?: AbortSignal }): AsyncIterable<Entry>;
+  /** Bytes that can still be written, as far as the place tells; undefined, or no such method: it does not. Quotas may allow less. */
+  freeBytes?(): Promise<number | undefined>;
   /** Afterwards there is no such object; removing what is not there is no error. */
   remove(name: string): Promise<void>;
   /**

@@ -304,6 +304,11 @@ export function describeStore({ describe, it }: Runner, name: string, make: () =
       assert.ok(entry.modified.getTime() >= before && entry.modified.getTime() <= Date.now() + 2_000);
     });
 
+    test('free space, where a store can tell', async (store) => {
+      const free = await store.freeBytes?.();
+      assert.ok(free === undefined || free >= 0);
+    });
+
     test('remove', async (store) => {
       await publish(store, 'a.tar.gz', 'a');
       await publish(store, 'b.tar.gz', 'b');

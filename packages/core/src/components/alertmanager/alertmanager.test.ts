@@ -114,9 +114,9 @@ describe('alertmanager', () => {
     const remote = host('active', false);
     const unit = onlyUnit(await alertmanager.discover(fakeDiscoverContext({ hosts: [remote], options })));
     expect(unit.warnings).toMatchObject([{ code: 'SERVICE_DOWN', message: expect.stringContaining('15 minutes') }]);
-    expect(unit.artifacts.map(({ path }) => path)).toEqual([
-      'alertmanager/mon1/files.tar',
-      'alertmanager/mon1/silences.json',
+    expect(unit.artifacts.map(({ path, refusal }) => [path, refusal?.code])).toEqual([
+      ['alertmanager/mon1/files.tar', undefined],
+      ['alertmanager/mon1/silences.json', 'SERVICE_DOWN'],
     ]);
     const run = fakeBackupContext({ hosts: [remote], options });
     await expect(alertmanager.backup(run.context, unit)).rejects.toMatchObject({ code: 'HOST_FORWARD', host: 'mon1' });

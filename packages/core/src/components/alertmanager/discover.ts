@@ -6,10 +6,10 @@ import { findServices, type Service } from '../../host-services/systemd.js';
 import { filesCommand, findFiles, type FoundFiles } from '../../host-files/found-files.js';
 import { lookAt } from '../../host-files/paths.js';
 import type { Warning } from '../../model/artifact.js';
-import { asBackupError } from '../../model/errors.js';
+import { asBackupError, BackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
 import type { RemoteHost, TarPolicy } from '../../remote/remote-host.js';
-import type { DiscoverContext, Discovery, ExpectedArtifact, Unit } from '../component.js';
+import type { DiscoverContext, Discovery, ExpectedArtifact, Refusal, Unit } from '../component.js';
 import { readServiceConfiguration } from '../monitoring-configuration.js';
 import { discoverEachHost, type HostAnswer } from '../each-host.js';
 import type { AlertmanagerOptions } from './options.js';
@@ -63,16 +63,18 @@ async function discoverHost(
   const endpoint = endpointOf(flags, options, { port: defaultPort, tls: configuration.tls });
   const status = await askStatus(remote, { endpoint, options, signal });
   // One that runs and does not answer has silences in memory, so they stay expected and the unit cannot end complete without them.
-  const silences = service.running || typeof status !== 'string';
+  const silences = service.running || !(status instanceof BackupError);
   const found: AlertmanagerFound = { silences, endpoint, files };
-  const version = typeof status === 'string' ? undefined : status.versionInfo.version;
+  const version = status instanceof BackupError ? undefined : status.versionInfo.version;
+  const down = status instanceof BackupError ? refusalOf(remote, service, status) : undefined;
   const identity = { configFile: configuration.configFile ?? null, storage };
   const unit = {
     service,
     found,
     version,
     identity,
-    warnings: [...warnings, ...noStorage, ...warningsOf(remote, service, status)],
+    warnings: [...warnings, ...noStorage, ...warningsOf(down)],
+    refusal: service.running ? down : undefined,
   };
   return { unit: unitOf(remote, unit) };
 }
@@ -87,13 +89,13 @@ export type Status = z.infer<typeof statusSchema>;
 async function askStatus(
   remote: RemoteHost,
   question: { readonly endpoint: Endpoint; readonly options: AlertmanagerOptions; readonly signal: AbortSignal },
-): Promise<Status | string> {
+): Promise<Status | BackupError> {
   try {
     return await readStatus(remote, question);
   } catch (error) {
     const failure = asBackupError(error);
     if (failure.code !== 'HOST_FORWARD' && failure.code !== 'HTTP_FAILED') throw failure;
-    return failure.message;
+    return failure;
   }
 }
 
@@ -104,17 +106,19 @@ export function readStatus(
   return askJson(remote, { ...question, path: statusPath, schema: statusSchema });
 }
 
-function warningsOf(remote: RemoteHost, service: Service, status: Status | string): readonly Warning[] {
-  if (typeof status !== 'string') return [];
+function refusalOf(remote: RemoteHost, service: Service, { message, hint }: BackupError): Refusal {
   const why = service.running
     ? 'what it has not written to disk yet (up to 15 minutes) is missing'
     : 'its files are complete without that';
-  return [
-    {
-      code: 'SERVICE_DOWN',
-      message: `${remote.host.name}: Alertmanager (${service.unit}, ${service.state}) does not answer; ${why}: ${status}`,
-    },
-  ];
+  return {
+    code: 'SERVICE_DOWN',
+    message: `${remote.host.name}: Alertmanager (${service.unit}, ${service.state}) does not answer; ${why}: ${message}`,
+    hint: hint ?? 'Start it, or set the option url if it listens elsewhere.',
+  };
+}
+
+function warningsOf(down: Refusal | undefined): readonly Warning[] {
+  return down === undefined ? [] : [{ code: down.code, message: down.message }];
 }
 
 function unitOf(
@@ -125,12 +129,14 @@ function unitOf(
     version,
     identity,
     warnings,
+    refusal,
   }: {
     readonly service: Service;
     readonly found: AlertmanagerFound;
     readonly version: string | undefined;
     readonly identity: { readonly configFile: string | null; readonly storage: string };
     readonly warnings: readonly Warning[];
+    readonly refusal: Refusal | undefined;
   },
 ): Unit<AlertmanagerFound> {
   const host = remote.host.name;
@@ -146,7 +152,7 @@ function unitOf(
     consistency: 'file-copy',
     identity: { ...identity, endpoint: found.endpoint },
     containsSecrets: true,
-    artifacts: expectedArtifacts(remote, found),
+    artifacts: expectedArtifacts(remote, found, refusal),
     warnings,
     found,
   };
@@ -166,7 +172,11 @@ export function silencesFile(host: string): string {
  */
 export const filesPolicy: TarPolicy = { mayChange: true, mayVanish: true };
 
-function expectedArtifacts(remote: RemoteHost, found: AlertmanagerFound): readonly ExpectedArtifact[] {
+function expectedArtifacts(
+  remote: RemoteHost,
+  found: AlertmanagerFound,
+  refusal: Refusal | undefined,
+): readonly ExpectedArtifact[] {
   const host = remote.host.name;
   const { endpoint } = found;
   const files = {
@@ -177,5 +187,5 @@ function expectedArtifacts(remote: RemoteHost, found: AlertmanagerFound): readon
   };
   if (!found.silences) return [files];
   const url = `${endpoint.tls ? 'https' : 'http'}://${endpoint.host}:${String(endpoint.port)}${endpoint.prefix}${silencesPath}`;
-  return [files, { path: silencesFile(host), host, commands: [`GET ${url}`] }];
+  return [files, { path: silencesFile(host), host, commands: [`GET ${url}`], ...(refusal && { refusal }) }];
 }

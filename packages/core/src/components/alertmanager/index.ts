@@ -9,6 +9,7 @@ export const alertmanager: Component<AlertmanagerOptions, AlertmanagerFound> = {
   area: 'monitoring',
   groups: ['prometheus', 'monitoring'],
   after: [],
+  tools: ['du', 'find', 'readlink', 'systemctl'],
   options: alertmanagerOptions,
   discover,
   backup,

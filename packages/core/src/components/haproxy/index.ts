@@ -9,6 +9,7 @@ export const haproxy: Component<HaproxyOptions, HaproxyFound> = {
   area: 'haproxy',
   groups: ['haproxy', 'load_balancer'],
   after: [],
+  tools: ['du', 'find', 'readlink', 'systemctl'],
   options: haproxyOptions,
   discover,
   backup,

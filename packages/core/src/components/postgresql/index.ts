@@ -11,6 +11,7 @@ export const postgresql: Component<PostgresqlOptions, PostgresqlFound> = {
   area: 'postgresql',
   groups: ['postgresql'],
   after: [],
+  tools: ['du', 'find', 'head', 'readlink', 'sed', 'tail', 'tr'],
   options: postgresqlOptions,
   formats: [pgCustomFormat()],
   discover,

@@ -4,7 +4,7 @@ import { filesCommand, type FoundFiles } from '../../host-files/found-files.js';
 import { tarCommand } from '../../host-files/tar.js';
 import { artifactPath } from '../../model/names.js';
 import type { Command, RemoteHost, TarPolicy } from '../../remote/remote-host.js';
-import type { ExpectedArtifact } from '../component.js';
+import type { ExpectedArtifact, Refusal } from '../component.js';
 import { snapshotPath, targetsPath } from './api.js';
 import { linkBlocksCommand } from './blocks.js';
 
@@ -22,13 +22,6 @@ export type PrometheusFound = Readonly<{
   files: FoundFiles;
   /** Why the time series cannot be saved; null when they can. */
   refusal: Refusal | null;
-}>;
-
-/** An error that waits for the configuration to be saved. */
-export type Refusal = Readonly<{
-  code: 'SERVICE_DOWN' | 'SERVICE_MISSING' | 'HOST_SUDO';
-  message: string;
-  hint: string;
 }>;
 
 export function configurationPath(host: string): string {
@@ -62,6 +55,7 @@ export function expectedArtifacts(
 ): readonly ExpectedArtifact[] {
   const host = remote.host.name;
   const { endpoint } = found;
+  const refused = found.refusal === null ? {} : { refusal: found.refusal };
   const base = `${endpoint.tls ? 'https' : 'http'}://${endpoint.host}:${String(endpoint.port)}${endpoint.prefix}`;
   const directory = `${found.dataDirectory}/snapshots/${found.method === 'snapshot' ? '<snapshot>' : 'lsbackup-<run>'}`;
   const first =
@@ -75,12 +69,18 @@ export function expectedArtifacts(
       size: found.files.bytes,
       commands: [describeCommand(remote, filesCommand(remote, found.files, configurationPolicy))],
     },
-    { path: targetsFile(host), host, commands: [`GET ${base}${targetsPath}`] },
+    {
+      path: targetsFile(host),
+      host,
+      commands: [`GET ${base}${targetsPath}`],
+      ...(found.refusal?.code === 'SERVICE_DOWN' && refused),
+    },
     {
       path: storePath(host),
       host,
       size: storeBytes,
       commands: [first, describeCommand(remote, storeCommand(remote, found.files, directory)), `rm -rf ${directory}`],
+      ...refused,
     },
   ];
 }

@@ -6,11 +6,11 @@ import { lookAt, withoutDots } from '../../host-files/paths.js';
 import type { Warning } from '../../model/artifact.js';
 import { asBackupError, BackupError } from '../../model/errors.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
-import type { DiscoverContext, Discovery, Unit } from '../component.js';
+import type { DiscoverContext, Discovery, Refusal, Unit } from '../component.js';
 import { readServiceConfiguration } from '../monitoring-configuration.js';
 import { discoverEachHost, hostProblem, type HostAnswer } from '../each-host.js';
 import { readRunningFlags, readVersion } from './api.js';
-import { componentName, expectedArtifacts, type PrometheusFound, type Refusal } from './artifacts.js';
+import { componentName, expectedArtifacts, type PrometheusFound } from './artifacts.js';
 import type { PrometheusOptions } from './options.js';
 
 const defaultPort = 9090;
@@ -42,7 +42,7 @@ function serviceMissing(host: string, evidence: string): BackupError {
 interface Running {
   readonly flags: Flags;
   readonly version: string;
-  readonly down: string;
+  readonly down: BackupError | undefined;
 }
 
 async function discoverHost(
@@ -102,12 +102,12 @@ async function askRunning(
   const prometheus = { remote, ...question };
   try {
     const [flags, version] = await Promise.all([readRunningFlags(prometheus), readVersion(prometheus)]);
-    return { flags, version, down: '' };
+    return { flags, version, down: undefined };
   } catch (error) {
     const failure = asBackupError(error);
     // An answer that refuses us is not a server that is down.
     if (failure.code !== 'HOST_FORWARD' && failure.code !== 'HTTP_FAILED') throw failure;
-    return { flags: started, version: 'unknown', down: failure.message };
+    return { flags: started, version: 'unknown', down: failure };
   }
 }
 
@@ -171,11 +171,13 @@ function refusalOf(
   }: { readonly running: Running; readonly store: Store; readonly dataDirectory: string },
 ): Refusal | null {
   const host = remote.host.name;
-  if (running.down !== '')
+  const { down } = running;
+  if (down !== undefined)
     return {
       code: 'SERVICE_DOWN',
-      message: `${host}: Prometheus does not answer, so its time series cannot be saved: ${running.down}`,
-      hint: 'Start Prometheus on this host, or set the option prometheus.url if it listens elsewhere.',
+      message: `${host}: Prometheus does not answer, so its time series cannot be saved: ${down.message}`,
+      hint:
+        forbidden(down) ?? 'Start Prometheus on this host, or set the option prometheus.url if it listens elsewhere.',
     };
   if (store.place === 'missing')
     return {
@@ -197,6 +199,11 @@ function refusalOf(
       hint: root,
     };
   return null;
+}
+
+/** What to do where sshd, not Prometheus, refuses. */
+function forbidden({ code, hint, retryable }: BackupError): string | undefined {
+  return code === 'HOST_FORWARD' && !retryable ? hint : undefined;
 }
 
 function isInside(directory: string, path: string): boolean {

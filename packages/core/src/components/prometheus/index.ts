@@ -10,6 +10,7 @@ export const prometheus: Component<PrometheusOptions, PrometheusFound> = {
   area: 'monitoring',
   groups: [ownGroup, 'monitoring'],
   after: [],
+  tools: ['cp', 'du', 'find', 'readlink', 'systemctl', 'tr'],
   options: prometheusOptions,
   discover,
   backup,

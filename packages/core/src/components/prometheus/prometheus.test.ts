@@ -223,7 +223,11 @@ describe('prometheus', () => {
     const remote = monitoringHost(undefined);
     const unit = await discovered(remote);
     expect(unit.warnings.map(({ code }) => code)).toEqual(['SERVICE_DOWN']);
-    expect(unit.artifacts.map(({ path }) => path)).toContain('prometheus/mon1/tsdb.tar');
+    expect(unit.artifacts.map(({ path, refusal }) => [path, refusal?.code])).toEqual([
+      ['prometheus/mon1/config.tar', undefined],
+      ['prometheus/mon1/targets.json', 'SERVICE_DOWN'],
+      ['prometheus/mon1/tsdb.tar', 'SERVICE_DOWN'],
+    ]);
     const run = fakeBackupContext({ hosts: [remote], options });
     await expect(prometheus.backup(run.context, unit)).rejects.toMatchObject({ code: 'SERVICE_DOWN', host: 'mon1' });
     expect([...run.saved.keys()]).toEqual(['prometheus/mon1/config.tar']);

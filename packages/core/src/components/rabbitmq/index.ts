@@ -9,6 +9,7 @@ export const rabbitmq: Component<RabbitmqOptions, RabbitmqFound> = {
   area: 'rabbitmq',
   groups: ['rabbitmq'],
   after: [],
+  tools: ['du', 'find', 'readlink', 'systemctl'],
   options: rabbitmqOptions,
   discover,
   backup,

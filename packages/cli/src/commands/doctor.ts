@@ -1,0 +1,45 @@
+import { createLogger, localUser, openTarget } from '../base/environment.js';
+import { QueryCommand } from '../base/base-command.js';
+import { buildDirFlag, configFlags, outputFlags, selectionFlags, targetFlag } from '../base/flags.js';
+import { readSettings, requireBuildDir } from '../config/settings.js';
+import { diagnosisText } from '../report/doctor-text.js';
+
+export class Doctor extends QueryCommand {
+  static override summary =
+    'Look at this machine, the hosts and the target, and tell what would fail a backup, with the remedy.';
+  static override description =
+    'Changes nothing on hosts; writes a small object to the target, if one is given, and removes it again. Exit status: 0, or 13 when something would fail a backup.';
+  static override examples = [
+    '<%= config.bin %> doctor -b /path/to/build/dir -t /target',
+    '<%= config.bin %> doctor -b inventory --limit lb1',
+  ];
+  static override flags = { ...buildDirFlag, ...targetFlag, ...configFlags, ...selectionFlags, ...outputFlags };
+
+  protected async answer(signal: AbortSignal): Promise<number> {
+    const { flags } = await this.parse(Doctor);
+    const settings = await readSettings(flags);
+    const source = requireBuildDir(settings);
+    const { target } = settings;
+    const core = await import('@lsbackup/core');
+    const user = localUser();
+    const cluster = await core.loadCluster({
+      source,
+      user,
+      ...(settings.name !== undefined && { name: settings.name }),
+    });
+    const logger = await createLogger(flags['log-level']);
+    const diagnosis = await core.doctor({
+      cluster,
+      user,
+      ...settings.selection,
+      options: settings.layers,
+      limits: settings.limits,
+      signal,
+      ...(target !== undefined && { target: { name: target, open: () => openTarget(target, signal) } }),
+      ...(logger && { logger }),
+    });
+    if (flags.json) this.printDocument(diagnosis);
+    else this.print(diagnosisText(diagnosis));
+    return diagnosis.status === 'failed' ? 13 : 0;
+  }
+}
