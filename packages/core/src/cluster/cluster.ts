@@ -89,8 +89,10 @@ export interface Cluster {
   readonly inventorySha256: string;
   /** In inventory order. */
   readonly hosts: readonly Host[];
-  /** Group name to the names of all hosts in it and in its children, in inventory order. With `all` and `ungrouped`. */
+  /** Group name to the names of all hosts in it and in its children, in the order in which Ansible counts them. With `all` and `ungrouped`. */
   readonly groups: ReadonlyMap<string, readonly string[]>;
+  /** Groups whose hosts have no certain order in Ansible, so that `group[0]` could mean any of them. */
+  readonly unorderedGroups?: ReadonlySet<string>;
   /** Groups that name hosts themselves (the others only gather groups), each with all groups above it, without `all`. */
   readonly namingGroups: ReadonlyMap<string, readonly string[]>;
   /** What the inventory says that is allowed but rarely meant, one sentence each. */

@@ -4,6 +4,7 @@ import { BackupError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
 import type { Cluster, Host, LocalUser } from './cluster.js';
 import { connectionOf } from './connection/connection.js';
+import { groupMembers } from './inventory/group-members.js';
 import type { Inventory, InventoryHost, InventoryValue } from './inventory/inventory.js';
 import { loadInventory } from './inventory/load-inventory.js';
 
@@ -31,7 +32,7 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
     inventoryFile: inventory.file,
     inventorySha256: inventory.sha256,
     hosts,
-    groups: membersByGroup(inventory),
+    ...groupMembers(inventory),
     namingGroups: namingGroups(inventory),
     warnings: inventory.warnings,
   };
@@ -57,15 +58,6 @@ function jsonOf(value: InventoryValue): Json {
 
 function isList(value: InventoryValue): value is readonly InventoryValue[] {
   return Array.isArray(value);
-}
-
-/** A host's groups are those that name it and all above them. */
-function membersByGroup(inventory: Inventory): ReadonlyMap<string, readonly string[]> {
-  const members = new Map([...inventory.groups.keys()].map((group) => [group, new Array<string>()]));
-  for (const host of inventory.hosts.values()) {
-    for (const group of ['all', ...host.groups]) members.get(group)?.push(host.name);
-  }
-  return members;
 }
 
 function namingGroups(inventory: Inventory): ReadonlyMap<string, readonly string[]> {

@@ -12,7 +12,7 @@ import type { Store } from '../stores/store.js';
 export interface Selection {
   readonly only?: readonly string[];
   readonly skip?: readonly string[];
-  /** Host names or `*` patterns of them; all hosts unless set. */
+  /** What Ansible's `--limit` takes: lists of host patterns, `@file` among them; all hosts unless set. */
   readonly limit?: readonly string[];
 }
 
@@ -21,7 +21,7 @@ export interface OptionLayer {
   /** For messages: `lsbackup.yml`, `--set`. */
   readonly source: string;
   readonly components?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** The same per host-name pattern. */
+  /** The same per list of host patterns, as `limit` takes it but for `@file`. */
   readonly hosts?: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>>;
 }
 

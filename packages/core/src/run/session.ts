@@ -45,9 +45,13 @@ export function compactTimestamp(date: Date): string {
  * Checks everything that can be checked before a host is touched. The caller's signal ends the session, and each of `stops`.
  * Errors: COMPONENT_UNKNOWN, OPTION_INVALID, USAGE.
  */
-export function createSession(options: PlanOptions, runId: string, ...stops: readonly AbortSignal[]): Session {
+export async function createSession(
+  options: PlanOptions,
+  runId: string,
+  ...stops: readonly AbortSignal[]
+): Promise<Session> {
   const components = options.components ?? builtInComponents;
-  const selected = select(options.cluster, components, options);
+  const selected = await select(options.cluster, components, options);
   if (!selected.some(({ hosts }) => hosts.length > 0)) throw nothingSelected(options, components);
   const signal = AbortSignal.any([...(options.signal ? [options.signal] : []), ...stops]);
   // Every host that is being called listens, and every command under way. The caller's own signal is left as it is.
