@@ -26,9 +26,9 @@ export function ansibleInventory(): string {
 }
 
 /** Lists one file with the program itself. */
-export async function listWithProgram(file: string): Promise<AnsibleAnswer> {
+export async function listWithProgram(file: string, ...more: readonly string[]): Promise<AnsibleAnswer> {
   return inEmptyDirectory(async (directory) => {
-    const program = start(ansibleInventory(), ['-i', file, '--list'], directory);
+    const program = start(ansibleInventory(), ['-i', file, '--list', ...more], directory);
     program.stdin.end();
     const [stdout, stderr] = await Promise.all([textOf(program.stdout), textOf(program.stderr)]);
     return { file, status: await program.status, stdout, stderr };

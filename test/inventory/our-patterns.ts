@@ -1,14 +1,15 @@
-import { groupMembers } from '../../packages/core/src/cluster/inventory/group-members.js';
-import { loadInventory } from '../../packages/core/src/cluster/inventory/load-inventory.js';
-import { limitHosts, type LimitScope } from '../../packages/core/src/cluster/patterns/limit.js';
+import type { loadInventory } from '../../packages/core/src/cluster/inventory/load-inventory.js';
+import { inventoryJson, inventoryList } from '../../packages/core/src/cluster/inventory/inventory-list.js';
+import { limitInventory } from '../../packages/core/src/cluster/patterns/limit.js';
 
-/** The hosts and groups of an inventory, for patterns. */
-export async function patternScope(file: string): Promise<LimitScope> {
-  const inventory = await loadInventory({ source: file });
-  return { inventoryFile: file, hosts: [...inventory.hosts.values()], ...groupMembers(inventory) };
-}
+type Loaded = Awaited<ReturnType<typeof loadInventory>>;
 
 /** What `--limit` leaves, in the inventory's order. */
-export function ourHosts(scope: LimitScope, limit: string): Promise<readonly string[]> {
-  return limitHosts(scope, [limit]);
+export function ourHosts(inventory: Loaded, limit: string): Promise<readonly string[]> {
+  return limitInventory(inventory, [limit]);
+}
+
+/** What `lsbackup inventory --json --limit LIMIT` prints. */
+export async function ourLimitedText(inventory: Loaded, limit: string): Promise<string> {
+  return inventoryJson(inventoryList(inventory, new Set(await ourHosts(inventory, limit))));
 }

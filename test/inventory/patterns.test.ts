@@ -2,13 +2,14 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from '@jest/globals';
 
-import { limitWithAnsible, limitWithProgram, type LimitAnswer } from './ansible.js';
-import { ourHosts, patternScope } from './our-patterns.js';
+import { limitWithAnsible, limitWithProgram, listWithProgram, type LimitAnswer } from './ansible.js';
+import { loadInventory } from '../../packages/core/src/cluster/inventory/load-inventory.js';
+import { ourHosts, ourLimitedText } from './our-patterns.js';
 import { generatePattern } from './generate-pattern.js';
 import { randomSource } from './generate.js';
 
 const file = join(import.meta.dirname, 'patterns/inventory');
-const scope = await patternScope(file);
+const inventory = await loadInventory({ source: file });
 
 /** Both choose the same hosts, at least one. */
 const equal = [
@@ -216,21 +217,21 @@ const sorted = (hosts: readonly string[] | undefined): readonly string[] => [...
 describe('--limit, against ansible --list-hosts', () => {
   it.each(equal)('%j chooses the same hosts', async (limit) => {
     expect(answerOf(limit)).toMatchObject({ warnings: [] });
-    const hosts = await ourHosts(scope, limit);
+    const hosts = await ourHosts(inventory, limit);
     expect(hosts.length).toBeGreaterThan(0);
     expect(sorted(hosts)).toEqual(sorted(answerOf(limit).hosts));
-    expect(hosts).toEqual(scope.hosts.map(({ name }) => name).filter((name) => hosts.includes(name)));
+    expect(hosts).toEqual([...inventory.hosts.keys()].filter((name) => hosts.includes(name)));
   });
 
   it.each(refused)('%j is refused, of which Ansible makes no hosts or a warning', async (limit) => {
     const { error, warnings } = answerOf(limit);
     expect(error !== undefined || warnings.length > 0).toBe(true);
-    await expect(ourHosts(scope, limit)).rejects.toMatchObject({ code: 'USAGE', exitStatus: 2 });
+    await expect(ourHosts(inventory, limit)).rejects.toMatchObject({ code: 'USAGE', exitStatus: 2 });
   });
 
   it.each(ours)('%j is refused by us alone: %s', async (limit, reason) => {
     expect(answerOf(limit).error).toBeUndefined();
-    await expect(ourHosts(scope, limit)).rejects.toMatchObject({
+    await expect(ourHosts(inventory, limit)).rejects.toMatchObject({
       code: 'USAGE',
       message: expect.stringContaining(reason) as unknown,
     });
@@ -241,6 +242,15 @@ describe('--limit, against ansible --list-hosts', () => {
     async (limit) => expect(await limitWithProgram(file, limit)).toEqual(answerOf(limit).hosts),
     60_000,
   );
+});
+
+describe('lsbackup inventory --json --limit, against ansible-inventory --list --limit', () => {
+  it.each(['web:lb1', '!k8s_cluster'])('%s lists the same', async (limit) => {
+    const program = await listWithProgram(file, '--limit', limit);
+    const list = JSON.parse(program.stdout) as { _meta: Record<string, unknown> };
+    delete list._meta.profile;
+    expect(JSON.parse(await ourLimitedText(inventory, limit))).toEqual(list);
+  });
 });
 
 describe('random patterns', () => {
@@ -255,7 +265,7 @@ describe('random patterns', () => {
       const theirs = await limitWithAnsible(file, patterns);
       let chosen = 0;
       for (const [index, limit] of patterns.entries()) {
-        const hosts = await ourHosts(scope, limit).catch((error: unknown) => {
+        const hosts = await ourHosts(inventory, limit).catch((error: unknown) => {
           expect(error).toMatchObject({ code: 'USAGE' });
           return undefined;
         });

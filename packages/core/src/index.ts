@@ -11,6 +11,8 @@ export type {
 } from './cluster/inventory/inventory.js';
 export { inventoryJson, inventoryList } from './cluster/inventory/inventory-list.js';
 export { loadCluster, type LoadClusterOptions } from './cluster/load-cluster.js';
+export { limitHosts, limitInventory, type LimitScope } from './cluster/patterns/limit.js';
+export type { PatternScope } from './cluster/patterns/host-patterns.js';
 export { loadInventory } from './cluster/inventory/load-inventory.js';
 
 export type {

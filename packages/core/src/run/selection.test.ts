@@ -145,7 +145,7 @@ describe('component options', () => {
   const [haproxy] = components;
   const [lb1, lb2] = cluster.hosts;
 
-  it('come from inventory variables, then the layers in order, each host for itself', async () => {
+  it('come from inventory variables, then the layers in order, each host for itself', () => {
     const none = resolveOptions(cluster, components, selected, []);
     expect([none(haproxy!, lb1!), none(haproxy!, lb2!)]).toEqual([{ level: 3 }, { level: 1 }]);
     const layered = resolveOptions(cluster, components, selected, [
@@ -169,7 +169,7 @@ describe('component options', () => {
     });
   });
 
-  it('of no component are found among the inventory variables', async () => {
+  it('of no component are found among the inventory variables', () => {
     const variables = { lsbackup_haprxy_level: 3, lsbackup_haproxy_level: 1, other: 1 };
     expect(idleVariables(host('lb1', variables), components)).toEqual(['lsbackup_haprxy_level']);
   });

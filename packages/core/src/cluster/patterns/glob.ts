@@ -15,7 +15,7 @@ export type Glob = readonly Piece[];
  * bracket that is not closed means itself, as does everything else. Source: Python documentation, "fnmatch"; Lib/fnmatch.py.
  */
 export function parseGlob(pattern: string): Glob {
-  const characters = [...pattern];
+  const characters = Array.from(pattern);
   const pieces: Piece[] = [];
   for (let index = 0; index < characters.length; index += 1) {
     const character = characters[index] ?? '';
@@ -84,7 +84,7 @@ function before(left: string, right: string): boolean {
 
 /** Whether the glob stands for the whole text. Takes time of at most the product of both lengths. */
 export function matchesGlob(glob: Glob, text: string): boolean {
-  const characters = [...text];
+  const characters = Array.from(text);
   let [piece, place] = [0, 0];
   let retry: { readonly piece: number; place: number } | undefined;
   while (place < characters.length) {

@@ -3,6 +3,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { BackupError } from '../../model/errors.js';
 import { nameList } from '../../model/name-list.js';
 import { systemReason } from '../../model/system-errors.js';
+import { groupMembers } from '../inventory/group-members.js';
+import type { Inventory } from '../inventory/inventory.js';
 import { strip } from '../python/python-text.js';
 import { matchHosts, type PatternFault, type PatternScope } from './host-patterns.js';
 import { nearNames } from './near-names.js';
@@ -29,6 +31,15 @@ export async function limitHosts(scope: LimitScope, limit: readonly string[] | u
     throw refusal(scope, `${faults[0].pattern} ${faults[0].problem}`, patternHint(scope, faults[0]));
   if (hosts.size === 0) throw refusal(scope, `${limit.join(',')} leaves no host`);
   return names.filter((name) => hosts.has(name));
+}
+
+/** The same for an inventory whose connection variables are not interpreted. */
+export function limitInventory(
+  inventory: Pick<Inventory, 'file' | 'groups' | 'hosts'>,
+  limit: readonly string[] | undefined,
+): Promise<readonly string[]> {
+  const hosts = [...inventory.hosts.values()];
+  return limitHosts({ inventoryFile: inventory.file, hosts, ...groupMembers(inventory) }, limit);
 }
 
 function refusal(scope: LimitScope, problem: string, hint = hostsHint(scope)): BackupError {

@@ -1,8 +1,9 @@
 import { whitespaceClass, wordClass } from './python-text.js';
 
 const word = `[${wordClass}]`;
-const boundary = `(?:(?<=${word})(?!${word})|(?<!${word})(?=${word}))`;
-const inside = `(?:(?<=${word})(?=${word})|(?<!${word})(?!${word}))`;
+// As look-ahead, which cannot be repeated: neither can they be in Python.
+const boundary = `(?=(?<=${word})(?!${word})|(?<!${word})(?=${word}))`;
+const inside = `(?=(?<=${word})(?=${word})|(?<!${word})(?!${word}))`;
 
 /** What a letter behind a backslash stands for, outside of a set; the rest is refused. */
 const escapes: ReadonlyMap<string, string> = new Map([
@@ -34,11 +35,11 @@ const setEscapes: ReadonlyMap<string, string> = new Map([
  */
 export function pythonRegex(source: string): RegExp {
   const ignoreCase = source.startsWith('(?i)');
-  const translated = translate([...(ignoreCase ? source.slice('(?i)'.length) : source)]);
+  const translated = translate(Array.from(ignoreCase ? source.slice('(?i)'.length) : source));
   const flags = ignoreCase ? 'iu' : 'u';
   try {
     // By itself first: what closes the group around it must not pass.
-    void new RegExp(translated, flags);
+    RegExp(translated, flags);
     return new RegExp(`^(?:${translated})`, flags);
   } catch (cause) {
     throw new SyntaxError('it is not well formed, or JavaScript has nothing like it', { cause });
