@@ -8,6 +8,7 @@ export {
   type ErrorDetails,
   type ExitStatus,
 } from './model/errors.js';
+export { yamlProblem } from './model/yaml-syntax.js';
 export type { Entry, Leftover, Store, StoreDriver, Upload } from './stores/store.js';
 export { localDriver, openLocalStore } from './stores/local.js';
 export { createMemoryStore, memoryDriver } from './stores/memory.js';

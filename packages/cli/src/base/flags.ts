@@ -33,6 +33,15 @@ export const configFlags = {
   }),
 };
 
+export const documentFlag = {
+  file: Flags.string({
+    char: 'f',
+    summary:
+      "LambdaStack's backup.yml (kind: configuration/backup): which components to save; weaker than all other flags and -c.",
+    helpValue: 'FILE',
+  }),
+};
+
 export const limitFlag = {
   limit: Flags.string({
     summary: "Only these hosts; as Ansible's --limit: names, groups, web*, web[0:2], ~regex, a:b, a:!b, a:&b, @FILE.",

@@ -82,7 +82,7 @@ export interface Become {
 
 /** What an inventory says, as pure data. */
 export interface Cluster {
-  /** Name of the cluster: the build directory's name unless something better is known. */
+  /** Name of the cluster: as the caller says, else as `manifest.yml` says, else the build directory's name. */
   readonly name: string;
   /** The inventory file that was read. */
   readonly inventoryFile: string;

@@ -4,6 +4,7 @@ import { BackupError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
 import type { Cluster, Host, LocalUser } from './cluster.js';
 import { connectionOf } from './connection/connection.js';
+import { readManifest } from './documents/manifest.js';
 import { groupMembers } from './inventory/group-members.js';
 import type { Inventory, InventoryHost, InventoryValue } from './inventory/inventory.js';
 import { loadInventory } from './inventory/load-inventory.js';
@@ -12,7 +13,7 @@ export interface LoadClusterOptions {
   /** A build directory with a file `inventory` in it, or an inventory file. */
   readonly source: string;
   readonly user: LocalUser;
-  /** Name of the cluster; that of the build directory unless set, `cluster` where that is the root directory. */
+  /** Name of the cluster; that in `manifest.yml` unless set, else the build directory's, `cluster` where that is the root directory. */
   readonly name?: string;
 }
 
@@ -26,15 +27,16 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
   if (inventory.hosts.size === 0) {
     throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}:1: the inventory names no host`);
   }
+  const manifest = options.name === undefined ? await readManifest(inventory.directory) : undefined;
   const hosts = [...inventory.hosts.values()].map((host) => clusterHost(host, inventory.file, options.user));
   return {
-    name: options.name ?? (basename(inventory.directory) || 'cluster'),
+    name: options.name ?? manifest?.clusterName ?? (basename(inventory.directory) || 'cluster'),
     inventoryFile: inventory.file,
     inventorySha256: inventory.sha256,
     hosts,
     ...groupMembers(inventory),
     namingGroups: namingGroups(inventory),
-    warnings: inventory.warnings,
+    warnings: [...inventory.warnings, ...(manifest?.warnings ?? [])],
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Cluster, Host, LocalUser } from '../cluster/cluster.js';
+import type { BackupDocument } from '../cluster/documents/backup-document.js';
 import type { AnyComponent, ExpectedArtifact } from '../components/component.js';
 import type { Warning } from '../model/artifact.js';
 import type { BackupEvent } from '../model/event.js';
@@ -43,6 +44,8 @@ export interface PlanOptions extends Selection {
   readonly user: LocalUser;
   /** `builtInComponents` unless set. */
   readonly components?: readonly AnyComponent[];
+  /** Which components to save, and options of them; weaker than `only`, `skip` and `options`. */
+  readonly document?: BackupDocument;
   /** Weakest first. */
   readonly options?: readonly OptionLayer[];
   readonly limits?: Limits;

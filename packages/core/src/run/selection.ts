@@ -16,6 +16,11 @@ export interface SelectedComponent {
   readonly skipped: readonly { readonly host: string; readonly reason: string }[];
 }
 
+/** The selection, and names of components that a document switches off, each with the reason. `only` is stronger. */
+export interface SelectionWithSwitches extends Selection {
+  readonly disabled?: ReadonlyMap<string, string>;
+}
+
 type Matches = (component: AnyComponent, host: string) => boolean;
 
 /**
@@ -26,7 +31,7 @@ type Matches = (component: AnyComponent, host: string) => boolean;
 export async function select(
   cluster: Cluster,
   components: readonly AnyComponent[],
-  selection: Selection,
+  selection: SelectionWithSwitches,
 ): Promise<SelectedComponent[]> {
   const only = selection.only?.map((text) => parsePattern(text, cluster, components));
   for (const [index, matches] of (only ?? []).entries())
@@ -45,6 +50,7 @@ export async function select(
   for (const component of components) {
     const all = hostsOf(cluster, component);
     if (all.length === 0) continue;
+    const disabled = selection.disabled?.get(component.name);
     const hosts: string[] = [];
     const skipped: { host: string; reason: string }[] = [];
     for (const host of all) {
@@ -53,6 +59,7 @@ export async function select(
       else if (!limited.has(host)) skipped.push({ host, reason: `not in --limit` });
       else if (only && !only.some((matches) => matches(component, host)))
         skipped.push({ host, reason: 'not in --only' });
+      else if (!only && disabled !== undefined) skipped.push({ host, reason: disabled });
       else hosts.push(host);
     }
     selected.push({ component, hosts, skipped });
@@ -61,7 +68,7 @@ export async function select(
 }
 
 /** Names of the hosts of a component's groups, in inventory order, each once. */
-function hostsOf(cluster: Cluster, component: AnyComponent): string[] {
+export function hostsOf(cluster: Cluster, component: AnyComponent): string[] {
   const names = new Set(component.groups.flatMap((group) => cluster.groups.get(group) ?? []));
   return cluster.hosts.map((host) => host.name).filter((name) => names.has(name));
 }

@@ -12,6 +12,7 @@ import type { RemoteHost } from '../remote/remote-host.js';
 import { createHostPool, type HostPool } from '../remote/host-pool.js';
 import type { Plan, PlanOptions } from './api.js';
 import { idleVariables, type OptionsLookup, resolveOptions } from './component-options.js';
+import { documentSettings } from './document-settings.js';
 import { type DiscoveredUnit, discoverAll } from './discover.js';
 import { select, type SelectedComponent } from './selection.js';
 
@@ -51,7 +52,8 @@ export async function createSession(
   ...stops: readonly AbortSignal[]
 ): Promise<Session> {
   const components = options.components ?? builtInComponents;
-  const selected = await select(options.cluster, components, options);
+  const document = documentSettings(options, components);
+  const selected = await select(options.cluster, components, { ...options, disabled: document.disabled });
   if (!selected.some(({ hosts }) => hosts.length > 0)) throw nothingSelected(options, components);
   const signal = AbortSignal.any([...(options.signal ? [options.signal] : []), ...stops]);
   // Every host that is being called listens, and every command under way. The caller's own signal is left as it is.
@@ -59,6 +61,7 @@ export async function createSession(
   const log = options.logger ?? silentLogger;
   const emit = options.onEvent ?? ((): void => undefined);
   emit({ type: 'started', runId });
+  for (const warning of document.warnings) emit({ type: 'warning', ...warning });
   const pool = createHostPool({
     user: options.user,
     signal,
@@ -79,7 +82,7 @@ export async function createSession(
     },
     components,
     selected,
-    options: resolveOptions(options.cluster, components, selected, options.options ?? []),
+    options: resolveOptions(options.cluster, components, selected, [...document.layers, ...(options.options ?? [])]),
     signal,
     log,
     emit,
@@ -92,7 +95,7 @@ function nothingSelected(options: PlanOptions, components: readonly AnyComponent
     'USAGE',
     `nothing to back up: no host of ${options.cluster.inventoryFile} is left for any component`,
     {
-      hint: `Check --only, --skip and --limit; the groups that are looked at are ${groups.join(', ')}.`,
+      hint: `Check --only, --skip, --limit and what -f switches off; the groups that are looked at are ${groups.join(', ')}.`,
     },
   );
 }
