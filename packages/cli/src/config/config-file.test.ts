@@ -66,6 +66,8 @@ hosts:
       build_dir: join(directory, 'build'),
       target: join(directory, '../backups'),
     });
+    await writeFile(file, "limit: ['@lists/web', 'lb1']\n");
+    expect(await readConfig(file)).toEqual({ limit: [`@${join(directory, 'lists/web')}`, 'lb1'] });
     await writeFile(file, 'target: s3://bucket/prefix\n');
     expect(await readConfig(file)).toEqual({ target: 's3://bucket/prefix' });
     await rm(directory, { recursive: true });

@@ -30,7 +30,7 @@ export const configSchema = z.strictObject({
     .optional(),
   /** Options of components, everywhere. */
   components: componentOptions.optional(),
-  /** The same for hosts whose name fits a pattern. */
+  /** The same for the hosts that a list of patterns chooses, as `limit` does. */
   hosts: z.record(z.string(), componentOptions).optional(),
 });
 export type Config = z.infer<typeof configSchema>;
@@ -45,6 +45,9 @@ export async function readConfig(file: string): Promise<Config> {
   const isPath = config.target !== undefined && !/^[a-z][a-z0-9+.-]*:/i.test(config.target);
   return {
     ...config,
+    ...(config.limit && {
+      limit: config.limit.map((list) => (list.startsWith('@') ? `@${resolve(base, list.slice(1))}` : list)),
+    }),
     ...(config.build_dir === undefined ? {} : { build_dir: resolve(base, config.build_dir) }),
     ...(isPath && config.target !== undefined ? { target: resolve(base, config.target) } : {}),
   };

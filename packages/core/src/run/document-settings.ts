@@ -122,6 +122,6 @@ function unsaidWarnings(
       meantBy(name, components).some((component) => hostsOf(cluster, component).length > 0),
   );
   if (only !== undefined || unsaid.length === 0) return [];
-  const message = `${document.file} does not say whether ${unsaid.join(', ')} is enabled: it is saved, where LambdaStack would leave it out`;
+  const message = `${document.file} does not say whether to save ${unsaid.join(', ')}: lsbackup does, LambdaStack would not`;
   return [{ code: 'COMPONENT_UNSAID', message }];
 }

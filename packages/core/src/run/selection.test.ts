@@ -90,6 +90,8 @@ describe('selection', () => {
     [['haproxy@lb2', 'rabbitmq'], { haproxy: ['lb2'], rabbitmq: ['mq1'] }],
     [['*@mon1'], { prometheus: ['mon1'], alertmanager: ['mon1'] }],
     [['ha*'], { haproxy: ['lb1', 'lb2'] }],
+    [['haproxy@edge'], { haproxy: ['lb1'] }],
+    [['haproxy@haproxy:!lb1', '*@prometheus[0]'], { haproxy: ['lb2'], prometheus: ['mon1'], alertmanager: ['mon1'] }],
     [['haproxy@lb*'], { haproxy: ['lb1', 'lb2'] }],
     [['load_balancer'], { haproxy: ['lb1', 'lb2'] }],
   ])('--only %j', async (only, expected) => {
@@ -115,6 +117,9 @@ describe('selection', () => {
       hint: 'Known components: haproxy, prometheus, alertmanager, rabbitmq, kafka; areas: monitoring; groups: edge, load_balancer.',
     });
     expect(await refusal(() => select(cluster, components, { skip: ['haproxy@web'] }))).toMatchObject({
+      code: 'COMPONENT_UNKNOWN',
+    });
+    expect(await refusal(() => select(cluster, components, { skip: ['haproxy@'] }))).toMatchObject({
       code: 'COMPONENT_UNKNOWN',
     });
     expect(await refusal(() => select(cluster, components, { limit: ['web*'] }))).toMatchObject({ code: 'USAGE' });
