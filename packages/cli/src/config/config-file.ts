@@ -59,9 +59,8 @@ export function parseConfig(file: string, text: string): Config {
   const [syntaxError] = document.errors;
   if (syntaxError !== undefined) {
     const line = syntaxError.linePos?.[0].line ?? 1;
-    throw new BackupError('CONFIG_INVALID', `${file}:${line}: ${yamlProblem(syntaxError.code)}`, {
-      cause: syntaxError,
-    });
+    // Not as a cause: the parser's message quotes the line, which may hold a password.
+    throw new BackupError('CONFIG_INVALID', `${file}:${line}: ${yamlProblem(syntaxError.code)}`);
   }
   const parsed = configSchema.safeParse(valueOf(document, file) ?? {});
   if (parsed.success) return parsed.data;
@@ -75,14 +74,12 @@ export function parseConfig(file: string, text: string): Config {
   });
 }
 
-/** Errors: CONFIG_INVALID for aliases that mean nothing, or too much. */
+/** Errors: CONFIG_INVALID for aliases that mean nothing, or too much; the parser's own error quotes their names. */
 function valueOf(document: Document, file: string): unknown {
   try {
     return document.toJS();
-  } catch (cause) {
-    throw new BackupError('CONFIG_INVALID', `${file}: an alias (*name) has no anchor, or aliases are nested too deep`, {
-      cause,
-    });
+  } catch {
+    throw new BackupError('CONFIG_INVALID', `${file}: an alias (*name) has no anchor, or aliases are nested too deep`);
   }
 }
 
