@@ -179,6 +179,43 @@ describe('a backup', () => {
     expect(names).toContain('etc/hostname');
   });
 
+  it('--limit takes what Ansible takes, also from a file, and inventory shows what is left', async () => {
+    const list = join(place.directory, 'limit-list');
+    await writeFile(list, 'haproxy[1:]\n');
+    const limit = ['--limit', `@${list},!lb3`, '--limit', '~lb[12]'];
+    const shown = await runCli('inventory', '-b', place.cluster.directory, ...limit);
+    expect(shown).toMatchObject({ status: 0, stdout: expect.stringContaining('2 hosts') as unknown });
+    const json = await runCli('inventory', '-b', place.cluster.directory, ...limit, '--json');
+    expect(JSON.parse(json.stdout)).toMatchObject({ haproxy: { hosts: ['lb1', 'lb2'] } });
+    const planned = await runCli('plan', '-b', place.cluster.directory, ...limit, '--json');
+    expect((JSON.parse(planned.stdout) as { hosts: { name: string }[] }).hosts.map(({ name }) => name)).toEqual([
+      'lb1',
+      'lb2',
+    ]);
+  });
+
+  it('-f: a document of LambdaStack switches components and sets options; -c and flags win over it', async () => {
+    const [document, config] = [join(place.directory, 'backup.yml'), join(place.directory, 'over-document.yml')];
+    const text = (enabled: boolean): string =>
+      `kind: configuration/backup\nspecification:\n  components:\n    load_balancer: { enabled: ${enabled}, paths: /etc/hostname }\n    logging: { enabled: true }\n`;
+    const run = (...parameters: string[]) =>
+      runCli('plan', '-b', place.cluster.directory, '-f', document, '--limit', 'lb1', ...parameters);
+    await writeFile(document, text(true));
+    const planned = await run('--json');
+    expect(planned).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining('"logging" is enabled, and lsbackup cannot save it yet'),
+    });
+    expect(planned.stdout).toContain(' etc/hostname ');
+    await writeFile(config, 'components: { haproxy: { paths: /etc/passwd } }\n');
+    const configured = await run('-c', config, '--json');
+    expect(configured.stdout).toContain(' etc/passwd ');
+    expect(configured.stdout).not.toContain(' etc/hostname ');
+    await writeFile(document, text(false));
+    expect(await run()).toMatchObject({ status: 2, stderr: expect.stringContaining('nothing to back up') });
+    expect(await run('--only', 'haproxy')).toMatchObject({ status: 0 });
+  });
+
   it('two in one second: the second gets _1', async () => {
     const target = join(place.directory, 'twice');
     await mkdir(target);

@@ -70,6 +70,16 @@ describe('examples', () => {
   });
 });
 
+describe('examples/backup.yml', () => {
+  it('works on the sample cluster, and says what it has that is not there', async () => {
+    const file = join(import.meta.dirname, '../../examples/backup.yml');
+    const { status, stderr } = await runCli('plan', '-b', place.cluster.directory, '-f', file);
+    expect(status).toBe(0);
+    const missing = [...stderr.matchAll(/"([a-z]+)" is enabled, and no host of/g)].map(([, name]) => name);
+    expect(missing).toEqual(['monitoring', 'postgresql', 'rabbitmq']);
+  });
+});
+
 describe('sample cluster', () => {
   it.each(["sp ace's", '100%pure', `all: \\ "of" 'them', (100%) #1`])(
     'works in a directory called %s',

@@ -73,6 +73,12 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
     ['an unsupported target', ['list', '-t', 's3://bucket/x'], /no store for targets that begin with "s3:"/],
     ['a file URL without a slash', ['list', '-t', 'file:t'], /no slash after "file:"/],
     ['a missing configuration file', ['list', '-c', '/no/such.yml'], /cannot read \/no\/such.yml/],
+    ['a missing document', ['plan', '-b', '/', '-f', '/no/such.yml'], /cannot read \/no\/such.yml/],
+    [
+      'a document that is none',
+      ['-b', '/', '-t', '/', '-f', '/dev/null'],
+      /\/dev\/null:1: no document here has "kind: configuration\/backup"/,
+    ],
     ['a --set that is none', ['-b', '/', '-t', '/', '--set', 'haproxy'], /is not COMPONENT.OPTION=VALUE/],
   ])('%s', async (_title, parameters, message) => {
     const [ended, json] = await Promise.all([runCli(...parameters), runCli(...parameters, '--json')]);
@@ -112,6 +118,11 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
 
   it.each([
     ['--limit', 'nowhere*'],
+    ['--limit', 'lb1,nowhere'],
+    ['--limit', '!nowhere'],
+    ['--limit', 'lb1:!lb1'],
+    ['--limit', ''],
+    ['--limit', '@/no/such/file'],
     ['--set', 'haproxy.nonsense=1'],
     ['--set', 'nonsense.option=1'],
     ['--set', '__proto__.x=1'],

@@ -242,7 +242,7 @@ describe('a run that is stopped', () => {
     });
     await untilNothingIsLeft(hosts);
     expect(await lsbackup('-b', build, '-t', target, '--only', 'haproxy')).toMatchObject({ status: 0 });
-    expect(await readdir(target)).toEqual([expect.stringMatching(/^lsbackup-build-.*\.tar\.gz$/)]);
+    expect(await readdir(target)).toEqual([expect.stringMatching(/^lsbackup-testcluster-.*\.tar\.gz$/)]);
   });
 });
 

@@ -14,6 +14,7 @@ export interface AnsibleAnswer {
 }
 
 const driver = join(import.meta.dirname, 'oracle.py');
+const limitDriver = join(import.meta.dirname, 'patterns.py');
 
 /** Path of the `ansible-inventory` to compare with, which may be given as the folder it is in; a test that has none fails. */
 export function ansibleInventory(): string {
@@ -25,9 +26,9 @@ export function ansibleInventory(): string {
 }
 
 /** Lists one file with the program itself. */
-export async function listWithProgram(file: string): Promise<AnsibleAnswer> {
+export async function listWithProgram(file: string, ...more: readonly string[]): Promise<AnsibleAnswer> {
   return inEmptyDirectory(async (directory) => {
-    const program = start(ansibleInventory(), ['-i', file, '--list'], directory);
+    const program = start(ansibleInventory(), ['-i', file, '--list', ...more], directory);
     program.stdin.end();
     const [stdout, stderr] = await Promise.all([textOf(program.stdout), textOf(program.stderr)]);
     return { file, status: await program.status, stdout, stderr };
@@ -48,6 +49,39 @@ export async function listWithAnsible(files: readonly string[]): Promise<Ansible
       throw new Error(`the Ansible driver answered ${answers.length} of ${files.length} files: ${await errors}`);
     }
     return answers;
+  });
+}
+
+/** What `ansible all -i FILE --list-hosts --limit LIMIT` chooses, or why it fails. */
+export interface LimitAnswer {
+  readonly hosts?: readonly string[];
+  readonly error?: string;
+  readonly warnings: readonly string[];
+}
+
+/** Asks Ansible's own code for the hosts of many limits at the price of one start; the answers are in the order of the limits. */
+export async function limitWithAnsible(file: string, limits: readonly string[]): Promise<LimitAnswer[]> {
+  return inEmptyDirectory(async (directory) => {
+    const program = start(join(dirname(ansibleInventory()), 'python'), [limitDriver], directory);
+    const errors = textOf(program.stderr);
+    program.stdin.end(limits.map((limit) => `${JSON.stringify({ file, limit })}\n`).join(''));
+    const lines = (await textOf(program.stdout)).split('\n').filter((line) => line !== '');
+    const status = await program.status;
+    if (status !== 0 || lines.length !== limits.length)
+      throw new Error(`the Ansible driver answered ${lines.length} of ${limits.length} limits: ${await errors}`);
+    return lines.map((line) => JSON.parse(line) as LimitAnswer);
+  });
+}
+
+/** The same with the program itself; undefined where it fails. */
+export async function limitWithProgram(file: string, limit: string): Promise<readonly string[] | undefined> {
+  return inEmptyDirectory(async (directory) => {
+    const parameters = ['all', '-i', file, '--list-hosts', '--limit', limit];
+    const program = start(join(dirname(ansibleInventory()), 'ansible'), parameters, directory);
+    program.stdin.end();
+    const [stdout] = await Promise.all([textOf(program.stdout), textOf(program.stderr)]);
+    const [, ...hosts] = stdout.split('\n').map((line) => line.trim());
+    return (await program.status) === 0 ? hosts.filter((host) => host !== '') : undefined;
   });
 }
 

@@ -33,14 +33,26 @@ export const configFlags = {
   }),
 };
 
-export const selectionFlags = {
+export const documentFlag = {
+  file: Flags.string({
+    char: 'f',
+    summary:
+      "LambdaStack's backup.yml (kind: configuration/backup): which components to save; weaker than all other flags and -c.",
+    helpValue: 'FILE',
+  }),
+};
+
+export const limitFlag = {
   limit: Flags.string({
-    summary: 'Only these hosts: names, groups or * patterns.',
-    helpValue: 'HOST',
+    summary: "Only these hosts; as Ansible's --limit: names, groups, web*, web[0:2], ~regex, a:b, a:!b, a:&b, @FILE.",
+    helpValue: 'PATTERN',
     multiple: true,
     multipleNonGreedy: true,
-    delimiter: ',',
   }),
+};
+
+export const selectionFlags = {
+  ...limitFlag,
   only: Flags.string({
     summary: 'Only these components, areas or groups, each with an optional @host.',
     helpValue: 'NAME',

@@ -1,5 +1,5 @@
 import { createLogger, localUser, openTarget } from '../base/environment.js';
-import { buildDirFlag, configFlags, outputFlags, selectionFlags, targetFlag } from '../base/flags.js';
+import { buildDirFlag, configFlags, documentFlag, outputFlags, selectionFlags, targetFlag } from '../base/flags.js';
 import { RunCommand, type Outcome } from '../base/run-command.js';
 import { readSettings, requireBuildDir, requireTarget } from '../config/settings.js';
 import type { RunOutput } from '../output/run-output.js';
@@ -15,7 +15,14 @@ export class Backup extends RunCommand {
     '<%= config.bin %> -b /path/to/build/dir -t /target',
     '<%= config.bin %> backup -b inventory -t /target --only postgresql,haproxy@lb1',
   ];
-  static override flags = { ...buildDirFlag, ...targetFlag, ...configFlags, ...selectionFlags, ...outputFlags };
+  static override flags = {
+    ...buildDirFlag,
+    ...targetFlag,
+    ...configFlags,
+    ...documentFlag,
+    ...selectionFlags,
+    ...outputFlags,
+  };
 
   private reporter: BackupReporter | undefined;
 

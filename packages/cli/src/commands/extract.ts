@@ -60,7 +60,7 @@ export class Extract extends RunCommand {
       throw new BackupError('USAGE', 'where to?', { hint: 'give --into DIR, or --stdout with one --artifact' });
     }
     if (flags.into === '') throw new BackupError('USAGE', '--into is empty', { hint: 'give --into DIR' });
-    const settings = await readSettings(flags);
+    const settings = await readSettings({ config: flags.config, target: flags.target });
     await using target = await openTarget(requireTarget(settings), signal);
     const { openNamedOrNewest, extractArtifacts } = await import('@lsbackup/core');
     const { archive, passedOver } = await openNamedOrNewest(target, args.archive, { signal });

@@ -1,30 +1,34 @@
 import { QueryCommand } from '../base/base-command.js';
 import { localUser } from '../base/environment.js';
-import { buildDirFlag, configFlags, outputFlags } from '../base/flags.js';
+import { buildDirFlag, configFlags, limitFlag, outputFlags } from '../base/flags.js';
 import { readSettings, requireBuildDir } from '../config/settings.js';
 import { counted, indented, printable, tableText } from '../report/text.js';
 import { addressText, becomeText, wayText } from '../report/way-text.js';
 
 export class Inventory extends QueryCommand {
   static override summary = 'Show the hosts and groups of an inventory as lsbackup reads it; no host is touched.';
-  static override description = 'With --json: what ansible-inventory --list prints.';
+  static override description = 'With --json: what ansible-inventory --list prints, with --limit too.';
   static override examples = ['<%= config.bin %> inventory -b /path/to/build/dir --json'];
-  static override flags = { ...buildDirFlag, ...configFlags, ...outputFlags };
+  static override flags = { ...buildDirFlag, ...configFlags, ...limitFlag, ...outputFlags };
 
   protected async answer(): Promise<number> {
     const { flags } = await this.parse(Inventory);
     const settings = await readSettings(flags);
-    const { loadCluster, loadInventory, inventoryJson, inventoryList } = await import('@lsbackup/core');
+    const { limitHosts, limitInventory, loadCluster, loadInventory, inventoryJson, inventoryList } =
+      await import('@lsbackup/core');
     const source = requireBuildDir(settings);
     if (flags.json) {
       const inventory = await loadInventory({ source });
       for (const warning of inventory.warnings) this.notice(printable(`Warning: ${warning}`));
-      this.print(inventoryJson(inventoryList(inventory)));
+      const limited = new Set(await limitInventory(inventory, settings.selection.limit));
+      this.print(inventoryJson(inventoryList(inventory, limited)));
       return 0;
     }
     const cluster = await loadCluster({ source, user: localUser() });
     for (const warning of cluster.warnings) this.notice(printable(`Warning: ${warning}`));
-    const rows = cluster.hosts.map((host) => [
+    const limited = new Set(await limitHosts(cluster, settings.selection.limit));
+    const hosts = cluster.hosts.filter((host) => limited.has(host.name));
+    const rows = hosts.map((host) => [
       host.name,
       addressText(host),
       host.connection.user ?? '-',
@@ -32,11 +36,10 @@ export class Inventory extends QueryCommand {
       becomeText(host),
       host.groups.join(', '),
     ]);
-    this.print(
-      printable(`Cluster ${cluster.name}, ${counted(cluster.hosts.length, 'host')} of ${cluster.inventoryFile}`),
-    );
+    const count = counted(hosts.length, 'host');
+    this.print(printable(`Cluster ${cluster.name}, ${count} of ${cluster.inventoryFile}`));
     this.print(tableText(['host', 'address', 'user', 'way', 'become', 'groups'], rows));
-    const refusals = new Set(cluster.hosts.flatMap(({ refusal }) => (refusal === undefined ? [] : [refusal.reason])));
+    const refusals = new Set(hosts.flatMap(({ refusal }) => (refusal === undefined ? [] : [refusal.reason])));
     if (refusals.size > 0) this.print(printable(`Cannot be reached:\n${indented([...refusals].join('\n'))}`));
     return 0;
   }

@@ -1,7 +1,7 @@
 import type { PlannedUnit } from '@lsbackup/core';
 import { createLogger, localUser } from '../base/environment.js';
 import { QueryCommand } from '../base/base-command.js';
-import { buildDirFlag, configFlags, outputFlags, selectionFlags } from '../base/flags.js';
+import { buildDirFlag, configFlags, documentFlag, outputFlags, selectionFlags } from '../base/flags.js';
 import { readSettings, requireBuildDir } from '../config/settings.js';
 import { eventText } from '../report/event-text.js';
 import { planText } from '../report/plan-text.js';
@@ -20,7 +20,7 @@ export class Plan extends QueryCommand {
   static override description =
     'Exit status: 0, or 13 when something would not be saved because it could not be reached or found.';
   static override examples = ['<%= config.bin %> plan -b /path/to/build/dir'];
-  static override flags = { ...buildDirFlag, ...configFlags, ...selectionFlags, ...outputFlags };
+  static override flags = { ...buildDirFlag, ...configFlags, ...documentFlag, ...selectionFlags, ...outputFlags };
 
   protected async answer(signal: AbortSignal): Promise<number> {
     const { flags } = await this.parse(Plan);

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { parseConfig, readConfig } from './config-file.js';
 
@@ -58,6 +59,20 @@ hosts:
     expect(messageOf(text).slice(0, expected.length)).toBe(expected);
   });
 
+  it.each(['password: "S3cret', 'password: S3cret: x', 'password: {S3cret', 'password: *S3cret'])(
+    'never shows what it cannot read, in no cause either: %s',
+    (text) => {
+      let refusal: unknown;
+      try {
+        parse(`${text}\n`);
+      } catch (error) {
+        refusal = error;
+      }
+      expect(refusal).toMatchObject({ code: 'CONFIG_INVALID' });
+      expect(inspect(refusal, { depth: 9 })).not.toContain('S3cret');
+    },
+  );
+
   it('paths in it are relative to it; URLs are left alone', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'lsbackup-config-'));
     const file = join(directory, 'lsbackup.yml');
@@ -66,6 +81,8 @@ hosts:
       build_dir: join(directory, 'build'),
       target: join(directory, '../backups'),
     });
+    await writeFile(file, "limit: ['@lists/web', 'lb1']\n");
+    expect(await readConfig(file)).toEqual({ limit: [`@${join(directory, 'lists/web')}`, 'lb1'] });
     await writeFile(file, 'target: s3://bucket/prefix\n');
     expect(await readConfig(file)).toEqual({ target: 's3://bucket/prefix' });
     await rm(directory, { recursive: true });

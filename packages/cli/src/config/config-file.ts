@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { BackupError } from '@lsbackup/core/store';
-import { type Document, type ErrorCode, LineCounter, parseDocument } from 'yaml';
+import { BackupError, yamlProblem } from '@lsbackup/core/store';
+import { type Document, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { issueText, positionOf } from './positions.js';
 
@@ -30,7 +30,7 @@ export const configSchema = z.strictObject({
     .optional(),
   /** Options of components, everywhere. */
   components: componentOptions.optional(),
-  /** The same for hosts whose name fits a pattern. */
+  /** The same for the hosts that a list of patterns chooses, as `limit` does. */
   hosts: z.record(z.string(), componentOptions).optional(),
 });
 export type Config = z.infer<typeof configSchema>;
@@ -45,6 +45,9 @@ export async function readConfig(file: string): Promise<Config> {
   const isPath = config.target !== undefined && !/^[a-z][a-z0-9+.-]*:/i.test(config.target);
   return {
     ...config,
+    ...(config.limit && {
+      limit: config.limit.map((list) => (list.startsWith('@') ? `@${resolve(base, list.slice(1))}` : list)),
+    }),
     ...(config.build_dir === undefined ? {} : { build_dir: resolve(base, config.build_dir) }),
     ...(isPath && config.target !== undefined ? { target: resolve(base, config.target) } : {}),
   };
@@ -56,13 +59,8 @@ export function parseConfig(file: string, text: string): Config {
   const [syntaxError] = document.errors;
   if (syntaxError !== undefined) {
     const line = syntaxError.linePos?.[0].line ?? 1;
-    throw new BackupError(
-      'CONFIG_INVALID',
-      `${file}:${line}: ${syntaxText[syntaxError.code] ?? 'this is not valid YAML'}`,
-      {
-        cause: syntaxError,
-      },
-    );
+    // Not as a cause: the parser's message quotes the line, which may hold a password.
+    throw new BackupError('CONFIG_INVALID', `${file}:${line}: ${yamlProblem(syntaxError.code)}`);
   }
   const parsed = configSchema.safeParse(valueOf(document, file) ?? {});
   if (parsed.success) return parsed.data;
@@ -76,29 +74,12 @@ export function parseConfig(file: string, text: string): Config {
   });
 }
 
-/** The parser's words are for programmers; these are for the mistakes people make. */
-const syntaxText: Partial<Record<ErrorCode, string>> = {
-  BAD_ALIAS: 'an alias (*name) is not well formed',
-  BAD_DQ_ESCAPE: 'a backslash sequence in double quotes is none that YAML knows',
-  BAD_INDENT: 'the indentation does not fit the lines before',
-  BAD_SCALAR_START: 'a value cannot begin with this character; quote it',
-  BLOCK_AS_IMPLICIT_KEY: 'a second ":" on a line; quote a value that has one',
-  DUPLICATE_KEY: 'a key comes twice',
-  MISSING_CHAR: 'a bracket, a quote, a comma or a ":" is missing',
-  MULTILINE_IMPLICIT_KEY: 'a key has no ":", or goes over more than one line',
-  MULTIPLE_DOCS: 'a second document begins (---); there can be only one',
-  TAB_AS_INDENT: 'a tab is used for indentation; use spaces',
-  UNEXPECTED_TOKEN: 'something stands here that does not belong here',
-};
-
-/** Errors: CONFIG_INVALID for aliases that mean nothing, or too much. */
+/** Errors: CONFIG_INVALID for aliases that mean nothing, or too much; the parser's own error quotes their names. */
 function valueOf(document: Document, file: string): unknown {
   try {
     return document.toJS();
-  } catch (cause) {
-    throw new BackupError('CONFIG_INVALID', `${file}: an alias (*name) has no anchor, or aliases are nested too deep`, {
-      cause,
-    });
+  } catch {
+    throw new BackupError('CONFIG_INVALID', `${file}: an alias (*name) has no anchor, or aliases are nested too deep`);
   }
 }
 

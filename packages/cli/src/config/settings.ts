@@ -1,4 +1,4 @@
-import type { Limits, OptionLayer } from '@lsbackup/core';
+import type { BackupDocument, Limits, OptionLayer } from '@lsbackup/core';
 import { BackupError } from '@lsbackup/core/store';
 import { readConfig, type Config } from './config-file.js';
 import { parseSetFlags } from './set-flag.js';
@@ -8,6 +8,7 @@ export interface SettingFlags {
   readonly 'build-dir'?: string | undefined;
   readonly target?: string | undefined;
   readonly config?: string | undefined;
+  readonly file?: string | undefined;
   readonly name?: string | undefined;
   readonly limit?: string[] | undefined;
   readonly only?: string[] | undefined;
@@ -15,7 +16,7 @@ export interface SettingFlags {
   readonly set?: string[] | undefined;
 }
 
-/** Flags over configuration file. */
+/** Flags over configuration file over LambdaStack's document. */
 export interface Settings {
   readonly buildDir: string | undefined;
   readonly target: string | undefined;
@@ -24,6 +25,7 @@ export interface Settings {
     readonly only?: readonly string[];
     readonly skip?: readonly string[];
     readonly limit?: readonly string[];
+    readonly document?: BackupDocument;
   };
   /** Weakest first. */
   readonly layers: readonly OptionLayer[];
@@ -33,6 +35,7 @@ export interface Settings {
 /** Errors: CONFIG_INVALID, USAGE. */
 export async function readSettings(flags: SettingFlags): Promise<Settings> {
   const config: Config = flags.config === undefined ? {} : await readConfig(flags.config);
+  const document = flags.file === undefined ? undefined : await readDocument(flags.file);
   const only = flags.only ?? config.only;
   const skip = flags.skip ?? config.skip;
   const limit = flags.limit ?? config.limit;
@@ -40,13 +43,19 @@ export async function readSettings(flags: SettingFlags): Promise<Settings> {
     buildDir: flags['build-dir'] ?? config.build_dir,
     target: flags.target ?? config.target,
     name: flags.name ?? config.name,
-    selection: { ...(only && { only }), ...(skip && { skip }), ...(limit && { limit }) },
+    selection: { ...(only && { only }), ...(skip && { skip }), ...(limit && { limit }), ...(document && { document }) },
     layers: [
       ...(flags.config === undefined ? [] : [configLayer(flags.config, config)]),
       ...(flags.set === undefined ? [] : [{ source: '--set', components: parseSetFlags(flags.set) }]),
     ],
     limits: limitsOf(config),
   };
+}
+
+/** The library is loaded only where it is needed: not every command has a document. */
+async function readDocument(file: string): Promise<BackupDocument> {
+  const { readBackupDocument } = await import('@lsbackup/core');
+  return readBackupDocument(file);
 }
 
 function configLayer(source: string, config: Config): OptionLayer {

@@ -88,15 +88,17 @@ export interface Become {
 
 /** What an inventory says, as pure data. */
 export interface Cluster {
-  /** Name of the cluster: the build directory's name unless something better is known. */
+  /** Name of the cluster: as the caller says, else as `manifest.yml` says, else the build directory's name. */
   readonly name: string;
   /** The inventory file that was read. */
   readonly inventoryFile: string;
   readonly inventorySha256: string;
   /** In inventory order. */
   readonly hosts: readonly Host[];
-  /** Group name to the names of all hosts in it and in its children, in inventory order. With `all` and `ungrouped`. */
+  /** Group name to the names of all hosts in it and in its children, in the order in which Ansible counts them. With `all` and `ungrouped`. */
   readonly groups: ReadonlyMap<string, readonly string[]>;
+  /** Groups whose hosts have no certain order in Ansible, so that `group[0]` could mean any of them. */
+  readonly unorderedGroups?: ReadonlySet<string>;
   /** Groups that name hosts themselves (the others only gather groups), each with all groups above it, without `all`. */
   readonly namingGroups: ReadonlyMap<string, readonly string[]>;
   /** What the inventory says that is allowed but rarely meant, one sentence each. */

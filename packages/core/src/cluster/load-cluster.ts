@@ -9,6 +9,8 @@ import type { ConnectionContext } from './connection/connection.js';
 import { plainConnection } from './connection/plain-connection.js';
 import { SshConfigs } from './connection/ssh-config.js';
 import type { SshConfigPaths } from './connection/ssh-config.js';
+import { readManifest } from './documents/manifest.js';
+import { groupMembers } from './inventory/group-members.js';
 import type { Inventory, InventoryHost } from './inventory/inventory.js';
 import { loadInventory } from './inventory/load-inventory.js';
 import { Vault } from './inventory/vault.js';
@@ -18,7 +20,7 @@ export interface LoadClusterOptions {
   /** A build directory with a file `inventory` in it, or an inventory file. */
   readonly source: string;
   readonly user: LocalUser;
-  /** Name of the cluster; that of the build directory unless set, `cluster` where that is the root directory. */
+  /** Name of the cluster; that in `manifest.yml` unless set, else the build directory's, `cluster` where that is the root directory. */
   readonly name?: string;
   /** Passwords of ansible-vault. Needed only where something encrypted is. */
   readonly vaultSecrets?: readonly VaultSecret[];
@@ -45,14 +47,15 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
   }
   const context = connectionContext(options, inventory.file);
   const hosts = await Promise.all([...inventory.hosts.values()].map((host) => clusterHost(host, context)));
+  const manifest = options.name === undefined ? await readManifest(inventory.directory) : undefined;
   return {
-    name: options.name ?? (basename(inventory.directory) || 'cluster'),
+    name: options.name ?? manifest?.clusterName ?? (basename(inventory.directory) || 'cluster'),
     inventoryFile: inventory.file,
     inventorySha256: inventory.sha256,
     hosts,
-    groups: membersByGroup(inventory),
+    ...groupMembers(inventory),
     namingGroups: namingGroups(inventory),
-    warnings: inventory.warnings,
+    warnings: [...inventory.warnings, ...(manifest?.warnings ?? [])],
   };
 }
 
@@ -74,15 +77,6 @@ async function clusterHost(host: InventoryHost, context: ConnectionContext): Pro
     const refusal = asBackupError(error, { host: name });
     return { name, groups, variables: {}, connection: plainConnection(name), refusal };
   }
-}
-
-/** A host's groups are those that name it and all above them. */
-function membersByGroup(inventory: Inventory): ReadonlyMap<string, readonly string[]> {
-  const members = new Map([...inventory.groups.keys()].map((group) => [group, new Array<string>()]));
-  for (const host of inventory.hosts.values()) {
-    for (const group of ['all', ...host.groups]) members.get(group)?.push(host.name);
-  }
-  return members;
 }
 
 function namingGroups(inventory: Inventory): ReadonlyMap<string, readonly string[]> {

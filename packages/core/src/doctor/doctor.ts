@@ -35,7 +35,7 @@ export interface DoctorTarget {
  */
 export async function doctor(options: DoctorOptions): Promise<Diagnosis> {
   const warnings: WarningEvent[] = [];
-  const session = createSession(
+  const session = await createSession(
     {
       ...options,
       limits: { dials, ...options.limits },

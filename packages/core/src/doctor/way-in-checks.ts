@@ -67,9 +67,10 @@ export function connected(
   ];
 }
 
-function hostKeyFinding(name: string, fingerprint: string, warnings: readonly Warning[]): Finding {
+function hostKeyFinding(name: string, fingerprint: string | undefined, warnings: readonly Warning[]): Finding {
   const doubt = warnings.find(isOfHostKey);
-  if (doubt === undefined) return ok('host-key', fingerprint === '' ? 'no host key' : `known key ${fingerprint}`);
+  if (doubt === undefined)
+    return ok('host-key', fingerprint === undefined ? 'no host key' : `known key ${fingerprint}`);
   const remedy = 'Compare the fingerprint, add the key to a file of known hosts, and let ssh check it.';
   return warned('host-key', name, doubt, remedy);
 }

@@ -1,4 +1,5 @@
 import type { Cluster, Host, LocalUser } from '../cluster/cluster.js';
+import type { BackupDocument } from '../cluster/documents/backup-document.js';
 import type { AnyComponent, ExpectedArtifact } from '../components/component.js';
 import type { Warning } from '../model/artifact.js';
 import type { BackupEvent } from '../model/event.js';
@@ -12,7 +13,7 @@ import type { Store } from '../stores/store.js';
 export interface Selection {
   readonly only?: readonly string[];
   readonly skip?: readonly string[];
-  /** Host names or `*` patterns of them; all hosts unless set. */
+  /** What Ansible's `--limit` takes: lists of host patterns, `@file` among them; all hosts unless set. */
   readonly limit?: readonly string[];
 }
 
@@ -21,7 +22,7 @@ export interface OptionLayer {
   /** For messages: `lsbackup.yml`, `--set`. */
   readonly source: string;
   readonly components?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** The same per host-name pattern. */
+  /** The same per list of host patterns, as `limit` takes it but for `@file`. */
   readonly hosts?: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>>;
 }
 
@@ -43,6 +44,8 @@ export interface PlanOptions extends Selection {
   readonly user: LocalUser;
   /** `builtInComponents` unless set. */
   readonly components?: readonly AnyComponent[];
+  /** Which components to save, and options of them; weaker than `only`, `skip` and `options`. */
+  readonly document?: BackupDocument;
   /** Weakest first. */
   readonly options?: readonly OptionLayer[];
   readonly limits?: Limits;

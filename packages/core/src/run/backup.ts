@@ -37,7 +37,7 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
   if (options.signal?.aborted) throw abortError(options.signal);
   const name = options.name ?? options.cluster.name;
   if (name === '') throw new BackupError('USAGE', 'the name of the cluster is empty');
-  const session = createSession(options, createRunId(startedAt), stop.signal);
+  const session = await createSession(options, createRunId(startedAt), stop.signal);
   try {
     await sweepTarget(session, options.target, startedAt);
     const fileName = `lsbackup-${escapePiece(name)}-${compactTimestamp(startedAt)}.tar.gz`;

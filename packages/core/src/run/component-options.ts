@@ -1,6 +1,8 @@
 import type { z } from 'zod';
 import type { Cluster, Host } from '../cluster/cluster.js';
-import { matchesHostPattern } from '../cluster/host-pattern.js';
+import { matchHosts } from '../cluster/patterns/host-patterns.js';
+import { patternHint } from '../cluster/patterns/limit.js';
+import { splitPatterns } from '../cluster/patterns/split-patterns.js';
 import type { AnyComponent } from '../components/component.js';
 import { BackupError } from '../model/errors.js';
 import type { OptionLayer } from './api.js';
@@ -21,12 +23,13 @@ export function resolveOptions(
   selected: readonly SelectedComponent[],
   layers: readonly OptionLayer[],
 ): OptionsLookup {
-  for (const layer of layers) checkNames(cluster, layer, components);
+  const checked = layers.map((layer) => checkLayer(cluster, layer, components));
+  const hostOf = new Map(cluster.hosts.map((host) => [host.name, host]));
   const resolved = new Map<string, unknown>();
   for (const { component, hosts } of selected) {
     for (const name of hosts) {
-      const host = cluster.hosts.find((candidate) => candidate.name === name);
-      if (host) resolved.set(key(component, host), optionsFor(component, components, host, layers));
+      const host = hostOf.get(name);
+      if (host) resolved.set(key(component, host), optionsFor(component, components, host, checked));
     }
   }
   return (component, host) => resolved.get(key(component, host));
@@ -36,27 +39,41 @@ function key(component: AnyComponent, host: Host): string {
   return `${component.name}@${host.name}`;
 }
 
-function checkNames(cluster: Cluster, layer: OptionLayer, components: readonly AnyComponent[]): void {
+type Options = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** A layer whose names are known, with the hosts that its patterns choose. */
+interface CheckedLayer {
+  readonly source: string;
+  readonly components: Options;
+  readonly hosts: readonly { readonly names: ReadonlySet<string>; readonly options: Options }[];
+}
+
+function checkLayer(cluster: Cluster, layer: OptionLayer, components: readonly AnyComponent[]): CheckedLayer {
+  const { source, components: everywhere = {}, hosts = {} } = layer;
   const known = new Set(components.map((component) => component.name));
-  const named = [layer.components ?? {}, ...Object.values(layer.hosts ?? {})].flatMap((options) =>
-    Object.keys(options),
-  );
+  const named = [everywhere, ...Object.values(hosts)].flatMap((options) => Object.keys(options));
   const unknown = named.find((name) => !known.has(name));
   if (unknown !== undefined)
-    throw new BackupError('COMPONENT_UNKNOWN', `${layer.source}: unknown component "${unknown}"`, {
+    throw new BackupError('COMPONENT_UNKNOWN', `${source}: unknown component "${unknown}"`, {
       hint: `Known components: ${[...known].join(', ')}.`,
     });
-  const idle = Object.keys(layer.hosts ?? {}).find(
-    (pattern) => !cluster.hosts.some((host) => matchesHostPattern(host.name, pattern)),
+  const chosen = Object.entries(hosts).map(([pattern, options]) => ({
+    names: hostsOf(cluster, pattern, source),
+    options,
+  }));
+  return { source, components: everywhere, hosts: chosen };
+}
+
+/** Of a key of `hosts`: what `--limit` takes. */
+function hostsOf(cluster: Cluster, pattern: string, source: string): ReadonlySet<string> {
+  const { hosts, faults } = matchHosts(cluster, splitPatterns(pattern));
+  const [fault] = faults;
+  if (fault === undefined) return hosts;
+  throw new BackupError(
+    'OPTION_INVALID',
+    `${source}: hosts: "${pattern}": ${fault.pattern} ${fault.problem} (${cluster.inventoryFile})`,
+    { hint: patternHint(cluster, fault) },
   );
-  if (idle !== undefined)
-    throw new BackupError(
-      'OPTION_INVALID',
-      `${layer.source}: hosts: "${idle}" fits no host of ${cluster.inventoryFile}`,
-      {
-        hint: 'Correct the pattern, or remove it.',
-      },
-    );
 }
 
 /** Variables that are about the way to a host. */
@@ -83,7 +100,7 @@ function optionsFor(
   component: AnyComponent,
   components: readonly AnyComponent[],
   host: Host,
-  layers: readonly OptionLayer[],
+  layers: readonly CheckedLayer[],
 ): unknown {
   const given = new Map<string, Given>();
   const add = (options: Readonly<Record<string, unknown>> | undefined, source: (name: string) => string): void => {
@@ -94,9 +111,9 @@ function optionsFor(
     (name) => `inventory variable ${variablePrefix}${variableName(component)}_${name}`,
   );
   for (const layer of layers) {
-    add(layer.components?.[component.name], () => layer.source);
-    for (const [pattern, options] of Object.entries(layer.hosts ?? {}))
-      if (matchesHostPattern(host.name, pattern)) add(options[component.name], () => layer.source);
+    add(layer.components[component.name], () => layer.source);
+    for (const { names, options } of layer.hosts)
+      if (names.has(host.name)) add(options[component.name], () => layer.source);
   }
   const parsed = component.options.safeParse(Object.fromEntries([...given].map(([name, { value }]) => [name, value])));
   if (parsed.success) return parsed.data;

@@ -6,7 +6,7 @@ import { connectAll, createRunId, createSession, makePlan } from './session.js';
  * Errors: as `backup` before anything is saved (usage, configuration, NO_HOST_REACHED, ABORTED).
  */
 export async function plan(options: PlanOptions): Promise<Plan> {
-  const session = createSession(options, createRunId(new Date()));
+  const session = await createSession(options, createRunId(new Date()));
   try {
     const hosts = await connectAll(session, options);
     return (await makePlan(session, options, hosts)).plan;

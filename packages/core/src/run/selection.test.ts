@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import type { Cluster, Host } from '../cluster/cluster.js';
 import { plainConnection } from '../cluster/connection/plain-connection.js';
@@ -7,9 +7,9 @@ import { idleVariables, resolveOptions } from './component-options.js';
 import { BackupError } from '../model/errors.js';
 import { select } from './selection.js';
 
-function refusal(work: () => unknown): BackupError {
+async function refusal(work: () => unknown): Promise<BackupError> {
   try {
-    work();
+    await work();
   } catch (error) {
     if (error instanceof BackupError) return error;
     throw error;
@@ -65,14 +65,14 @@ const components = [
   component('kafka', 'kafka', ['kafka']),
 ];
 
-function chosen(selection: Parameters<typeof select>[2]): Record<string, readonly string[]> {
-  const selected = select(cluster, components, selection).filter(({ hosts }) => hosts.length > 0);
+async function chosen(selection: Parameters<typeof select>[2]): Promise<Record<string, readonly string[]>> {
+  const selected = (await select(cluster, components, selection)).filter(({ hosts }) => hosts.length > 0);
   return Object.fromEntries(selected.map(({ component: { name }, hosts }) => [name, hosts]));
 }
 
 describe('selection', () => {
-  it('takes every host of every group, and no component without hosts', () => {
-    expect(chosen({})).toEqual({
+  it('takes every host of every group, and no component without hosts', async () => {
+    expect(await chosen({})).toEqual({
       haproxy: ['lb1', 'lb2'],
       prometheus: ['mon1'],
       alertmanager: ['mon1'],
@@ -90,52 +90,63 @@ describe('selection', () => {
     [['haproxy@lb2', 'rabbitmq'], { haproxy: ['lb2'], rabbitmq: ['mq1'] }],
     [['*@mon1'], { prometheus: ['mon1'], alertmanager: ['mon1'] }],
     [['ha*'], { haproxy: ['lb1', 'lb2'] }],
+    [['haproxy@edge'], { haproxy: ['lb1'] }],
+    [['haproxy@haproxy:!lb1', '*@prometheus[0]'], { haproxy: ['lb2'], prometheus: ['mon1'], alertmanager: ['mon1'] }],
     [['haproxy@lb*'], { haproxy: ['lb1', 'lb2'] }],
     [['load_balancer'], { haproxy: ['lb1', 'lb2'] }],
-  ])('--only %j', (only, expected) => {
-    expect(chosen({ only })).toEqual(expected);
+  ])('--only %j', async (only, expected) => {
+    expect(await chosen({ only })).toEqual(expected);
   });
 
-  it('leaves out what --skip and --limit say, with the reason', () => {
-    expect(chosen({ skip: ['monitoring', 'haproxy@lb1'] })).toEqual({ haproxy: ['lb2'], rabbitmq: ['mq1'] });
-    expect(chosen({ limit: ['edge', 'mq*'] })).toEqual({
+  it('leaves out what --skip and --limit say, with the reason', async () => {
+    expect(await chosen({ skip: ['monitoring', 'haproxy@lb1'] })).toEqual({ haproxy: ['lb2'], rabbitmq: ['mq1'] });
+    expect(await chosen({ limit: ['edge', 'mq*'] })).toEqual({
       haproxy: ['lb1'],
       prometheus: ['mon1'],
       alertmanager: ['mon1'],
       rabbitmq: ['mq1'],
     });
-    const haproxy = select(cluster, components, { skip: ['haproxy@lb1'] })[0];
+    const [haproxy] = await select(cluster, components, { skip: ['haproxy@lb1'] });
     expect(haproxy?.skipped).toEqual([{ host: 'lb1', reason: '--skip haproxy@lb1' }]);
   });
 
-  it('names what is known when a name means nothing', () => {
-    expect(refusal(() => select(cluster, components, { only: ['haproxi'] }))).toMatchObject({
+  it('names what is known when a name means nothing', async () => {
+    expect(await refusal(() => select(cluster, components, { only: ['haproxi'] }))).toMatchObject({
       code: 'COMPONENT_UNKNOWN',
       message: 'unknown component "haproxi"',
       hint: 'Known components: haproxy, prometheus, alertmanager, rabbitmq, kafka; areas: monitoring; groups: edge, load_balancer.',
     });
-    expect(refusal(() => select(cluster, components, { skip: ['haproxy@web'] }))).toMatchObject({
+    expect(await refusal(() => select(cluster, components, { skip: ['haproxy@web'] }))).toMatchObject({
       code: 'COMPONENT_UNKNOWN',
     });
-    expect(refusal(() => select(cluster, components, { limit: ['web*'] }))).toMatchObject({ code: 'USAGE' });
+    expect(await refusal(() => select(cluster, components, { skip: ['haproxy@'] }))).toMatchObject({
+      code: 'COMPONENT_UNKNOWN',
+    });
+    expect(await refusal(() => select(cluster, components, { limit: ['web*'] }))).toMatchObject({ code: 'USAGE' });
   });
 
-  it('takes the name of a group of a component for it also where the inventory has the group without hosts', () => {
+  it('takes the name of a group of a component for it also where the inventory has the group without hosts', async () => {
     const empty = { ...cluster, groups: new Map([...cluster.groups, ['load_balancer', []]]) };
-    const selected = select(empty, components, { skip: ['load_balancer'] });
+    const selected = await select(empty, components, { skip: ['load_balancer'] });
     expect(selected[0]).toMatchObject({ component: { name: 'haproxy' }, hosts: [] });
   });
 
-  it.each(['kafka', 'rabbitmq@lb1', '*@lb3*'])('refuses --only %s where the inventory has nothing of it', (text) => {
-    expect(refusal(() => select(cluster, components, { only: ['haproxy', text] }))).toMatchObject({
-      exitStatus: 2,
-      message: expect.stringContaining(text.replace('*@', '')) as unknown,
-    });
-  });
+  it.each(['kafka', 'rabbitmq@lb1', '*@lb3*'])(
+    'refuses --only %s where the inventory has nothing of it',
+    async (text) => {
+      expect(await refusal(() => select(cluster, components, { only: ['haproxy', text] }))).toMatchObject({
+        exitStatus: 2,
+        message: expect.stringContaining(text.replace('*@', '')) as unknown,
+      });
+    },
+  );
 });
 
 describe('component options', () => {
-  const selected = select(cluster, components, {});
+  let selected: Awaited<ReturnType<typeof select>>;
+  beforeAll(async () => {
+    selected = await select(cluster, components, {});
+  });
   const [haproxy] = components;
   const [lb1, lb2] = cluster.hosts;
 
@@ -149,16 +160,16 @@ describe('component options', () => {
     expect([layered(haproxy!, lb1!), layered(haproxy!, lb2!)]).toEqual([{ level: 5 }, { level: 6 }]);
   });
 
-  it('are refused with component, host and source when they do not fit', () => {
+  it('are refused with component, host and source when they do not fit', async () => {
     const wrong = [{ source: 'lsbackup.yml', components: { haproxy: { levle: 5 } } }];
-    expect(refusal(() => resolveOptions(cluster, components, selected, wrong))).toMatchObject({
+    expect(await refusal(() => resolveOptions(cluster, components, selected, wrong))).toMatchObject({
       code: 'OPTION_INVALID',
       component: 'haproxy',
       host: 'lb1',
       message: expect.stringContaining('haproxy.levle (lsbackup.yml): there is no such option') as unknown,
     });
     const unknown = [{ source: '--set', components: { haproxi: {} } }];
-    expect(refusal(() => resolveOptions(cluster, components, selected, unknown))).toMatchObject({
+    expect(await refusal(() => resolveOptions(cluster, components, selected, unknown))).toMatchObject({
       code: 'COMPONENT_UNKNOWN',
     });
   });
@@ -168,15 +179,15 @@ describe('component options', () => {
     expect(idleVariables(host('lb1', variables), components)).toEqual(['lsbackup_haprxy_level']);
   });
 
-  it('name what was expected and who gave the value, and refuse a pattern that fits no host', () => {
+  it('name what was expected and who gave the value, and refuse a pattern that fits no host', async () => {
     const wrong = [{ source: '--set', components: { haproxy: { level: 'high' } } }];
-    expect(refusal(() => resolveOptions(cluster, components, selected, wrong)).message).toMatch(
+    expect((await refusal(() => resolveOptions(cluster, components, selected, wrong))).message).toMatch(
       /^options of haproxy on lb1: haproxy\.level \(--set\): .*expected/,
     );
     const idle = [{ source: 'lsbackup.yml', hosts: { 'web*': { haproxy: { level: 1 } } } }];
-    expect(refusal(() => resolveOptions(cluster, components, selected, idle))).toMatchObject({
+    expect(await refusal(() => resolveOptions(cluster, components, selected, idle))).toMatchObject({
       code: 'OPTION_INVALID',
-      message: expect.stringContaining('"web*" fits no host') as unknown,
+      message: expect.stringContaining('hosts: "web*": web* matches no host and no group (inventory)') as unknown,
     });
   });
 });

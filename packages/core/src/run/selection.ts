@@ -1,5 +1,8 @@
 import type { Cluster } from '../cluster/cluster.js';
-import { matchesHostPattern } from '../cluster/host-pattern.js';
+import { matchesGlob, parseGlob } from '../cluster/patterns/glob.js';
+import { matchHosts } from '../cluster/patterns/host-patterns.js';
+import { limitHosts, patternHint } from '../cluster/patterns/limit.js';
+import { splitPatterns } from '../cluster/patterns/split-patterns.js';
 import type { AnyComponent } from '../components/component.js';
 import { BackupError } from '../model/errors.js';
 import type { Selection } from './api.js';
@@ -13,18 +16,23 @@ export interface SelectedComponent {
   readonly skipped: readonly { readonly host: string; readonly reason: string }[];
 }
 
+/** The selection, and names of components that a document switches off, each with the reason. `only` is stronger. */
+export interface SelectionWithSwitches extends Selection {
+  readonly disabled?: ReadonlyMap<string, string>;
+}
+
 type Matches = (component: AnyComponent, host: string) => boolean;
 
 /**
  * Every component that the inventory has hosts for, with the hosts that are left of them. Errors: COMPONENT_UNKNOWN for a name in
- * `only` or `skip` that means nothing, with the names that do; USAGE for a `limit` that matches no host, and for an `only` that means
+ * `only` or `skip` that means nothing, with the names that do; USAGE for a `limit` that cannot be meant (`limitHosts`), and for an `only` that means
  * something of which this inventory has nothing: what somebody named must not be missing without a word.
  */
-export function select(
+export async function select(
   cluster: Cluster,
   components: readonly AnyComponent[],
-  selection: Selection,
-): SelectedComponent[] {
+  selection: SelectionWithSwitches,
+): Promise<SelectedComponent[]> {
   const only = selection.only?.map((text) => parsePattern(text, cluster, components));
   for (const [index, matches] of (only ?? []).entries())
     if (!components.some((component) => hostsOf(cluster, component).some((host) => matches(component, host))))
@@ -36,12 +44,13 @@ export function select(
         },
       );
   const skip = (selection.skip ?? []).map((text) => ({ text, matches: parsePattern(text, cluster, components) }));
-  const limited = limitedHosts(cluster, selection.limit);
+  const limited = new Set(await limitHosts(cluster, selection.limit));
 
   const selected: SelectedComponent[] = [];
   for (const component of components) {
     const all = hostsOf(cluster, component);
     if (all.length === 0) continue;
+    const disabled = selection.disabled?.get(component.name);
     const hosts: string[] = [];
     const skipped: { host: string; reason: string }[] = [];
     for (const host of all) {
@@ -50,6 +59,7 @@ export function select(
       else if (!limited.has(host)) skipped.push({ host, reason: `not in --limit` });
       else if (only && !only.some((matches) => matches(component, host)))
         skipped.push({ host, reason: 'not in --only' });
+      else if (!only && disabled !== undefined) skipped.push({ host, reason: disabled });
       else hosts.push(host);
     }
     selected.push({ component, hosts, skipped });
@@ -58,49 +68,31 @@ export function select(
 }
 
 /** Names of the hosts of a component's groups, in inventory order, each once. */
-function hostsOf(cluster: Cluster, component: AnyComponent): string[] {
+export function hostsOf(cluster: Cluster, component: AnyComponent): string[] {
   const names = new Set(component.groups.flatMap((group) => cluster.groups.get(group) ?? []));
   return cluster.hosts.map((host) => host.name).filter((name) => names.has(name));
-}
-
-function limitedHosts(cluster: Cluster, limit: readonly string[] | undefined): ReadonlySet<string> {
-  const names = cluster.hosts.map((host) => host.name);
-  if (!limit) return new Set(names);
-  const limited = new Set<string>();
-  for (const pattern of limit) {
-    const found = cluster.groups.get(pattern) ?? names.filter((name) => matchesHostPattern(name, pattern));
-    if (found.length === 0)
-      throw new BackupError('USAGE', `--limit ${pattern} matches no host and no group of ${cluster.inventoryFile}`, {
-        hint: hostsHint(cluster),
-      });
-    for (const name of found) limited.add(name);
-  }
-  return limited;
 }
 
 function groupsHint(components: readonly AnyComponent[]): string {
   return components.map(({ name, groups }) => `${name}: ${groups.join(', ')}`).join('; ');
 }
 
-function hostsHint({ hosts }: Cluster): string {
-  const shown = 20;
-  const names = hosts.slice(0, shown).map((host) => host.name);
-  return `Hosts: ${names.join(', ')}${hosts.length > shown ? ', ...' : ''}`;
-}
-
-/** `component` (also with `*`), area, group or name of a component's group (in this order of meaning), `area:x`, `group:x`, each with an optional `@host`. */
+/**
+ * `component` (also with `*`), area, group or name of a component's group (in this order of meaning), `area:x`, `group:x`, each with an
+ * optional `@` and what `--limit` takes, but for commas where a comma separates the patterns themselves.
+ */
 function parsePattern(text: string, cluster: Cluster, components: readonly AnyComponent[]): Matches {
   const at = text.indexOf('@');
   const subject = at === -1 ? text : text.slice(0, at);
   const matchesSubject = parseSubject(subject, cluster, components);
   if (!matchesSubject) throw unknownPattern(text, cluster, components);
   if (at === -1) return matchesSubject;
-  const matchesHost = (name: string): boolean => matchesHostPattern(name, text.slice(at + 1));
-  if (!cluster.hosts.some((host) => matchesHost(host.name)))
-    throw new BackupError('COMPONENT_UNKNOWN', `${text}: no host of the inventory is named ${text.slice(at + 1)}`, {
-      hint: hostsHint(cluster),
+  const { hosts, faults } = matchHosts(cluster, splitPatterns(text.slice(at + 1)));
+  if (faults[0] !== undefined)
+    throw new BackupError('COMPONENT_UNKNOWN', `${text}: ${faults[0].pattern} ${faults[0].problem}`, {
+      hint: patternHint(cluster, faults[0]),
     });
-  return (component, host) => matchesSubject(component, host) && matchesHost(host);
+  return (component, host) => matchesSubject(component, host) && hosts.has(host);
 }
 
 function parseSubject(subject: string, cluster: Cluster, components: readonly AnyComponent[]): Matches | undefined {
@@ -127,7 +119,8 @@ function byNameOfGroup(subject: string, components: readonly AnyComponent[]): Ma
 }
 
 function byWildcard(subject: string, components: readonly AnyComponent[]): Matches | undefined {
-  const named = components.filter((component) => matchesHostPattern(component.name, subject));
+  const glob = parseGlob(subject);
+  const named = components.filter((component) => matchesGlob(glob, component.name));
   return named.length === 0 ? undefined : (component) => named.includes(component);
 }
 

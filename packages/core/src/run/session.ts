@@ -12,6 +12,7 @@ import type { RemoteHost } from '../remote/remote-host.js';
 import { createHostPool, type HostPool } from '../remote/host-pool.js';
 import type { Plan, PlanOptions } from './api.js';
 import { idleVariables, type OptionsLookup, resolveOptions } from './component-options.js';
+import { documentSettings } from './document-settings.js';
 import { type DiscoveredUnit, discoverAll } from './discover.js';
 import { refuseUnreachable } from './refusals.js';
 import { select, type SelectedComponent } from './selection.js';
@@ -46,9 +47,14 @@ export function compactTimestamp(date: Date): string {
  * Checks everything that can be checked before a host is touched. The caller's signal ends the session, and each of `stops`.
  * Errors: COMPONENT_UNKNOWN, OPTION_INVALID, USAGE, and what refuses a selected host: INVENTORY_UNSUPPORTED, INVENTORY_SYNTAX, CONFIG_INVALID.
  */
-export function createSession(options: PlanOptions, runId: string, ...stops: readonly AbortSignal[]): Session {
+export async function createSession(
+  options: PlanOptions,
+  runId: string,
+  ...stops: readonly AbortSignal[]
+): Promise<Session> {
   const components = options.components ?? builtInComponents;
-  const selected = select(options.cluster, components, options);
+  const document = documentSettings(options, components);
+  const selected = await select(options.cluster, components, { ...options, disabled: document.disabled });
   if (!selected.some(({ hosts }) => hosts.length > 0)) throw nothingSelected(options, components);
   refuseUnreachable(options.cluster, selected);
   const signal = AbortSignal.any([...(options.signal ? [options.signal] : []), ...stops]);
@@ -57,6 +63,7 @@ export function createSession(options: PlanOptions, runId: string, ...stops: rea
   const log = options.logger ?? silentLogger;
   const emit = options.onEvent ?? ((): void => undefined);
   emit({ type: 'started', runId });
+  for (const warning of document.warnings) emit({ type: 'warning', ...warning });
   const pool = createHostPool({
     user: options.user,
     signal,
@@ -77,7 +84,7 @@ export function createSession(options: PlanOptions, runId: string, ...stops: rea
     },
     components,
     selected,
-    options: resolveOptions(options.cluster, components, selected, options.options ?? []),
+    options: resolveOptions(options.cluster, components, selected, [...document.layers, ...(options.options ?? [])]),
     signal,
     log,
     emit,
@@ -90,7 +97,7 @@ function nothingSelected(options: PlanOptions, components: readonly AnyComponent
     'USAGE',
     `nothing to back up: no host of ${options.cluster.inventoryFile} is left for any component`,
     {
-      hint: `Check --only, --skip and --limit; the groups that are looked at are ${groups.join(', ')}.`,
+      hint: `Check --only, --skip, --limit and what -f switches off; the groups that are looked at are ${groups.join(', ')}.`,
     },
   );
 }

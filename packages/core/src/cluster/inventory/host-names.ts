@@ -46,15 +46,29 @@ export function expandHostWord(word: string): ExpandedHosts {
 
 /** Whatever has no valid name or address before its `:port` is taken whole, as Ansible does. */
 function splitPort(pattern: string): { address: string; port: number | bigint | undefined } {
+  const { address, digits } = splitDigits(pattern);
+  const port = digits === undefined ? undefined : parseInteger(digits);
+  if (port === undefined || !isNameOrAddress(address)) return { address: pattern, port: undefined };
+  return { address, port: exactInteger(port) };
+}
+
+function splitDigits(pattern: string): { address: string; digits: string | undefined } {
   let address = pattern;
   let digits: string | undefined;
   for (const form of [bracketedWithPort, portSuffix]) {
     const found = form.exec(address);
     if (found !== null) [, address = '', digits] = found;
   }
-  const port = digits === undefined ? undefined : parseInteger(digits);
-  if (port === undefined || !(isHostName(address) || isIPv6(address))) return { address: pattern, port: undefined };
-  return { address, port: exactInteger(port) };
+  return { address, digits };
+}
+
+function isNameOrAddress(address: string): boolean {
+  return isHostName(address) || isIPv6(address);
+}
+
+/** Whether the text is one host name or address, with or without ranges and `:port`. Source: Ansible's `parse_address`. */
+export function isOneAddress(text: string): boolean {
+  return isNameOrAddress(splitDigits(text).address);
 }
 
 /** Dotted labels of word characters, dashes and ranges, none of which begins with a dash or ends with one or an underscore. */

@@ -5,11 +5,11 @@ import { compareCodePoints } from '../python/python-text.js';
 /**
  * The inventory in the shape of `ansible-inventory --list`, for programs that know it: `_meta.hostvars` with every host's merged
  * variables, and for each group its own hosts and the names of its children; what is empty is left out. Values of files
- * that are encrypted as a whole are `[secret]`. The key `_meta.profile`, which only Ansible itself reads, is not there. Print it with
- * `inventoryJson`: it may hold bigints.
+ * that are encrypted as a whole are `[secret]`. The key `_meta.profile`, which only Ansible itself reads, is not there. Only the hosts of
+ * `limit`, where it is given, as with `--limit`; groups that have children stay. Print it with `inventoryJson`: it may hold bigints.
  */
-export function inventoryList(inventory: Inventory): InventoryValue {
-  const listed = listedHosts(inventory);
+export function inventoryList(inventory: Inventory, limit?: ReadonlySet<string>): InventoryValue {
+  const listed = listedHosts(inventory, limit);
   const groups = [...inventory.groups.values()].flatMap(({ name, hosts, children }) => {
     const members = name === 'all' ? [] : hosts.filter((host) => listed.has(host));
     const entry = { ...(members.length > 0 && { hosts: members }), ...(children.length > 0 && { children }) };
@@ -26,8 +26,9 @@ export function inventoryList(inventory: Inventory): InventoryValue {
 }
 
 /** Ansible selects "all" by name: a host that is really called so hides the others from its list. */
-function listedHosts(inventory: Inventory): ReadonlySet<string> {
-  return new Set(inventory.hosts.has('all') ? ['all'] : inventory.hosts.keys());
+function listedHosts(inventory: Inventory, limit: ReadonlySet<string> | undefined): ReadonlySet<string> {
+  const all = inventory.hosts.has('all') ? ['all'] : [...inventory.hosts.keys()];
+  return new Set(limit ? all.filter((host) => limit.has(host)) : all);
 }
 
 function variablesOf(variables: InventoryHost['variables']): InventoryValue {

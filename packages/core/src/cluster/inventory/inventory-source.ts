@@ -7,11 +7,11 @@ import { nameList } from '../../model/name-list.js';
 import { systemReason } from '../../model/system-errors.js';
 import { compareCodePoints } from '../python/python-text.js';
 
-/** What people call the inventory of a build directory. */
-const buildNames = ['inventory', 'hosts'].flatMap((name) => [
-  name,
-  ...['.ini', '.yml', '.yaml', '.json'].map((end) => name + end),
-]);
+/** What people call the inventory of a build directory where it is not `inventory`. */
+const otherNames = [
+  'hosts',
+  ...['.ini', '.yml', '.yaml', '.json'].flatMap((end) => [`inventory${end}`, `hosts${end}`]),
+];
 
 /**
  * What Ansible passes over in a directory of inventories. Source: ansible-core 2.19, inventory/manager.py and the default of
@@ -33,8 +33,8 @@ export interface InventorySource {
 }
 
 /**
- * Finds the inventory: `source` itself when it is a file or a directory that is called `inventory`, else the one thing in the build
- * directory `source` that is called as an inventory is: `inventory`, `hosts`, `inventory.yml` and so on.
+ * Finds the inventory: `source` itself when it is a file or a directory that is called `inventory`, else what is called `inventory` in the
+ * build directory `source`, else the one thing in it that is called as an inventory is: `hosts`, `inventory.yml` and so on.
  * A directory of inventories stands for all of its files and those in directories below, by name, without what Ansible ignores.
  * Throws INVENTORY_MISSING when there is none or more than one.
  */
@@ -53,8 +53,10 @@ export async function findInventory(source: string): Promise<InventorySource> {
 }
 
 async function inventoryIn(directory: string): Promise<string> {
+  // LambdaStack's own name, whatever else is beside it.
+  if (await isThere(join(directory, 'inventory'))) return join(directory, 'inventory');
   const found: string[] = [];
-  for (const name of buildNames) if (await isThere(join(directory, name))) found.push(name);
+  for (const name of otherNames) if (await isThere(join(directory, name))) found.push(name);
   const [name] = found;
   if (name === undefined) {
     throw missing(`there is no inventory in ${directory}: nothing in it is called "inventory" or "hosts"`, {
