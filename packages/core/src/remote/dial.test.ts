@@ -2,6 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { rejection, sampleRemote, trusting } from '../../../../test/support/sample-remote.js';
+import { connectSsh } from './ssh.js';
+import { whyOpenssh } from './needs-openssh.js';
 import { generateKey } from '../../../../test/support/ssh-server.mjs';
 
 describe('connecting', () => {
@@ -44,6 +46,16 @@ describe('connecting', () => {
       hint: expect.stringContaining('ssh-keygen -R'),
     });
     expect(sample.server.commands).toEqual([]);
+  });
+
+  it('says that the system ssh could check a certificate of the host', async () => {
+    await using sample = await sampleRemote();
+    const file = path.join(sample.directory, 'authority');
+    await writeFile(file, `@cert-authority * ${generateKey().publicKey}\n`);
+    const connection = { ...sample.host.connection, hostKeys: trusting(file) };
+    const error = await rejection(connectSsh({ ...sample.host, connection }, { user: sample.user }));
+    expect(error).toMatchObject({ code: 'HOST_KEY', host: 'sample1' });
+    expect(whyOpenssh(error)).toContain('certificate authority');
   });
 
   it('tells nobody to add a key to no file', async () => {
