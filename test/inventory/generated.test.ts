@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -9,7 +9,9 @@ import { listWithAnsible } from './ansible.js';
 import type { AnsibleAnswer } from './ansible.js';
 import { ourOutcome, outcomeOfAnsible } from './compare.js';
 import type { Outcome } from './compare.js';
-import { generateInventory, generateNoise, randomSource } from './generate.js';
+import { generateInventory, generateNoise, pick, randomSource } from './generate.js';
+import type { Random } from './generate.js';
+import { generateBrokenYaml, generateYamlInventory } from './generate-yaml.js';
 
 /** Change the seed to hunt; what it finds goes into the corpus. */
 const seed = Number(process.env.LSBACKUP_TEST_SEED ?? '20260801');
@@ -27,17 +29,23 @@ describe('generated inventories, against ansible-inventory --list', () => {
       texts.set(join(directory, `structured-${index}`), generateInventory(random));
     for (let index = 0; index < 160 * scale; index += 1)
       texts.set(join(directory, `noise-${index}`), generateNoise(random));
+    for (let index = 0; index < 160 * scale; index += 1)
+      texts.set(join(directory, `yaml-${index}.yml`), generateYamlInventory(random));
+    for (let index = 0; index < 80 * scale; index += 1)
+      texts.set(join(directory, `broken-${index}${pick(random, ['', '.yml'])}`), generateBrokenYaml(random));
     for (const [file, text] of texts) await writeFile(file, text);
+    const several = Array.from({ length: 40 * scale }, (_, index) => join(directory, `several-${index}`, 'inventory'));
+    for (const source of several) texts.set(source, await writeSeveral(source, random));
     answers = await listWithAnsible([...texts.keys()]);
-  }, 120_000 * scale);
+  }, 300_000 * scale);
 
   afterAll(async () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  it.each(['structured', 'noise'])('%s: same list, or refused by both', async (kind) => {
+  it.each(['structured', 'noise', 'yaml', 'broken', 'several'])('%s: same list, or refused by both', async (kind) => {
     const compared = answers.filter((answer) => answer.file.startsWith(join(directory, `${kind}-`)));
-    expect(compared.length).toBeGreaterThanOrEqual(80 * scale);
+    expect(compared.length).toBeGreaterThanOrEqual(40 * scale);
     for (const answer of compared) {
       const [ours, theirs] = [await ourOutcome(answer.file), outcomeOfAnsible(answer)];
       if (!isDeepStrictEqual(ours, theirs))
@@ -51,6 +59,19 @@ describe('generated inventories, against ansible-inventory --list', () => {
     expect(answers.length - refused).toBeGreaterThan(100);
   });
 });
+
+/** A directory of two or three inventories of both grammars; returns all of their texts. */
+async function writeSeveral(source: string, random: Random): Promise<string> {
+  await mkdir(source, { recursive: true });
+  const texts = await Promise.all(
+    ['1', '2.yml', '3'].slice(random() < 0.5 ? 1 : 0).map(async (name) => {
+      const text = name.endsWith('.yml') ? generateYamlInventory(random) : generateInventory(random);
+      await writeFile(join(source, name), text);
+      return `# ${name}\n${text}`;
+    }),
+  );
+  return texts.join('');
+}
 
 function difference(text = '', found: { ours: Outcome; theirs: Outcome; answer: AnsibleAnswer }): string {
   const { ours, theirs, answer } = found;

@@ -70,7 +70,7 @@ class YamlReader {
   /** Text stands for a mapping with this one key. */
   private section(group: string, key: string, node: YamlNode): YamlNode {
     if (!sections.includes(key) || isNothing(node) || node.kind === 'map') return node;
-    const value = node.kind === 'scalar' ? textIn(node.value) : undefined;
+    const value = node.kind === 'scalar' && node.isForeign !== true ? textIn(node.value) : undefined;
     if (value === undefined) throw this.fault(node, `"${key}" of group "${group}" is no mapping`);
     const { line } = node;
     return {

@@ -85,6 +85,7 @@ export class NodeBuilder {
 
   private scalar(node: ScalarNode, kind: string | undefined, unsafe: boolean): YamlNode {
     const { tag, value } = this.typed(node, kind);
+    if (typeof value === 'string' && tag !== 'str') return { kind: 'scalar', line: node.line, value, isForeign: true };
     const shown = unsafe && tag === 'str' ? { __ansible_unsafe: String(value) } : value;
     return { kind: 'scalar', line: node.line, value: shown };
   }
