@@ -1,7 +1,16 @@
-import { createLogger, localUser, openTarget } from '../base/environment.js';
+import { createLogger, openTarget } from '../base/environment.js';
 import { QueryCommand } from '../base/base-command.js';
-import { buildDirFlag, configFlags, outputFlags, selectionFlags, targetFlag } from '../base/flags.js';
-import { readSettings, requireBuildDir } from '../config/settings.js';
+import {
+  buildDirFlag,
+  configFlags,
+  documentFlag,
+  outputFlags,
+  secretFlags,
+  selectionFlags,
+  targetFlag,
+} from '../base/flags.js';
+import { clusterOptions } from '../config/cluster-options.js';
+import { readSettings } from '../config/settings.js';
 import { diagnosisText } from '../report/doctor-text.js';
 
 export class Doctor extends QueryCommand {
@@ -13,24 +22,27 @@ export class Doctor extends QueryCommand {
     '<%= config.bin %> doctor -b /path/to/build/dir -t /target',
     '<%= config.bin %> doctor -b inventory --limit lb1',
   ];
-  static override flags = { ...buildDirFlag, ...targetFlag, ...configFlags, ...selectionFlags, ...outputFlags };
+  static override flags = {
+    ...buildDirFlag,
+    ...targetFlag,
+    ...configFlags,
+    ...documentFlag,
+    ...selectionFlags,
+    ...secretFlags,
+    ...outputFlags,
+  };
 
   protected async answer(signal: AbortSignal): Promise<number> {
     const { flags } = await this.parse(Doctor);
     const settings = await readSettings(flags);
-    const source = requireBuildDir(settings);
+    const options = await clusterOptions(settings, flags, signal);
     const { target } = settings;
     const core = await import('@lsbackup/core');
-    const user = localUser();
-    const cluster = await core.loadCluster({
-      source,
-      user,
-      ...(settings.name !== undefined && { name: settings.name }),
-    });
+    const cluster = await core.loadCluster(options);
     const logger = await createLogger(flags['log-level']);
     const diagnosis = await core.doctor({
       cluster,
-      user,
+      user: options.user,
       ...settings.selection,
       options: settings.layers,
       limits: settings.limits,

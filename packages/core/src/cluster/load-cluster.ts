@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { asBackupError, BackupError } from '../model/errors.js';
 import type { Secret } from '../model/secret.js';
 import type { Cluster, Host, LocalUser } from './cluster.js';
-import { variablesForComponents } from './component-variables.js';
+import { ComponentVariables } from './component-variables.js';
 import { connectionOf } from './connection/connection.js';
 import type { ConnectionContext } from './connection/connection.js';
 import { plainConnection } from './connection/plain-connection.js';
@@ -46,7 +46,8 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
     throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}:1: the inventory names no host`);
   }
   const context = connectionContext(options, inventory.file);
-  const hosts = await Promise.all([...inventory.hosts.values()].map((host) => clusterHost(host, context)));
+  const variables = new ComponentVariables(context.vault);
+  const hosts = await Promise.all([...inventory.hosts.values()].map((host) => clusterHost(host, variables, context)));
   const manifest = options.name === undefined ? await readManifest(inventory.directory) : undefined;
   return {
     name: options.name ?? manifest?.clusterName ?? (basename(inventory.directory) || 'cluster'),
@@ -67,12 +68,15 @@ function connectionContext(options: LoadClusterOptions, file: string): Connectio
   return { file, user, configs, vault: new Vault(vaultSecrets), password, becomePassword };
 }
 
-async function clusterHost(host: InventoryHost, context: ConnectionContext): Promise<Host> {
+async function clusterHost(
+  host: InventoryHost,
+  variables: ComponentVariables,
+  context: ConnectionContext,
+): Promise<Host> {
   const { name } = host;
   const groups = host.groups.filter((group) => group !== 'ungrouped');
   try {
-    const variables = variablesForComponents(host, context.vault);
-    return { name, groups, variables, connection: await connectionOf(host, context) };
+    return { name, groups, variables: variables.of(host), connection: await connectionOf(host, context) };
   } catch (error) {
     const refusal = asBackupError(error, { host: name });
     return { name, groups, variables: {}, connection: plainConnection(name), refusal };
