@@ -32,6 +32,24 @@ export const secretFlags = {
     multipleNonGreedy: true,
   }),
   'ask-vault-pass': Flags.boolean({ summary: 'Ask for the password of ansible-vault.' }),
+  'ask-pass': Flags.boolean({
+    char: 'k',
+    summary: 'Ask for the password to log in with, where the inventory has none.',
+    exclusive: ['connection-password-file'],
+  }),
+  'ask-become-pass': Flags.boolean({
+    char: 'K',
+    summary: 'Ask for the password to become root with, where the inventory has none.',
+    exclusive: ['become-password-file'],
+  }),
+  'connection-password-file': Flags.string({
+    summary: 'File with the password to log in with, or a program that prints it.',
+    helpValue: 'FILE',
+  }),
+  'become-password-file': Flags.string({
+    summary: 'File with the password to become root with, or a program that prints it.',
+    helpValue: 'FILE',
+  }),
 };
 
 export const targetFlag = {
