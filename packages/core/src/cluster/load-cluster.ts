@@ -9,6 +9,7 @@ import type { ConnectionContext } from './connection/connection.js';
 import { plainConnection } from './connection/plain-connection.js';
 import { SshConfigs } from './connection/ssh-config.js';
 import type { SshConfigPaths } from './connection/ssh-config.js';
+import { Ways } from './connection/way.js';
 import type { Inventory, InventoryHost, InventoryValue } from './inventory/inventory.js';
 import { loadInventory } from './inventory/load-inventory.js';
 
@@ -37,7 +38,9 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
     throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}:1: the inventory names no host`);
   }
   const context = connectionContext(options, inventory.file);
-  const hosts = await Promise.all([...inventory.hosts.values()].map((host) => clusterHost(host, context)));
+  const hosts: Host[] = [];
+  // One by one: the way to a jump host that is known serves all hosts behind it.
+  for (const host of inventory.hosts.values()) hosts.push(await clusterHost(host, context));
   return {
     name: options.name ?? (basename(inventory.directory) || 'cluster'),
     inventoryFile: inventory.file,
@@ -53,7 +56,8 @@ function connectionContext(options: LoadClusterOptions, file: string): Connectio
   const { user, password, becomePassword } = options;
   const userFile = join(user.homeDirectory, '.ssh', 'config');
   const paths = options.sshConfig ?? { user: userFile, system: '/etc/ssh/ssh_config' };
-  return { file, user, configs: new SshConfigs(user.homeDirectory, paths), password, becomePassword };
+  const configs = new SshConfigs(user.homeDirectory, paths);
+  return { file, user, ways: new Ways({ localUser: user, configs }), password, becomePassword };
 }
 
 async function clusterHost(host: InventoryHost, context: ConnectionContext): Promise<Host> {

@@ -8,18 +8,16 @@ import type { AnsibleArguments } from './ansible-arguments.js';
 import { becomeOf, ignoredBecomeVariables } from './become.js';
 import { HostSettings } from './host-settings.js';
 import { plainConnection } from './plain-connection.js';
-import type { SshConfigs } from './ssh-config.js';
 import { parseDestination } from './ssh-names.js';
 import type { NamedServer } from './ssh-names.js';
-import { findWay } from './way.js';
-import type { Way } from './way.js';
+import type { Way, Ways } from './way.js';
 
 /** What all hosts of an inventory share. */
 export interface ConnectionContext {
   /** The inventory file, for messages. */
   readonly file: string;
   readonly user: LocalUser;
-  readonly configs: SshConfigs;
+  readonly ways: Ways;
   /** What the user was asked for: where the inventory has no password. */
   readonly password: Secret | undefined;
   readonly becomePassword: Secret | undefined;
@@ -138,15 +136,15 @@ function wayOf(
 ): Promise<Way> {
   const { options } = wanted.sshArguments;
   const named = options.findLast(({ keyword }) => keyword === '-F')?.text;
-  return findWay(
+  return context.ways.find(
     {
       server: wanted.server,
       options: options.filter(({ keyword }) => keyword !== '-F'),
       // Ansible's paramiko connection does not read ssh's configuration.
       configFile: wanted.plugin === 'paramiko' ? 'none' : named,
+      decidedBySsh: wanted.transport === 'openssh',
       place: wanted.settings.place('address'),
     },
-    { localUser: context.user, configs: context.configs, decidedBySsh: wanted.transport === 'openssh' },
     secrets,
   );
 }

@@ -35,8 +35,14 @@ export function fileTokens(
  * Absolute, with `~`, ssh's tokens and `${HOME}` expanded; a relative path counts from the working directory, as with ssh. Throws the
  * refusal of the place for another user's home directory and for another variable: the environment is not read here.
  */
-export function localPath(name: string, user: LocalUser, tokens: ReadonlyMap<string, string>, place: Place): string {
-  const variables = expandTokens(tilde(name, user, place), tokens, place);
+export function localPath(
+  name: string,
+  user: LocalUser,
+  tokens: () => ReadonlyMap<string, string>,
+  place: Place,
+): string {
+  const plain = tilde(name, user, place);
+  const variables = plain.includes('%') ? expandTokens(plain, tokens(), place) : plain;
   const expanded = variables.replace(/\$\{([^}]*)\}/g, (written, variable: string) => {
     if (variable === 'HOME') return user.homeDirectory;
     if (variable === 'SSH_AUTH_SOCK' && user.agentSocket !== undefined) return user.agentSocket;
