@@ -1,5 +1,7 @@
 """Prints what `ansible-inventory -i FILE --list` prints, for many files at the price of one start.
 
+A directory with a file `inventory` in it stands for that file.
+
 Ansible is imported once; every file is then listed by Ansible's own command line in a forked child, so no state passes from one
 file to the next. Reads one path a line from standard input, writes one JSON line each: {"file", "status", "stdout", "stderr"}.
 """
@@ -10,16 +12,19 @@ import sys
 import tempfile
 
 from ansible.cli.inventory import InventoryCLI
-from ansible.plugins.loader import connection_loader, inventory_loader, vars_loader
+from ansible.plugins.loader import connection_loader, inventory_loader
 
-for loader in (connection_loader, inventory_loader, vars_loader):
+# Not of variables: Ansible primes those when it first needs them, and not at all when they are loaded already.
+for loader in (connection_loader, inventory_loader):
     list(loader.all(class_only=True))
 
 
 def list_in_child(path, out, err):
     os.dup2(out.fileno(), 1)
     os.dup2(err.fileno(), 2)
-    sys.argv = ["ansible-inventory", "-i", path, "--list"]
+    build = os.path.join(path, "inventory")
+    source = build if os.path.isfile(build) else path
+    sys.argv = ["ansible-inventory", "-i", source, "--list", *vault_ids(path)]
     status = 1
     try:
         InventoryCLI.cli_executor(sys.argv)
@@ -30,6 +35,14 @@ def list_in_child(path, out, err):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def vault_ids(path):
+    """A case that is a build directory may hold passwords: `.vault-LABEL`."""
+    if not os.path.isdir(path):
+        return []
+    names = sorted(name for name in os.listdir(path) if name.startswith(".vault-"))
+    return [word for name in names for word in ("--vault-id", f"{name[7:]}@{path}/{name}")]
 
 
 def text_of(file):

@@ -1,18 +1,30 @@
 /** The public surface of @lsbackup/core. Nobody imports deeper. */
 export { z } from 'zod';
 
-export type { Authentication, Become, Cluster, Connection, Host, HostKeyPolicy, LocalUser, Login } from './cluster/cluster.js';
+export type {
+  Authentication,
+  Become,
+  Cluster,
+  Connection,
+  Host,
+  HostKeyPolicy,
+  LocalUser,
+  Login,
+} from './cluster/cluster.js';
+export { VaultValue } from './cluster/inventory/inventory.js';
 export type {
   Inventory,
   InventoryGroup,
   InventoryHost,
   InventoryValue,
+  Place,
   Variable,
 } from './cluster/inventory/inventory.js';
 export type { SshConfigPaths } from './cluster/connection/ssh-config.js';
 export { inventoryJson, inventoryList } from './cluster/inventory/inventory-list.js';
 export { loadCluster, type LoadClusterOptions } from './cluster/load-cluster.js';
 export { loadInventory } from './cluster/inventory/load-inventory.js';
+export type { VaultSecret } from './cluster/inventory/vault.js';
 
 export type {
   AnyComponent,

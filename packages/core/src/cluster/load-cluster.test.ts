@@ -167,29 +167,6 @@ describe('loadCluster', () => {
     await expect(load()).rejects.toMatchObject({ code: 'INVENTORY_UNSUPPORTED' });
   });
 
-  it.each([
-    'group_vars/all',
-    'group_vars/haproxy.yml',
-    'group_vars/top/main.yaml',
-    'group_vars/ungrouped.json',
-    'host_vars/lb1.yml',
-  ])('refuses %s beside the inventory', async (name) => {
-    await put('inventory', sample);
-    await put(name, 'x: 1\n');
-    await expect(load()).rejects.toMatchObject({
-      code: 'INVENTORY_UNSUPPORTED',
-      exitStatus: 2,
-      message: expect.stringContaining('_vars/'),
-    });
-    await expect(load(join(build, 'inventory'))).rejects.toMatchObject({ code: 'INVENTORY_UNSUPPORTED' });
-  });
-
-  it('refuses variables of a group whose name has a slash', async () => {
-    await put('inventory', `${sample}\n[east/web]\nlb1\n`);
-    await put('group_vars/east/web.yml', 'x: 1\n');
-    await expect(load()).rejects.toMatchObject({ message: expect.stringContaining('group_vars/east/web.yml') });
-  });
-
   it('passes over what Ansible would not read either', async () => {
     await put('inventory', sample);
     await put('group_vars/other.yml', 'x: 1\n');

@@ -1,17 +1,19 @@
 import { basename, join } from 'node:path';
 
 import { asBackupError, BackupError } from '../model/errors.js';
-import type { Json } from '../model/json.js';
 import type { Secret } from '../model/secret.js';
 import type { Cluster, Connection, Host, LocalUser } from './cluster.js';
+import { variablesForComponents } from './component-variables.js';
 import { connectionOf } from './connection/connection.js';
 import type { ConnectionContext } from './connection/connection.js';
 import { plainConnection } from './connection/plain-connection.js';
 import { SshConfigs } from './connection/ssh-config.js';
 import type { SshConfigPaths } from './connection/ssh-config.js';
 import { Ways } from './connection/way.js';
-import type { Inventory, InventoryHost, InventoryValue } from './inventory/inventory.js';
+import type { Inventory, InventoryHost } from './inventory/inventory.js';
 import { loadInventory } from './inventory/load-inventory.js';
+import { Vault } from './inventory/vault.js';
+import type { VaultSecret } from './inventory/vault.js';
 
 export interface LoadClusterOptions {
   /** A build directory with a file `inventory` in it, or an inventory file. */
@@ -19,6 +21,8 @@ export interface LoadClusterOptions {
   readonly user: LocalUser;
   /** Name of the cluster; that of the build directory unless set, `cluster` where that is the root directory. */
   readonly name?: string;
+  /** Passwords of ansible-vault. Needed only where something encrypted is. */
+  readonly vaultSecrets?: readonly VaultSecret[];
   /** To log in where the inventory has no password (Ansible's `--ask-pass`). */
   readonly password?: Secret;
   /** To become root where the inventory has no password for it (Ansible's `--ask-become-pass`). */
@@ -29,11 +33,12 @@ export interface LoadClusterOptions {
 
 /**
  * The cluster that an inventory describes, with how to reach every host. Touches no host.
- * Throws INVENTORY_MISSING, INVENTORY_SYNTAX (with `file:line`, also for an inventory without hosts) or INVENTORY_UNSUPPORTED.
- * A host that this version cannot reach as it is told to is there with its `refusal`, so that the others can be backed up without it.
+ * Throws INVENTORY_MISSING, INVENTORY_SYNTAX (with `file:line`, also for an inventory without hosts) or INVENTORY_UNSUPPORTED;
+ * VAULT_PASSWORD when an `lsbackup_*` variable or a whole file of variables is encrypted and no password fits. A host that this version cannot reach as it is told to is there with its `refusal`, so that the others can be backed up without it.
  */
 export async function loadCluster(options: LoadClusterOptions): Promise<Cluster> {
-  const inventory = await loadInventory({ source: options.source });
+  const { source, vaultSecrets } = options;
+  const inventory = await loadInventory({ source, ...(vaultSecrets && { vaultSecrets }) });
   if (inventory.hosts.size === 0) {
     throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}:1: the inventory names no host`);
   }
@@ -57,15 +62,21 @@ function connectionContext(options: LoadClusterOptions, file: string): Connectio
   const userFile = join(user.homeDirectory, '.ssh', 'config');
   const paths = options.sshConfig ?? { user: userFile, system: '/etc/ssh/ssh_config' };
   const configs = new SshConfigs(user.homeDirectory, paths);
-  return { file, user, ways: new Ways({ localUser: user, configs }), password, becomePassword };
+  return {
+    file,
+    user,
+    ways: new Ways({ localUser: user, configs }),
+    vault: new Vault(options.vaultSecrets),
+    password,
+    becomePassword,
+  };
 }
 
 async function clusterHost(host: InventoryHost, context: ConnectionContext): Promise<Host> {
-  const variables = [...host.variables].map(([name, { value }]) => [name, jsonOf(value)] as const);
   return {
     name: host.name,
     groups: host.groups.filter((group) => group !== 'ungrouped'),
-    variables: Object.fromEntries(variables),
+    variables: variablesForComponents(host, context.vault),
     ...(await reach(host, context)),
   };
 }
@@ -79,18 +90,6 @@ async function reach(
   } catch (error) {
     return { connection: plainConnection(host.name), refusal: asBackupError(error, { host: host.name }) };
   }
-}
-
-/** Integers that a number cannot hold become their digits. */
-function jsonOf(value: InventoryValue): Json {
-  if (typeof value === 'bigint') return String(value);
-  if (value === null || typeof value !== 'object') return value;
-  if (isList(value)) return value.map(jsonOf);
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, jsonOf(item)]));
-}
-
-function isList(value: InventoryValue): value is readonly InventoryValue[] {
-  return Array.isArray(value);
 }
 
 /** A host's groups are those that name it and all above them. */

@@ -27,6 +27,7 @@ const exitStatusByCode = {
   INVENTORY_MISSING: exitStatuses.usage,
   INVENTORY_SYNTAX: exitStatuses.usage,
   INVENTORY_UNSUPPORTED: exitStatuses.usage,
+  VAULT_PASSWORD: exitStatuses.wrongKey,
   COMPONENT_UNKNOWN: exitStatuses.usage,
   TARGET_UNSUPPORTED: exitStatuses.usage,
   TARGET_MISSING: exitStatuses.usage,

@@ -1,5 +1,6 @@
 import type { Connection, LocalUser } from '../cluster.js';
 import type { InventoryHost, InventoryValue } from '../inventory/inventory.js';
+import { Vault } from '../inventory/vault.js';
 import { parseIniInventory } from '../inventory/ini-inventory.js';
 import { connectionOf } from './connection.js';
 import type { ConnectionContext } from './connection.js';
@@ -26,7 +27,9 @@ connect.with = (answers: Answers, ...variables: readonly string[]): Promise<Conn
 
 /** The connection of a host with these variables, all of line 4. */
 connect.values = (values: Readonly<Record<string, InventoryValue>>, answers: Answers = {}): Promise<Connection> => {
-  const variables = new Map(Object.entries(values).map(([name, value]) => [name, { value, line: 4 }]));
+  const variables = new Map(
+    Object.entries(values).map(([name, value]) => [name, { value, file: '/build/inventory', line: 4 }]),
+  );
   return reach({ name: 'web1', groups: ['web'], variables }, answers);
 };
 
@@ -36,6 +39,7 @@ function reach(host: InventoryHost, { configs = noConfigs, ...answers }: Answers
     file: '/build/inventory',
     user,
     ways: new Ways({ localUser: user, configs }),
+    vault: new Vault(),
     ...nothing,
     ...answers,
   });

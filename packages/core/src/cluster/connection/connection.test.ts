@@ -120,7 +120,7 @@ describe('what is refused', () => {
     ['ansible_become_method=pbrun', 'ansible_become_method=pbrun is not supported'],
     ['ansible_become_user=postgres', 'to become postgres is not supported'],
     ['ansible_ssh_executable=/usr/bin/tsh', 'ansible_ssh_executable=/usr/bin/tsh is not supported'],
-    ['ansible_host={{ inventory_hostname }}.local', 'ansible_host is a template'],
+    ['ansible_host={{ inventory_hostname | upper }}', 'ansible_host is a template that uses a filter'],
     ['ansible_user={% if x %}a{% endif %}', 'ansible_user is a template'],
     ['ansible_become={{ x }}', 'ansible_become is a template'],
     ["ansible_ssh_common_args='-o ProxyCommand=none {{ more }}'", 'ansible_ssh_common_args is a template'],

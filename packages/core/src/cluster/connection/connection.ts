@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import type { Secret } from '../../model/secret.js';
 import type { Connection, LocalUser } from '../cluster.js';
 import type { InventoryHost } from '../inventory/inventory.js';
+import type { Vault } from '../inventory/vault.js';
 import { paramikoArgumentsOf, sshArgumentsOf } from './ansible-arguments.js';
 import type { AnsibleArguments } from './ansible-arguments.js';
 import { becomeOf, ignoredBecomeVariables } from './become.js';
@@ -18,6 +19,7 @@ export interface ConnectionContext {
   readonly file: string;
   readonly user: LocalUser;
   readonly ways: Ways;
+  readonly vault: Vault;
   /** What the user was asked for: where the inventory has no password. */
   readonly password: Secret | undefined;
   readonly becomePassword: Secret | undefined;
@@ -47,11 +49,12 @@ const unusedVariables = ['ansible_private_key', 'ansible_ssh_private_key', 'ansi
 /**
  * How to reach a host and become root on it: from its `ansible_*` variables, the ssh arguments among them, and the configuration files
  * of ssh. Throws INVENTORY_UNSUPPORTED for what this version cannot do and must not pass over (connections other than ssh and local,
- * other ways to become root than sudo and su, templates, a rule of ssh's configuration that only ssh can decide), INVENTORY_SYNTAX for a
- * value that makes no sense, both with file, line, host and variable; CONFIG_INVALID for a configuration file of ssh, with its line.
+ * other ways to become root than sudo and su, templates that are more than references, a rule of ssh's configuration that only ssh can decide), INVENTORY_SYNTAX for a
+ * value that makes no sense, both with file, line, host and variable; CONFIG_INVALID for a configuration file of ssh, with its
+ * line; VAULT_PASSWORD for an encrypted value that is needed.
  */
 export async function connectionOf(host: InventoryHost, context: ConnectionContext): Promise<Connection> {
-  const settings = new HostSettings(host, context.file);
+  const settings = new HostSettings(host, context.file, context.vault);
   const plugin = pluginOf(settings);
   const become = becomeOf(settings, context.becomePassword);
   const unused = ignoredBecomeVariables(settings, become);

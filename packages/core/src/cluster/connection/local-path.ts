@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 
 import type { LocalUser } from '../cluster.js';
-import type { Place } from './ssh-options.js';
+import type { OptionPlace } from './ssh-options.js';
 import { expandTokens } from './ssh-tokens.js';
 
 /** The values of ssh's tokens in the names of local files. Source: ssh_config(5), TOKENS; without `%C`, whose meaning changed. */
@@ -39,7 +39,7 @@ export function localPath(
   name: string,
   user: LocalUser,
   tokens: () => ReadonlyMap<string, string>,
-  place: Place,
+  place: OptionPlace,
 ): string {
   const plain = tilde(name, user, place);
   const variables = plain.includes('%') ? expandTokens(plain, tokens(), place) : plain;
@@ -51,7 +51,7 @@ export function localPath(
   return resolve(expanded);
 }
 
-function tilde(name: string, user: LocalUser, place: Place): string {
+function tilde(name: string, user: LocalUser, place: OptionPlace): string {
   if (name === '~') return user.homeDirectory;
   if (name.startsWith('~/')) return join(user.homeDirectory, name.slice(2));
   if (!name.startsWith('~')) return name;

@@ -1,7 +1,7 @@
 import { BackupError } from '../../model/errors.js';
 import { parseMatch } from './ssh-match.js';
 import type { Criterion } from './ssh-match.js';
-import type { Place, SshOption } from './ssh-options.js';
+import type { OptionPlace, SshOption } from './ssh-options.js';
 import { optionOfLine } from './ssh-arguments.js';
 import { compilePattern } from './ssh-patterns.js';
 import type { Pattern } from './ssh-patterns.js';
@@ -10,7 +10,7 @@ import { parseOptionLine, splitOptionWords } from './ssh-words.js';
 /** What a `Host` or `Match` line asks. */
 export type Condition =
   | { readonly kind: 'host'; readonly patterns: readonly Pattern[] }
-  | { readonly kind: 'match'; readonly criteria: readonly Criterion[]; readonly place: Place };
+  | { readonly kind: 'match'; readonly criteria: readonly Criterion[]; readonly place: OptionPlace };
 
 /** An option, or an `Include` with the files that it names. */
 export type ConfigEntry =
@@ -31,7 +31,7 @@ export interface ConfigFile {
 }
 
 /** A line of a configuration file of ssh. */
-export class ConfigPlace implements Place {
+export class ConfigPlace implements OptionPlace {
   constructor(
     private readonly file: string,
     private readonly line: number,
@@ -51,7 +51,7 @@ export class ConfigPlace implements Place {
 }
 
 /** Reads the files that an `Include` names. */
-export type ReadIncluded = (patterns: readonly string[], place: Place) => Promise<readonly ConfigFile[]>;
+export type ReadIncluded = (patterns: readonly string[], place: OptionPlace) => Promise<readonly ConfigFile[]>;
 
 /**
  * The blocks of a configuration file of ssh. Source: ssh_config(5) and readconf.c of OpenSSH. Throws CONFIG_INVALID with `file:line` for
@@ -75,7 +75,7 @@ export async function parseConfigFile(
 
 async function parseLine(
   text: string,
-  place: Place,
+  place: OptionPlace,
   readIncluded: ReadIncluded,
 ): Promise<Condition | ConfigEntry | undefined> {
   try {
@@ -93,7 +93,7 @@ async function parseLine(
   }
 }
 
-function filledWords(text: string, place: Place): string[] {
+function filledWords(text: string, place: OptionPlace): string[] {
   const words = splitOptionWords(text);
   if (words.includes('')) throw place.fault('an argument is empty');
   return words;

@@ -5,7 +5,7 @@ import type { Condition, ConfigFile } from './ssh-config-file.js';
 import { matches } from './ssh-match.js';
 import { canonicalHost, parseJumps } from './ssh-names.js';
 import { checkOption, isHarmless, isIgnored } from './ssh-options.js';
-import type { Place, SshOption } from './ssh-options.js';
+import type { OptionPlace, SshOption } from './ssh-options.js';
 import { fitsPatterns, matchesPatternList } from './ssh-patterns.js';
 import { expandTokens } from './ssh-tokens.js';
 
@@ -35,7 +35,7 @@ export interface ResolvedOptions {
 }
 
 /** Whether the lines that follow count; a place: that of a `Match` that only ssh itself can decide. */
-type Active = boolean | Place;
+type Active = boolean | OptionPlace;
 
 const unansweredHint =
   'Set lsbackup_transport=openssh for the host: the ssh program of the system connects then, and decides it by itself.';
@@ -60,7 +60,7 @@ class Resolution {
   private readonly taken = new Map<string, SshOption>();
   private readonly identityFiles = new Map<string, SshOption>();
   private readonly certificateFiles = new Map<string, SshOption>();
-  private readonly skipped = new Set<Place>();
+  private readonly skipped = new Set<OptionPlace>();
   private host: string;
   private finalPass = false;
   private wantsFinalPass = false;
@@ -123,7 +123,7 @@ class Resolution {
     if (fills) this.taken.set(slot, option);
   }
 
-  private takeUndecided(option: SshOption, slot: string, condition: Place): void {
+  private takeUndecided(option: SshOption, slot: string, condition: OptionPlace): void {
     if (this.request.decidedBySsh || this.taken.has(slot)) return;
     if (deciding.has(slot)) {
       throw condition.refusal(

@@ -8,7 +8,7 @@ import { parseSshArguments, plainOption } from './ssh-arguments.js';
 import type { SshConfigs } from './ssh-config.js';
 import { parseDestination, parseJumps } from './ssh-names.js';
 import type { NamedServer } from './ssh-names.js';
-import type { Place, SshOption } from './ssh-options.js';
+import type { OptionPlace, SshOption } from './ssh-options.js';
 import { resolveOptions } from './ssh-resolution.js';
 import type { ResolvedOptions } from './ssh-resolution.js';
 import { expandTokens } from './ssh-tokens.js';
@@ -24,7 +24,7 @@ export interface SshCall {
   /** Whether ssh itself will make the connection, and decide what only it can. */
   readonly decidedBySsh: boolean;
   /** For messages. */
-  readonly place: Place;
+  readonly place: OptionPlace;
 }
 
 /** What all hosts of an inventory share when the ways to them are looked for. */
@@ -118,14 +118,14 @@ export class Ways {
 }
 
 /** User and port of `user@host` count after the options, as ssh takes them. */
-function serverOptions({ user, port }: NamedServer, place: Place): SshOption[] {
+function serverOptions({ user, port }: NamedServer, place: OptionPlace): SshOption[] {
   return [
     ...(user === undefined ? [] : [plainOption('user', user, place)]),
     ...(port === undefined ? [] : [plainOption('port', port, place)]),
   ];
 }
 
-function refuseLoop(chain: readonly string[], place: Place): void {
+function refuseLoop(chain: readonly string[], place: OptionPlace): void {
   const hops = chain.length - 1;
   const isLoop = new Set(chain).size < chain.length;
   if (!isLoop && hops <= mostHops) return;

@@ -44,7 +44,7 @@ class IniReader {
   private readonly undeclared = new Map<string, Undeclared>();
   private section: Section = { group: 'ungrouped', kind: 'hosts' };
 
-  constructor(file: string) {
+  constructor(private readonly file: string) {
     this.graph = new InventoryGraph(file);
   }
 
@@ -108,7 +108,7 @@ class IniReader {
     }
     for (const host of names) {
       this.graph.addHost(host, { group: this.section.group, port, line });
-      for (const [name, value] of variables) this.graph.setVariable(host, name, { value, line });
+      for (const [name, value] of variables) this.graph.setVariable(host, name, { value, file: this.file, line });
     }
   }
 
@@ -127,7 +127,7 @@ class IniReader {
     const equals = text.indexOf('=');
     if (equals === -1) throw this.graph.fault(line, `expected name=value in [${this.section.group}:vars]`);
     const value = this.value(strip(text.slice(equals + 1)), line);
-    this.graph.setVariable(this.section.group, strip(text.slice(0, equals)), { value, line });
+    this.graph.setVariable(this.section.group, strip(text.slice(0, equals)), { value, file: this.file, line });
   }
 
   private words(text: string, line: number): string[] {

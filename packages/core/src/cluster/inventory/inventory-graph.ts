@@ -1,6 +1,8 @@
 import { BackupError } from '../../model/errors.js';
 import { maximumHosts } from './host-names.js';
-import type { InventoryGroup, InventoryHost, InventoryValue, Variable } from './inventory.js';
+import { mergeLayers } from './merge-variables.js';
+import type { GroupLayers, LayeredHost } from './merge-variables.js';
+import type { InventoryGroup, InventoryValue, Variable } from './inventory.js';
 import { parseInteger } from '../python/python-number.js';
 import { compareCodePoints } from '../python/python-text.js';
 
@@ -24,21 +26,10 @@ interface HostNode {
 }
 
 export interface ResolvedInventory {
-  readonly hosts: ReadonlyMap<string, InventoryHost>;
+  readonly hosts: ReadonlyMap<string, LayeredHost>;
   readonly groups: ReadonlyMap<string, InventoryGroup>;
   readonly warnings: readonly string[];
 }
-
-/** Variables that Ansible computes: whatever an inventory says under these names is not kept. Source: its list of internal variables. */
-const computedVariables: ReadonlySet<string> = new Set(
-  (
-    'ansible_async_path ansible_collection_name ansible_config_file ansible_dependent_role_names ansible_diff_mode ' +
-    'ansible_facts ansible_forks ansible_inventory_sources ansible_limit ansible_play_batch ansible_play_hosts ' +
-    'ansible_play_hosts_all ansible_play_role_names ansible_playbook_python ansible_role_name ansible_role_names ' +
-    'ansible_run_tags ansible_skip_tags ansible_verbosity ansible_version inventory_dir inventory_file ' +
-    'inventory_hostname inventory_hostname_short groups group_names hostvars playbook_dir play_hosts role_name role_names role_path role_uuid'
-  ).split(' '),
-);
 
 /**
  * Groups, hosts and variables while a file is read, whatever its grammar; `resolve` then applies Ansible's rules. Every method that
@@ -94,7 +85,8 @@ export class InventoryGraph {
       host = { name, groups: new Set(), variables: new Map() };
       this.hosts.set(name, host);
       if (this.hosts.size > maximumHosts) throw this.fault(at.line, `there are more than ${maximumHosts} hosts`);
-      if (at.port !== undefined && at.port !== 0) host.variables.set('ansible_port', { value: at.port, line: at.line });
+      if (at.port !== undefined && at.port !== 0)
+        host.variables.set('ansible_port', { value: at.port, file: this.file, line: at.line });
     }
     host.groups.add(at.group);
     this.group(at.group).hosts.add(name);
@@ -117,15 +109,16 @@ export class InventoryGraph {
     this.attachToAll();
     this.measureDepths();
     this.settleUngrouped();
-    const hosts = new Map<string, InventoryHost>();
-    const byGroups = new Map<string, ReadonlyMap<string, Variable>>();
+    const hosts = new Map<string, LayeredHost>();
+    const byGroups = new Map<string, GroupLayers>();
     for (const host of this.hosts.values()) {
       if (host.groups.size === 0) continue;
       const groups = this.variableGroups(host);
       const key = JSON.stringify(groups);
-      const inherited = byGroups.get(key) ?? this.groupVariables(groups);
+      const inherited = byGroups.get(key) ?? this.groupLayers(groups);
       byGroups.set(key, inherited);
-      hosts.set(host.name, { name: host.name, groups, variables: merged([inherited, host.variables]) });
+      const variables = mergeLayers([inherited.variables, host.variables]);
+      hosts.set(host.name, { name: host.name, groups, variables, inherited, own: host.variables });
     }
     const groups = new Map<string, InventoryGroup>();
     for (const { name, hosts: members, children } of this.groups.values()) {
@@ -202,10 +195,11 @@ export class InventoryGraph {
     return [...this.withAncestors(host.groups)].filter((name) => name !== 'all').sort(compareCodePoints);
   }
 
-  private groupVariables(names: readonly string[]): ReadonlyMap<string, Variable> {
+  private groupLayers(names: readonly string[]): GroupLayers {
     const groups = names.map((name) => this.group(name));
     groups.sort((left, right) => left.depth - right.depth || Number(left.priority - right.priority));
-    return merged([this.group('all').variables, ...groups.map((group) => group.variables)]);
+    const variables = mergeLayers([this.group('all').variables, ...groups.map((group) => group.variables)]);
+    return { ranked: groups.map(({ name }) => name), variables };
   }
 
   private warnings(): string[] {
@@ -222,14 +216,6 @@ export class InventoryGraph {
     }
     return warnings;
   }
-}
-
-function merged(layers: readonly ReadonlyMap<string, Variable>[]): ReadonlyMap<string, Variable> {
-  const result = new Map<string, Variable>();
-  for (const layer of layers) {
-    for (const [name, variable] of layer) if (!computedVariables.has(name)) result.set(name, variable);
-  }
-  return result;
 }
 
 function integerOf(value: InventoryValue): bigint | undefined {
