@@ -7,9 +7,10 @@ import { abortError, BackupError } from '@lsbackup/core/store';
 /**
  * Asks the person at the terminal for a password, which is not shown. It is the controlling terminal that is asked, whatever standard
  * input and output are, as ssh and sudo do. A person may take any time: only `signal` ends the wait, and Ctrl-C means what it always
- * does. Errors: USAGE when there is no terminal, or when nothing is entered; what `signal` aborts with.
+ * does. Nothing entered means `otherwise`. Errors: USAGE when there is no terminal, or when nothing is entered and there is no
+ * `otherwise`; what `signal` aborts with.
  */
-export async function promptSecret(question: string, signal: AbortSignal): Promise<Secret> {
+export async function promptSecret(question: string, signal: AbortSignal, otherwise?: Secret): Promise<Secret> {
   const { Secret } = await import('@lsbackup/core');
   const terminal = openTerminal(question);
   const input = new ReadStream(terminal).setEncoding('utf8');
@@ -19,6 +20,7 @@ export async function promptSecret(question: string, signal: AbortSignal): Promi
     input.setRawMode(true);
     show(terminal, `${question}: `);
     const answer = await typedLine(input, signal);
+    if (answer === '' && otherwise !== undefined) return otherwise;
     if (answer === '') throw new BackupError('USAGE', `${question}: nothing was entered`);
     return new Secret(answer);
   } catch (error) {

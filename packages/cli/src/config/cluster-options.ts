@@ -2,10 +2,11 @@ import type { LoadClusterOptions } from '@lsbackup/core';
 import { localUser, vaultEnvironment } from '../base/environment.js';
 import { promptSecret } from '../base/prompt.js';
 import { requireBuildDir, type Settings } from './settings.js';
+import { type LoginFlags, readLoginSecrets } from './login-secrets.js';
 import { readVaultSecrets } from './vault-secrets.js';
 
 /** The flags of every command that loads a cluster. */
-export interface SecretFlags {
+export interface SecretFlags extends LoginFlags {
   readonly 'vault-password-file'?: string[] | undefined;
   readonly 'vault-id'?: string[] | undefined;
   readonly 'ask-vault-pass'?: boolean | undefined;
@@ -28,10 +29,8 @@ export async function clusterOptions(
     files: [...(flags['vault-password-file'] ?? []), ...inherited.files],
     ask: flags['ask-vault-pass'] ?? false,
   };
-  const vaultSecrets = await readVaultSecrets(vaultSources, {
-    homeDirectory: user.homeDirectory,
-    signal,
-    prompt: promptSecret,
-  });
-  return { source, user, vaultSecrets, ...(settings.name !== undefined && { name: settings.name }) };
+  const context = { homeDirectory: user.homeDirectory, signal, prompt: promptSecret };
+  const loginSecrets = await readLoginSecrets(flags, context);
+  const vaultSecrets = await readVaultSecrets(vaultSources, context);
+  return { source, user, vaultSecrets, ...loginSecrets, ...(settings.name !== undefined && { name: settings.name }) };
 }

@@ -1,10 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
-import { basename, extname, join, resolve } from 'node:path';
-import { isUtf8 } from 'node:buffer';
-import { getSystemErrorMap } from 'node:util';
+import { basename, extname } from 'node:path';
 import { BackupError } from '@lsbackup/core/store';
 import type { Secret, VaultSecret } from '@lsbackup/core';
-import { outputOf } from './password-script.js';
+import { readPassword } from './password-file.js';
 
 /** Where vault passwords come from, as the command line and the environment name it. */
 export interface VaultSources {
@@ -68,61 +65,7 @@ function sourceOf(given: string): Source {
 }
 
 async function passwordIn(name: string, id: string | undefined, context: VaultSecretContext): Promise<Secret> {
-  const file = name.startsWith('~/') ? join(context.homeDirectory, name.slice(2)) : resolve(name);
-  const bytes = await readPassword(file, id, context.signal);
-  if (!isUtf8(bytes)) throw new BackupError('USAGE', `the vault password of ${file} is not UTF-8 text`);
-  const text = bytes.toString('utf8');
-  if (text === '') throw new BackupError('USAGE', `the vault password of ${file} is empty`);
-  if (text.startsWith('$ANSIBLE_VAULT')) {
-    throw new BackupError('USAGE', `the vault password file ${file} is itself encrypted`, {
-      hint: 'Decrypt it with ansible-vault, or give a program that prints the password.',
-    });
-  }
-  const { Secret } = await import('@lsbackup/core');
-  return new Secret(text);
-}
-
-/** As Ansible strips it: a file of all white space around, what a program prints of line ends only. */
-async function readPassword(file: string, id: string | undefined, signal: AbortSignal): Promise<Buffer> {
-  const { content, executable } = await readPasswordFile(file);
-  if (!executable) return stripped(content, whiteSpace);
-  if (!isProgram(content)) {
-    throw new BackupError('USAGE', `the vault password file ${file} is executable, but is no program`, {
-      hint: 'Remove the executable bit, so that its text is the password; or begin a script with #!.',
-    });
-  }
-  const isClient = basename(file, extname(file)).endsWith('-client');
+  const isClient = basename(name, extname(name)).endsWith('-client');
   const parameters = isClient && id !== undefined ? ['--vault-id', id] : [];
-  return stripped(await outputOf(file, parameters, signal), lineEnds);
-}
-
-async function readPasswordFile(file: string): Promise<{ readonly content: Buffer; readonly executable: boolean }> {
-  try {
-    const stats = await stat(file);
-    if (!stats.isFile()) throw new BackupError('USAGE', `the vault password file ${file} is no regular file`);
-    return { content: await readFile(file), executable: (stats.mode & 0o111) !== 0 };
-  } catch (error) {
-    if (error instanceof BackupError) throw error;
-    throw new BackupError('USAGE', `cannot read the vault password file ${file}: ${reasonOf(error)}`, { cause: error });
-  }
-}
-
-/** A text without `#!` would be run by the shell, which complains about it by quoting it: a password on the screen. */
-function isProgram(content: Buffer): boolean {
-  return content.toString('latin1', 0, 2) === '#!' || content.subarray(0, 4096).includes(0);
-}
-
-/** As Python's bytes.strip() has it. */
-const whiteSpace = new Set([9, 10, 11, 12, 13, 32]);
-const lineEnds = new Set([10, 13]);
-
-function stripped(bytes: Buffer, around: ReadonlySet<number>): Buffer {
-  const start = bytes.findIndex((byte) => !around.has(byte));
-  const end = bytes.findLastIndex((byte) => !around.has(byte));
-  return start === -1 ? Buffer.alloc(0) : bytes.subarray(start, end + 1);
-}
-
-function reasonOf(error: unknown): string {
-  const { errno, message } = error as NodeJS.ErrnoException;
-  return getSystemErrorMap().get(errno ?? 0)?.[1] ?? message;
+  return readPassword({ name, holds: 'vault password', parameters }, context);
 }
