@@ -37,7 +37,7 @@ export class Inventory extends QueryCommand {
       printable(`Cluster ${cluster.name}, ${counted(cluster.hosts.length, 'host')} of ${cluster.inventoryFile}`),
     );
     this.print(tableText(['host', 'address', 'user', 'way', 'become', 'groups'], rows));
-    const refusals = new Set(cluster.hosts.flatMap(({ refusal }) => (refusal === undefined ? [] : [refusal.reason])));
+    const refusals = new Set(cluster.hosts.flatMap(({ refusal }) => (refusal === undefined ? [] : [refusal.message])));
     if (refusals.size > 0) this.print(printable(`Cannot be reached:\n${indented([...refusals].join('\n'))}`));
     return 0;
   }
