@@ -1,7 +1,6 @@
 /** The public surface of @lsbackup/core. Nobody imports deeper. */
 export { z } from 'zod';
 
-export { VaultValue } from './cluster/inventory/inventory.js';
 export type {
   Authentication,
   Become,
@@ -12,6 +11,7 @@ export type {
   LocalUser,
   Login,
 } from './cluster/cluster.js';
+export { VaultValue } from './cluster/inventory/inventory.js';
 export type {
   Inventory,
   InventoryGroup,

@@ -34,20 +34,22 @@ export const secretFlags = {
   'ask-vault-pass': Flags.boolean({ summary: 'Ask for the password of ansible-vault.' }),
   'ask-pass': Flags.boolean({
     char: 'k',
-    summary: 'Ask for the password to log in with, where the inventory has none.',
+    summary: 'Ask for the password to log in, for hosts of which the inventory has none.',
     exclusive: ['connection-password-file'],
+  }),
+  'connection-password-file': Flags.string({
+    aliases: ['conn-pass-file'],
+    summary: 'File with that password, or a program that prints it.',
+    helpValue: 'FILE',
   }),
   'ask-become-pass': Flags.boolean({
     char: 'K',
-    summary: 'Ask for the password to become root with, where the inventory has none.',
+    summary: 'Ask for the password to become root, for hosts of which the inventory has none.',
     exclusive: ['become-password-file'],
   }),
-  'connection-password-file': Flags.string({
-    summary: 'File with the password to log in with, or a program that prints it.',
-    helpValue: 'FILE',
-  }),
   'become-password-file': Flags.string({
-    summary: 'File with the password to become root with, or a program that prints it.',
+    aliases: ['become-pass-file'],
+    summary: 'File with that password, or a program that prints it.',
     helpValue: 'FILE',
   }),
 };

@@ -7,7 +7,8 @@ import { abortError, BackupError } from '@lsbackup/core/store';
 /**
  * Asks the person at the terminal for a password, which is not shown. It is the controlling terminal that is asked, whatever standard
  * input and output are, as ssh and sudo do. A person may take any time: only `signal` ends the wait, and Ctrl-C means what it always
- * does. `otherwise` is the answer when nothing is entered. Errors: USAGE when there is no terminal, or when nothing is entered; what `signal` aborts with.
+ * does. Nothing entered means `otherwise`. Errors: USAGE when there is no terminal, or when nothing is entered and there is no
+ * `otherwise`; what `signal` aborts with.
  */
 export async function promptSecret(question: string, signal: AbortSignal, otherwise?: Secret): Promise<Secret> {
   const { Secret } = await import('@lsbackup/core');

@@ -40,7 +40,7 @@ export class Inventory extends QueryCommand {
     const count = counted(hosts.length, 'host');
     this.print(printable(`Cluster ${cluster.name}, ${count} of ${cluster.inventoryFile}`));
     this.print(tableText(['host', 'address', 'user', 'way', 'become', 'groups'], rows));
-    const refusals = new Set(hosts.flatMap(({ refusal }) => (refusal === undefined ? [] : [refusal.reason])));
+    const refusals = new Set(hosts.flatMap(({ refusal }) => (refusal === undefined ? [] : [refusal.message])));
     if (refusals.size > 0) this.print(printable(`Cannot be reached:\n${indented([...refusals].join('\n'))}`));
     return 0;
   }

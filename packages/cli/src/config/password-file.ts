@@ -1,39 +1,37 @@
 import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
-import { basename, extname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 import type { Secret } from '@lsbackup/core';
 import { BackupError } from '@lsbackup/core/store';
 import { outputOf } from './password-script.js';
 
-/** A file with a password in it, or a program that prints it. */
+/** A file with a password in it, or a program that prints one. */
 export interface PasswordFile {
-  /** `~/` is expanded. */
-  readonly file: string;
-  /** What the password is for, for messages: `vault password`. */
-  readonly what: string;
-  /** Told to a program whose name ends in `-client`. */
-  readonly label?: string | undefined;
-}
-
-export interface PasswordContext {
-  readonly homeDirectory: string;
-  readonly signal: AbortSignal;
+  /** As the user named it: `~/` is the home directory, a relative path counts from the working directory. */
+  readonly name: string;
+  /** For messages: `vault password`. */
+  readonly holds: string;
+  /** What a program is called with. */
+  readonly parameters: readonly string[];
 }
 
 /**
- * The password in a file, or that a program prints, without what Ansible strips around it. Errors: USAGE with the file; messages never quote
- * a password.
+ * The password, stripped as Ansible strips it: a file of all white space around, what a program prints of line ends only. Source:
+ * get_password_from_file of ansible-core 2.19. Errors: USAGE; messages never quote a password.
  */
-export async function passwordFrom(source: PasswordFile, context: PasswordContext): Promise<Secret> {
-  const { file: name, what } = source;
-  const file = name.startsWith('~/') ? join(context.homeDirectory, name.slice(2)) : resolve(name);
-  const bytes = await readPassword({ ...source, file }, context.signal);
-  if (!isUtf8(bytes)) throw new BackupError('USAGE', `the ${what} of ${file} is not UTF-8 text`);
+export async function readPassword(
+  file: PasswordFile,
+  context: { readonly homeDirectory: string; readonly signal: AbortSignal },
+): Promise<Secret> {
+  const { name, holds } = file;
+  const path = name.startsWith('~/') ? join(context.homeDirectory, name.slice(2)) : resolve(name);
+  const bytes = await passwordBytes(path, file, context.signal);
+  if (!isUtf8(bytes)) throw new BackupError('USAGE', `the ${holds} of ${path} is not UTF-8 text`);
   const text = bytes.toString('utf8');
-  if (text === '') throw new BackupError('USAGE', `the ${what} of ${file} is empty`);
+  if (text === '') throw new BackupError('USAGE', `the ${holds} of ${path} is empty`);
   if (text.startsWith('$ANSIBLE_VAULT')) {
-    throw new BackupError('USAGE', `the file of the ${what} ${file} is itself encrypted`, {
+    throw new BackupError('USAGE', `the ${holds} file ${path} is itself encrypted`, {
       hint: 'Decrypt it with ansible-vault, or give a program that prints the password.',
     });
   }
@@ -41,31 +39,28 @@ export async function passwordFrom(source: PasswordFile, context: PasswordContex
   return new Secret(text);
 }
 
-/** As Ansible strips it: a file of all white space around, what a program prints of line ends only. */
-async function readPassword({ file, what, label }: PasswordFile, signal: AbortSignal): Promise<Buffer> {
-  const { content, executable } = await readFileOrProgram(file, what);
+async function passwordBytes(path: string, { holds, parameters }: PasswordFile, signal: AbortSignal): Promise<Buffer> {
+  const { content, executable } = await contentOf(path, holds);
   if (!executable) return stripped(content, whiteSpace);
   if (!isProgram(content)) {
-    throw new BackupError('USAGE', `the file of the ${what} ${file} is executable, but is no program`, {
+    throw new BackupError('USAGE', `the ${holds} file ${path} is executable, but is no program`, {
       hint: 'Remove the executable bit, so that its text is the password; or begin a script with #!.',
     });
   }
-  const isClient = basename(file, extname(file)).endsWith('-client');
-  const parameters = isClient && label !== undefined ? ['--vault-id', label] : [];
-  return stripped(await outputOf(file, parameters, signal), lineEnds);
+  return stripped(await outputOf(path, parameters, signal), lineEnds);
 }
 
-async function readFileOrProgram(
-  file: string,
-  what: string,
+async function contentOf(
+  path: string,
+  holds: string,
 ): Promise<{ readonly content: Buffer; readonly executable: boolean }> {
   try {
-    const stats = await stat(file);
-    if (!stats.isFile()) throw new BackupError('USAGE', `the file of the ${what} ${file} is no regular file`);
-    return { content: await readFile(file), executable: (stats.mode & 0o111) !== 0 };
+    const stats = await stat(path);
+    if (!stats.isFile()) throw new BackupError('USAGE', `the ${holds} file ${path} is no regular file`);
+    return { content: await readFile(path), executable: (stats.mode & 0o111) !== 0 };
   } catch (error) {
     if (error instanceof BackupError) throw error;
-    throw new BackupError('USAGE', `cannot read the file of the ${what} ${file}: ${reasonOf(error)}`, { cause: error });
+    throw new BackupError('USAGE', `cannot read the ${holds} file ${path}: ${reasonOf(error)}`, { cause: error });
   }
 }
 

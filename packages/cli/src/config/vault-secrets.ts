@@ -1,6 +1,7 @@
+import { basename, extname } from 'node:path';
 import { BackupError } from '@lsbackup/core/store';
 import type { Secret, VaultSecret } from '@lsbackup/core';
-import { passwordFrom, type PasswordContext } from './password-file.js';
+import { readPassword } from './password-file.js';
 
 /** Where vault passwords come from, as the command line and the environment name it. */
 export interface VaultSources {
@@ -13,7 +14,9 @@ export interface VaultSources {
 }
 
 /** What reading them needs. */
-export interface VaultSecretContext extends PasswordContext {
+export interface VaultSecretContext {
+  readonly homeDirectory: string;
+  readonly signal: AbortSignal;
   readonly prompt: (question: string, signal: AbortSignal) => Promise<Secret>;
 }
 
@@ -33,10 +36,7 @@ export async function readVaultSecrets(sources: VaultSources, context: VaultSecr
   const secrets: VaultSecret[] = [];
   for (const { id, file } of inOrder(sources)) {
     const question = id === undefined ? 'Vault password' : `Vault password (${id})`;
-    const password =
-      file === undefined
-        ? await asked(question, context)
-        : await passwordFrom({ file, what: 'vault password', label: id }, context);
+    const password = file === undefined ? await asked(question, context) : await passwordIn(file, id, context);
     secrets.push({ id, password });
   }
   return secrets;
@@ -62,4 +62,10 @@ function sourceOf(given: string): Source {
   const name = given.slice(at + 1);
   if (name === '') throw new BackupError('USAGE', `--vault-id ${given}: expected LABEL@FILE, FILE, or prompt`);
   return { id: label === '' ? undefined : label, file: name === 'prompt' ? undefined : name };
+}
+
+async function passwordIn(name: string, id: string | undefined, context: VaultSecretContext): Promise<Secret> {
+  const isClient = basename(name, extname(name)).endsWith('-client');
+  const parameters = isClient && id !== undefined ? ['--vault-id', id] : [];
+  return readPassword({ name, holds: 'vault password', parameters }, context);
 }

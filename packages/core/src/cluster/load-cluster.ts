@@ -9,6 +9,7 @@ import type { ConnectionContext } from './connection/connection.js';
 import { plainConnection } from './connection/plain-connection.js';
 import { SshConfigs } from './connection/ssh-config.js';
 import type { SshConfigPaths } from './connection/ssh-config.js';
+import { Ways } from './connection/way.js';
 import { readManifest } from './documents/manifest.js';
 import { groupMembers } from './inventory/group-members.js';
 import type { Inventory, InventoryHost } from './inventory/inventory.js';
@@ -47,7 +48,9 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
   }
   const context = connectionContext(options, inventory.file);
   const variables = new ComponentVariables(context.vault);
-  const hosts = await Promise.all([...inventory.hosts.values()].map((host) => clusterHost(host, variables, context)));
+  const hosts: Host[] = [];
+  // One by one: the way to a jump host that is known serves all hosts behind it.
+  for (const host of inventory.hosts.values()) hosts.push(await clusterHost(host, variables, context));
   const manifest = options.name === undefined ? await readManifest(inventory.directory) : undefined;
   return {
     name: options.name ?? manifest?.clusterName ?? (basename(inventory.directory) || 'cluster'),
@@ -61,11 +64,18 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
 }
 
 function connectionContext(options: LoadClusterOptions, file: string): ConnectionContext {
-  const { user, password, becomePassword, vaultSecrets } = options;
+  const { user, password, becomePassword } = options;
   const userFile = join(user.homeDirectory, '.ssh', 'config');
   const paths = options.sshConfig ?? { user: userFile, system: '/etc/ssh/ssh_config' };
   const configs = new SshConfigs(user.homeDirectory, paths);
-  return { file, user, configs, vault: new Vault(vaultSecrets), password, becomePassword };
+  return {
+    file,
+    user,
+    ways: new Ways({ localUser: user, configs }),
+    vault: new Vault(options.vaultSecrets),
+    password,
+    becomePassword,
+  };
 }
 
 async function clusterHost(

@@ -12,12 +12,15 @@ export function refuseUnreachable({ hosts }: Cluster, selected: readonly Selecte
   const refusals = refused.flatMap(({ refusal }) => (refusal === undefined ? [] : [refusal]));
   const [first] = refusals;
   if (first === undefined) return;
-  const reasons = [...new Set(refusals.map(({ reason }) => reason))];
+  const reasons = [...new Set(refusals.map(({ message }) => message))];
   if (reasons.length === 1) throw first;
   const more = reasons.length > shown ? [`and ${reasons.length - shown} more`] : [];
   throw new BackupError(
     first.code,
     `${refusals.length} hosts cannot be reached as the inventory says:\n  ${[...reasons.slice(0, shown), ...more].join('\n  ')}`,
-    { cause: first, hint: 'Leave hosts out with --limit or --skip.' },
+    {
+      cause: first,
+      hint: 'Leave these hosts out with --limit or --skip; lsbackup inventory shows how each host is reached.',
+    },
   );
 }

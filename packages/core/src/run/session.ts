@@ -128,11 +128,11 @@ export function warnOfInventory(session: Session, options: PlanOptions): void {
   warnOfIdleVariables(session, hosts);
 }
 
-/** One warning for all hosts: what the inventory says about the way to a host and is not followed must not go unsaid. */
+/** One warning for all hosts: what the inventory or ssh's configuration says about the way to a host and is not followed must not go unsaid. */
 function warnOfIgnoredOptions(session: Session, hosts: readonly Host[]): void {
   const options = [...new Set(hosts.flatMap((host) => host.connection.ignoredOptions))];
   if (options.length === 0) return;
-  const message = `the inventory sets what this version does not use when it connects: ${options.join(', ')}`;
+  const message = `set, but not used by this version when it connects: ${options.join(', ')}`;
   session.emit({ type: 'warning', code: 'OPTIONS_IGNORED', message });
 }
 

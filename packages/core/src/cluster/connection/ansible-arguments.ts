@@ -28,7 +28,6 @@ export function sshArgumentsOf(settings: HostSettings, facts: LoginFacts): Ansib
   return joined([
     ofText('sshArguments', settings),
     ofVariables(settings, facts),
-    facts.hasPassword ? nothing : withoutPassword(settings),
     ofText('commonArguments', settings),
     ofText('extraArguments', settings),
   ]);
@@ -46,12 +45,13 @@ function joined(parts: readonly AnsibleArguments[]): AnsibleArguments {
   return { words: parts.flatMap(({ words }) => words), options: parts.flatMap(({ options }) => options) };
 }
 
-function ofVariables(settings: HostSettings, { localUser }: LoginFacts): AnsibleArguments {
+function ofVariables(settings: HostSettings, { localUser, hasPassword }: LoginFacts): AnsibleArguments {
   const unchecked = settings.yesOrNo('hostKeyChecking') === false;
   return joined([
     unchecked ? ofOptions(['StrictHostKeyChecking=no'], 'hostKeyChecking', settings) : nothing,
     ofVariable('port', settings, (port) => `Port=${port}`),
     ofVariable('privateKeyFile', settings, (file) => `IdentityFile="${expandHome(file, localUser)}"`),
+    hasPassword ? nothing : withoutPassword(settings),
     ofVariable('user', settings, (user) => `User="${user}"`),
     ofVariable('timeout', settings, (seconds) => `ConnectTimeout=${seconds}`),
   ]);

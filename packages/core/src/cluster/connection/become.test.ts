@@ -50,8 +50,7 @@ describe('passwords', () => {
       message: '/build/inventory:4: host web1: ansible_password is neither text nor a number',
     });
     await expect(connect('ansible_become_pass=hunter2 {{ x }}')).rejects.toMatchObject({
-      message:
-        '/build/inventory:4: host web1: ansible_become_pass is a template that refers to "x", which the inventory does not set',
+      message: expect.stringMatching(/ansible_become_pass is a template that refers to "x", .* does not set$/),
     });
   });
 });

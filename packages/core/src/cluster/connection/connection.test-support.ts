@@ -1,14 +1,17 @@
 import type { Connection, LocalUser } from '../cluster.js';
 import type { InventoryHost, InventoryValue } from '../inventory/inventory.js';
-import { parseIniInventory } from '../inventory/ini-inventory.js';
 import { Vault } from '../inventory/vault.js';
+import { parseIniInventory } from '../inventory/ini-inventory.js';
 import { connectionOf } from './connection.js';
 import type { ConnectionContext } from './connection.js';
 import { SshConfigs } from './ssh-config.js';
+import { Ways } from './way.js';
 
 export const user: LocalUser = { name: 'me', homeDirectory: '/home/me' };
 
-type Answers = Partial<Pick<ConnectionContext, 'password' | 'becomePassword' | 'configs'>>;
+const noConfigs = new SshConfigs(user.homeDirectory, { user: '/nowhere/config', system: '/nowhere/ssh_config' });
+
+type Answers = Partial<Pick<ConnectionContext, 'password' | 'becomePassword'>> & { readonly configs?: SshConfigs };
 
 /** The connection of the host `web1` whose inventory has these `[all:vars]`, without configuration files of ssh. */
 export function connect(...variables: readonly string[]): Promise<Connection> {
@@ -30,8 +33,14 @@ connect.values = (values: Readonly<Record<string, InventoryValue>>, answers: Ans
   return reach({ name: 'web1', groups: ['web'], variables }, answers);
 };
 
-function reach(host: InventoryHost, answers: Answers): Promise<Connection> {
-  const configs = new SshConfigs(user.homeDirectory, { user: '/nowhere/config', system: '/nowhere/ssh_config' });
-  const nothing = { vault: new Vault(), password: undefined, becomePassword: undefined };
-  return connectionOf(host, { file: '/build/inventory', user, configs, ...nothing, ...answers });
+function reach(host: InventoryHost, { configs = noConfigs, ...answers }: Answers): Promise<Connection> {
+  const nothing = { password: undefined, becomePassword: undefined };
+  return connectionOf(host, {
+    file: '/build/inventory',
+    user,
+    ways: new Ways({ localUser: user, configs }),
+    vault: new Vault(),
+    ...nothing,
+    ...answers,
+  });
 }

@@ -9,19 +9,16 @@ import type { AnsibleArguments } from './ansible-arguments.js';
 import { becomeOf, ignoredBecomeVariables } from './become.js';
 import { HostSettings } from './host-settings.js';
 import { plainConnection } from './plain-connection.js';
-import type { SshConfigs } from './ssh-config.js';
 import { parseDestination } from './ssh-names.js';
 import type { NamedServer } from './ssh-names.js';
-import { findWay } from './way.js';
-import type { Way } from './way.js';
+import type { Way, Ways } from './way.js';
 
 /** What all hosts of an inventory share. */
 export interface ConnectionContext {
   /** The inventory file, for messages. */
   readonly file: string;
   readonly user: LocalUser;
-  readonly configs: SshConfigs;
-  /** Opens encrypted values, where a connection needs one. */
+  readonly ways: Ways;
   readonly vault: Vault;
   /** What the user was asked for: where the inventory has no password. */
   readonly password: Secret | undefined;
@@ -52,9 +49,9 @@ const unusedVariables = ['ansible_private_key', 'ansible_ssh_private_key', 'ansi
 /**
  * How to reach a host and become root on it: from its `ansible_*` variables, the ssh arguments among them, and the configuration files
  * of ssh. Throws INVENTORY_UNSUPPORTED for what this version cannot do and must not pass over (connections other than ssh and local,
- * other ways to become root than sudo and su, templates that are more than references, a rule of ssh's configuration that only ssh can
- * decide), INVENTORY_SYNTAX for a value that makes no sense, VAULT_PASSWORD for an encrypted one that is needed, all with file, line, host
- * and variable; CONFIG_INVALID for a configuration file of ssh, with its line.
+ * other ways to become root than sudo and su, templates that are more than references, a rule of ssh's configuration that only ssh can decide), INVENTORY_SYNTAX for a
+ * value that makes no sense, both with file, line, host and variable; CONFIG_INVALID for a configuration file of ssh, with its
+ * line; VAULT_PASSWORD for an encrypted value that is needed.
  */
 export async function connectionOf(host: InventoryHost, context: ConnectionContext): Promise<Connection> {
   const settings = new HostSettings(host, context.file, context.vault);
@@ -142,15 +139,15 @@ function wayOf(
 ): Promise<Way> {
   const { options } = wanted.sshArguments;
   const named = options.findLast(({ keyword }) => keyword === '-F')?.text;
-  return findWay(
+  return context.ways.find(
     {
       server: wanted.server,
       options: options.filter(({ keyword }) => keyword !== '-F'),
       // Ansible's paramiko connection does not read ssh's configuration.
       configFile: wanted.plugin === 'paramiko' ? 'none' : named,
+      decidedBySsh: wanted.transport === 'openssh',
       place: wanted.settings.place('address'),
     },
-    { localUser: context.user, configs: context.configs, decidedBySsh: wanted.transport === 'openssh' },
     secrets,
   );
 }

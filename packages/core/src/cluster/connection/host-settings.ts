@@ -3,7 +3,7 @@ import { Secret } from '../../model/secret.js';
 import type { InventoryHost, InventoryValue, Variable } from '../inventory/inventory.js';
 import type { Vault } from '../inventory/vault.js';
 import { HostVariables } from './host-variables.js';
-import type { Place } from './ssh-options.js';
+import type { OptionPlace } from './ssh-options.js';
 import { UnresolvedTemplate } from './template.js';
 
 /**
@@ -81,7 +81,7 @@ export class HostSettings {
   }
 
   /** Where the setting is, for the options that come from it. */
-  place(setting: Setting): Place {
+  place(setting: Setting): OptionPlace {
     return {
       note: '',
       fault: (message) => this.fault(setting, message),

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 
 import type { LocalUser } from '../cluster.js';
-import type { Place } from './ssh-options.js';
+import type { OptionPlace } from './ssh-options.js';
 import { expandTokens } from './ssh-tokens.js';
 
 /** The values of ssh's tokens in the names of local files. Source: ssh_config(5), TOKENS; without `%C`, whose meaning changed. */
@@ -35,8 +35,14 @@ export function fileTokens(
  * Absolute, with `~`, ssh's tokens and `${HOME}` expanded; a relative path counts from the working directory, as with ssh. Throws the
  * refusal of the place for another user's home directory and for another variable: the environment is not read here.
  */
-export function localPath(name: string, user: LocalUser, tokens: ReadonlyMap<string, string>, place: Place): string {
-  const variables = expandTokens(tilde(name, user, place), tokens, place);
+export function localPath(
+  name: string,
+  user: LocalUser,
+  tokens: () => ReadonlyMap<string, string>,
+  place: OptionPlace,
+): string {
+  const plain = tilde(name, user, place);
+  const variables = plain.includes('%') ? expandTokens(plain, tokens(), place) : plain;
   const expanded = variables.replace(/\$\{([^}]*)\}/g, (written, variable: string) => {
     if (variable === 'HOME') return user.homeDirectory;
     if (variable === 'SSH_AUTH_SOCK' && user.agentSocket !== undefined) return user.agentSocket;
@@ -45,7 +51,7 @@ export function localPath(name: string, user: LocalUser, tokens: ReadonlyMap<str
   return resolve(expanded);
 }
 
-function tilde(name: string, user: LocalUser, place: Place): string {
+function tilde(name: string, user: LocalUser, place: OptionPlace): string {
   if (name === '~') return user.homeDirectory;
   if (name.startsWith('~/')) return join(user.homeDirectory, name.slice(2));
   if (!name.startsWith('~')) return name;

@@ -18,13 +18,14 @@ export function loginOf(resolved: ResolvedOptions, localUser: LocalUser, secrets
   const port = values.port();
   const user = values.user();
   const alias = values.text('hostkeyalias')?.toLowerCase();
-  const tokens = fileTokens(localUser, {
-    name: resolved.name,
-    host: resolved.host,
-    port,
-    user: user ?? localUser.name,
-    alias: alias ?? resolved.name,
-  });
+  const tokens = (): ReadonlyMap<string, string> =>
+    fileTokens(localUser, {
+      name: resolved.name,
+      host: resolved.host,
+      port,
+      user: user ?? localUser.name,
+      alias: alias ?? resolved.name,
+    });
   // No limit, as ssh has it: the one that this program has anyway counts.
   const limit = values.seconds('connecttimeout');
   const pathOf = (name: string, { place }: SshOption): string => localPath(name, localUser, tokens, place);

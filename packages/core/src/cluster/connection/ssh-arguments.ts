@@ -1,5 +1,5 @@
 import { canonicalKeyword, mayBeSecret } from './ssh-options.js';
-import type { Place, SshOption } from './ssh-options.js';
+import type { OptionPlace, SshOption } from './ssh-options.js';
 import { parseOptionLine, splitOptionWords } from './ssh-words.js';
 
 /** Flags of OpenSSH's ssh that take a value. Source: its getopt string in ssh.c. */
@@ -39,7 +39,7 @@ export interface SshArguments {
  * Reads the words after `ssh`: `-o Name=value`, `-oName value`, flags alone or together, options also after the host. Source: ssh(1) and
  * main in OpenSSH's ssh.c. A value that ssh would not take is told as a fault of the place.
  */
-export function parseSshArguments(words: readonly string[], place: Place): SshArguments {
+export function parseSshArguments(words: readonly string[], place: OptionPlace): SshArguments {
   const options: SshOption[] = [];
   const operands: string[] = [];
   for (let index = 0; index < words.length; index += 1) {
@@ -61,7 +61,7 @@ export function parseSshArguments(words: readonly string[], place: Place): SshAr
   return { options, operands };
 }
 
-function loneFlag(letter: string, place: Place): SshOption[] {
+function loneFlag(letter: string, place: OptionPlace): SshOption[] {
   const [keyword, value] = valueByFlag.get(letter) ?? [];
   if (keyword !== undefined && value !== undefined) {
     return [{ keyword, words: [value], text: value, written: `-${letter}`, place, overrides: false }];
@@ -70,7 +70,7 @@ function loneFlag(letter: string, place: Place): SshOption[] {
   throw place.fault(`ssh has no option -${letter}`);
 }
 
-function flagWithValue(flag: string, value: string, place: Place): SshOption[] {
+function flagWithValue(flag: string, value: string, place: OptionPlace): SshOption[] {
   if (flag === 'o') return keywordOptions(value, place);
   const keyword = keywordByFlag.get(flag);
   if (keyword === undefined) return [];
@@ -78,7 +78,7 @@ function flagWithValue(flag: string, value: string, place: Place): SshOption[] {
   return [{ keyword, words: [value], text: value, written: `-${flag} ${value}`, place, overrides }];
 }
 
-function keywordOptions(value: string, place: Place): SshOption[] {
+function keywordOptions(value: string, place: OptionPlace): SshOption[] {
   try {
     const line = parseOptionLine(value);
     return line === undefined ? [] : [optionOfLine(line, (shown) => `-o ${line.name}=${shown}`, place)];
@@ -92,7 +92,7 @@ function keywordOptions(value: string, place: Place): SshOption[] {
 export function optionOfLine(
   line: { readonly keyword: string; readonly text: string },
   write: (shown: string) => string,
-  place: Place,
+  place: OptionPlace,
 ): SshOption {
   const keyword = canonicalKeyword(line.keyword);
   const shown = mayBeSecret(keyword) && line.text.toLowerCase() !== 'none' ? '...' : line.text;
@@ -101,6 +101,6 @@ export function optionOfLine(
 }
 
 /** An option as ssh would have it from `-o keyword="value"`, whatever the value is. */
-export function plainOption(keyword: string, value: string, place: Place): SshOption {
+export function plainOption(keyword: string, value: string, place: OptionPlace): SshOption {
   return { keyword, words: [value], text: value, written: keyword, place, overrides: false };
 }

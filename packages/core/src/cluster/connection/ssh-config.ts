@@ -6,7 +6,7 @@ import { systemReason } from '../../model/system-errors.js';
 import { parseConfigFile } from './ssh-config-file.js';
 import type { ConfigFile } from './ssh-config-file.js';
 import { filesMatching } from './ssh-include.js';
-import type { Place } from './ssh-options.js';
+import type { OptionPlace } from './ssh-options.js';
 
 /** Source: READCONF_MAX_DEPTH in OpenSSH's readconf.c. */
 const deepestInclude = 16;
@@ -80,12 +80,16 @@ export class SshConfigs {
       );
     }
     if (rules.guarded) await refuseForeign(file.path);
-    const included = (patterns: readonly string[], place: Place): Promise<readonly ConfigFile[]> =>
+    const included = (patterns: readonly string[], place: OptionPlace): Promise<readonly ConfigFile[]> =>
       this.include(patterns, place, file);
     return [await parseConfigFile(content, file, included)];
   }
 
-  private async include(patterns: readonly string[], place: Place, from: Reading): Promise<readonly ConfigFile[]> {
+  private async include(
+    patterns: readonly string[],
+    place: OptionPlace,
+    from: Reading,
+  ): Promise<readonly ConfigFile[]> {
     if (from.depth === deepestInclude) throw place.fault('the configuration files include each other too deeply');
     const files: ConfigFile[] = [];
     for (const pattern of patterns) {
@@ -97,7 +101,7 @@ export class SshConfigs {
     return files;
   }
 
-  private anchored(pattern: string, place: Place, ofUser: boolean): string {
+  private anchored(pattern: string, place: OptionPlace, ofUser: boolean): string {
     if (pattern.startsWith('~')) {
       if (!ofUser) throw place.fault('a system-wide configuration cannot include files by "~"');
       if (pattern.startsWith('~/')) return join(this.homeDirectory, pattern.slice(2));

@@ -1,4 +1,4 @@
-import type { Place } from './ssh-options.js';
+import type { OptionPlace } from './ssh-options.js';
 import { matchesPatternList } from './ssh-patterns.js';
 import { nextWord } from './ssh-words.js';
 
@@ -28,7 +28,7 @@ const decided = new Set([...withoutArgument, 'host', 'originalhost', 'user', 'lo
 const undecidable = new Set(['exec', 'command', 'localnetwork', 'sessiontype', 'tagged', 'version']);
 
 /** The conditions of a `Match` line. Source: match_cfg_line in OpenSSH's readconf.c. Throws a fault of the place for what ssh refuses. */
-export function parseMatch(text: string, place: Place): readonly Criterion[] {
+export function parseMatch(text: string, place: OptionPlace): readonly Criterion[] {
   const criteria: Criterion[] = [];
   let left = text;
   for (let next = nextWord(left); next !== undefined && next.word !== ''; next = nextWord(left)) {
@@ -56,7 +56,7 @@ export function parseMatch(text: string, place: Place): readonly Criterion[] {
 }
 
 /** `all` stands alone or behind one other condition, and nothing follows. */
-function allAlone(criteria: readonly Criterion[], rest: string, place: Place): readonly Criterion[] {
+function allAlone(criteria: readonly Criterion[], rest: string, place: OptionPlace): readonly Criterion[] {
   const following = nextWord(rest)?.word ?? '';
   if (criteria.length > 2 || (following !== '' && !following.startsWith('#'))) {
     throw place.fault('Match all cannot be combined with other conditions');

@@ -82,7 +82,9 @@ export function portNumber(text: string): number | undefined {
  * before it looks them up. Source: resolve_addr in OpenSSH's ssh.c; inet_aton(3), whose short forms URLs have too.
  */
 export function canonicalHost(host: string): string {
-  if (isIP(host) !== 6) return fullIPv4(host) ?? host.toLowerCase();
+  const kind = isIP(host);
+  if (kind === 4) return host;
+  if (kind === 0) return fullIPv4(host) ?? host.toLowerCase();
   const [address = host, zone] = host.split('%');
   const { address: shortest } = new SocketAddress({ address, family: 'ipv6' });
   return zone === undefined ? shortest : `${shortest}%${zone}`;

@@ -2,7 +2,7 @@ import type { BackupError } from '../../model/errors.js';
 import { parseJumps } from './ssh-names.js';
 
 /** Where an option is written: makes the errors about it. Messages never quote what may be a password. */
-export interface Place {
+export interface OptionPlace {
   /** Follows an option's text where that does not say itself where to look: ` (/home/me/.ssh/config:3)`; else empty. */
   readonly note: string;
   /** A value that makes no sense. */
@@ -20,7 +20,7 @@ export interface SshOption {
   readonly text: string;
   /** For messages: `-o ForwardAgent=yes`; without a value that may hold a password (`-o LocalCommand=...`). */
   readonly written: string;
-  readonly place: Place;
+  readonly place: OptionPlace;
   /** It counts even where the option is set already (`-c`, `-m`). */
   readonly overrides: boolean;
 }

@@ -36,3 +36,23 @@ export function matchesPatternList(text: string, list: string, options: { readon
   if (patterns.some((pattern) => pattern.startsWith('!') && matchesPattern(text, pattern.slice(1)))) return false;
   return patterns.some((pattern) => !pattern.startsWith('!') && matchesPattern(text, pattern));
 }
+
+/** A pattern that is asked often: without wildcards it is compared as it is. */
+export interface Pattern {
+  readonly negated: boolean;
+  readonly fits: (text: string) => boolean;
+}
+
+/** One word of a `Host` line. */
+export function compilePattern(word: string): Pattern {
+  const negated = word.startsWith('!');
+  const pattern = negated ? word.slice(1) : word;
+  const isPlain = !/[*?]/.test(pattern);
+  return { negated, fits: isPlain ? (text) => text === pattern : (text) => matchesPattern(text, pattern) };
+}
+
+/** Whether one pattern fits and no negated one does. */
+export function fitsPatterns(text: string, patterns: readonly Pattern[]): boolean {
+  const fitting = patterns.filter(({ fits }) => fits(text));
+  return fitting.length > 0 && fitting.every(({ negated }) => !negated);
+}

@@ -1,12 +1,12 @@
 import { isIP } from 'node:net';
 
 import type { LocalUser } from '../cluster.js';
-import type { ConfigFile } from './ssh-config-file.js';
+import type { Condition, ConfigFile } from './ssh-config-file.js';
 import { matches } from './ssh-match.js';
 import { canonicalHost, parseJumps } from './ssh-names.js';
 import { checkOption, isHarmless, isIgnored } from './ssh-options.js';
-import type { Place, SshOption } from './ssh-options.js';
-import { matchesPattern, matchesPatternList } from './ssh-patterns.js';
+import type { OptionPlace, SshOption } from './ssh-options.js';
+import { fitsPatterns, matchesPatternList } from './ssh-patterns.js';
 import { expandTokens } from './ssh-tokens.js';
 
 export interface ResolutionRequest {
@@ -35,7 +35,7 @@ export interface ResolvedOptions {
 }
 
 /** Whether the lines that follow count; a place: that of a `Match` that only ssh itself can decide. */
-type Active = boolean | Place;
+type Active = boolean | OptionPlace;
 
 const unansweredHint =
   'Set lsbackup_transport=openssh for the host: the ssh program of the system connects then, and decides it by itself.';
@@ -60,7 +60,7 @@ class Resolution {
   private readonly taken = new Map<string, SshOption>();
   private readonly identityFiles = new Map<string, SshOption>();
   private readonly certificateFiles = new Map<string, SshOption>();
-  private readonly skipped = new Set<Place>();
+  private readonly skipped = new Set<OptionPlace>();
   private host: string;
   private finalPass = false;
   private wantsFinalPass = false;
@@ -88,20 +88,20 @@ class Resolution {
   }
 
   private readFile(file: ConfigFile, outside: Active): void {
-    let active = outside;
-    for (const line of file.lines) {
-      if (line.kind === 'host') {
-        active = within(outside, this.fitsHost(line.patterns));
-      } else if (line.kind === 'match') {
-        this.wantsFinalPass ||= line.criteria.some(({ attribute }) => attribute === 'final');
-        const answer = matches(line.criteria, this.subject());
-        active = within(outside, answer === 'undecided' ? line.place : answer);
-      } else if (line.kind === 'include') {
-        for (const included of line.files) this.readFile(included, active);
-      } else {
-        this.take(line.option, active, file.ofUser);
+    for (const { condition, entries } of file.blocks) {
+      const active = condition === undefined ? outside : within(outside, this.answer(condition));
+      for (const entry of entries) {
+        if (entry.kind === 'option') this.take(entry.option, active, file.ofUser);
+        else for (const included of entry.files) this.readFile(included, active);
       }
     }
+  }
+
+  private answer(condition: Condition): Active {
+    if (condition.kind === 'host') return fitsPatterns(this.host, condition.patterns);
+    this.wantsFinalPass ||= condition.criteria.some(({ attribute }) => attribute === 'final');
+    const answer = matches(condition.criteria, this.subject());
+    return answer === 'undecided' ? condition.place : answer;
   }
 
   private take(option: SshOption, active: Active, ofUser = true): void {
@@ -123,7 +123,7 @@ class Resolution {
     if (fills) this.taken.set(slot, option);
   }
 
-  private takeUndecided(option: SshOption, slot: string, condition: Place): void {
+  private takeUndecided(option: SshOption, slot: string, condition: OptionPlace): void {
     if (this.request.decidedBySsh || this.taken.has(slot)) return;
     if (deciding.has(slot)) {
       throw condition.refusal(
@@ -142,13 +142,6 @@ class Resolution {
       localUser: this.request.localUser.name,
       finalPass: this.finalPass,
     };
-  }
-
-  /** One negated pattern that fits excludes the host. */
-  private fitsHost(patterns: readonly string[]): boolean {
-    if (patterns.some((pattern) => pattern.startsWith('!') && matchesPattern(this.host, pattern.slice(1))))
-      return false;
-    return patterns.some((pattern) => !pattern.startsWith('!') && matchesPattern(this.host, pattern));
   }
 
   private namedHost(): string {

@@ -136,13 +136,18 @@ describe('ways through jump hosts', () => {
       'Host web1\nProxyJump a\nHost a\nProxyJump b\nHost b\nProxyJump a\n',
       'me@web1:22 via me@a:22 via me@b:22 via me@a:22',
     ],
-    ['Host web1\nProxyJump a\nHost a\nHostName web1\n', 'me@web1:22 via me@web1:22'],
+    ['Host web1\nProxyJump b,a\nHost b\nProxyJump a\nHost a\nUser x\n', 'me@web1:22 via x@a:22 via me@b:22 via x@a:22'],
   ])('%j leads back to where it began', async (config, chain) => {
     await expect(connectWith(config)).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringContaining(`the jump hosts lead back to where they began: ${chain}`),
       hint: expect.stringContaining('ProxyJump=none'),
     });
+  });
+
+  it('may go twice by one address, as behind routers', async () => {
+    const config = 'Host web1\nHostName 10.0.0.1\nProxyJump gate\nHost gate\nHostName 10.0.0.1\n';
+    expect((await connectWith(config)).jumps.map(hop)).toEqual(['-@10.0.0.1:22']);
   });
 
   it('takes eight jump hosts and no more', async () => {

@@ -8,7 +8,7 @@ import { parseSshArguments, plainOption } from './ssh-arguments.js';
 import type { SshConfigs } from './ssh-config.js';
 import { parseDestination, parseJumps } from './ssh-names.js';
 import type { NamedServer } from './ssh-names.js';
-import type { Place, SshOption } from './ssh-options.js';
+import type { OptionPlace, SshOption } from './ssh-options.js';
 import { resolveOptions } from './ssh-resolution.js';
 import type { ResolvedOptions } from './ssh-resolution.js';
 import { expandTokens } from './ssh-tokens.js';
@@ -21,16 +21,16 @@ export interface SshCall {
   readonly options: readonly SshOption[];
   /** Of `-F`. */
   readonly configFile: string | undefined;
+  /** Whether ssh itself will make the connection, and decide what only it can. */
+  readonly decidedBySsh: boolean;
   /** For messages. */
-  readonly place: Place;
+  readonly place: OptionPlace;
 }
 
 /** What all hosts of an inventory share when the ways to them are looked for. */
 export interface WayContext {
   readonly localUser: LocalUser;
   readonly configs: SshConfigs;
-  /** Whether ssh itself will make the connection, and decide what only it can. */
-  readonly decidedBySsh: boolean;
 }
 
 /** How to get to a server. */
@@ -41,61 +41,91 @@ export interface Way {
   readonly ignored: readonly string[];
 }
 
-/**
- * What ssh would do when it is called so, with all hops on the way, each with its own options: the configuration files apply to a jump
- * host as to any other, the options of the command line do not, except `-F`. Source: main in OpenSSH's ssh.c, which calls ssh again for
- * the last hop of a `ProxyJump`. Throws faults and refusals of places; a chain that comes back to itself, or of more than 8 hops, is
- * refused with its hosts. The password is for the server alone; the passphrase opens local files, so every hop has it.
- */
-export async function findWay(call: SshCall, context: WayContext, secrets: LoginSecrets): Promise<Way> {
-  return follow(call, context, secrets, []);
+/** A way with the servers on it, from its end to the nearest, as ssh is called with them. */
+interface NamedWay extends Way {
+  readonly chain: readonly string[];
 }
 
-async function follow(
-  call: SshCall,
-  context: WayContext,
-  secrets: LoginSecrets,
-  passed: readonly string[],
-): Promise<Way> {
-  const { place, server } = call;
-  const resolved = resolveOptions({
-    name: server.host,
-    options: [...call.options, ...serverOptions(server, place)],
-    files: await context.configs.files(call.configFile),
-    localUser: context.localUser,
-    decidedBySsh: context.decidedBySsh,
-  });
-  const login = loginOf(resolved, context.localUser, secrets);
-  const chain = [...passed, describe(login, context.localUser)];
-  refuseLoop(chain, place);
-  const proxy = resolved.option('proxy');
-  const { ignored } = resolved;
-  if (proxy === undefined || proxy.text.toLowerCase() === 'none') return { login, jumps: [], ignored };
-  const tokens = proxyTokens(resolved, login, context.localUser);
-  const jump =
-    proxy.keyword === 'proxyjump' ? jumpCall(proxy, tokens, call) : commandCall(proxy, tokens, context.localUser);
-  if (jump === 'direct') return { login, jumps: [], ignored };
-  if (jump === 'command') {
-    if (!context.decidedBySsh) refuseHandover(resolved);
-    return { login: { ...login, proxyCommand: expandTokens(proxy.text, tokens, proxy.place) }, jumps: [], ignored };
+const noSecrets: LoginSecrets = { password: undefined, passphrase: undefined };
+
+/** Finds the ways to hosts; the way to a jump host once for all hosts behind it. */
+export class Ways {
+  private readonly known = new Map<string, NamedWay>();
+
+  constructor(private readonly context: WayContext) {}
+
+  /**
+   * What ssh would do when it is called so, with all hops on the way, each with its own options: the configuration files apply to a jump
+   * host as to any other, the options of the command line do not, except `-F`. Source: main in OpenSSH's ssh.c, which calls ssh again for
+   * the last hop of a `ProxyJump`. Throws faults and refusals of places; a chain that comes back to itself, or of more than 8 hops, is
+   * refused with its hosts. The password is for the server alone; the passphrase opens local files, so every hop has it.
+   */
+  async find(call: SshCall, secrets: LoginSecrets): Promise<Way> {
+    const { login, jumps, ignored } = await this.follow(call, []);
+    const { passphrase } = secrets;
+    return {
+      login: { ...login, ...secrets },
+      jumps: passphrase === undefined ? jumps : jumps.map((jump) => ({ ...jump, passphrase })),
+      ignored,
+    };
   }
-  const via = await follow(jump, context, { ...secrets, password: undefined }, chain);
-  return { login, jumps: [...via.jumps, via.login], ignored: [...ignored, ...via.ignored] };
+
+  private async follow(call: SshCall, passed: readonly string[]): Promise<NamedWay> {
+    const { place, server } = call;
+    const { localUser } = this.context;
+    const resolved = resolveOptions({
+      name: server.host,
+      options: [...call.options, ...serverOptions(server, place)],
+      files: await this.context.configs.files(call.configFile),
+      localUser,
+      decidedBySsh: call.decidedBySsh,
+    });
+    const login = loginOf(resolved, localUser, noSecrets);
+    const name = `${login.user ?? localUser.name}@${resolved.name}:${login.port}`;
+    refuseLoop([...passed, name], place);
+    const direct = { login, jumps: [], ignored: resolved.ignored, chain: [name] };
+    const proxy = resolved.option('proxy');
+    if (proxy === undefined || proxy.text.toLowerCase() === 'none') return direct;
+    const tokens = proxyTokens(resolved, login, localUser);
+    const jump =
+      proxy.keyword === 'proxyjump' ? jumpCall(proxy, tokens, call) : commandCall(proxy, tokens, call, localUser);
+    if (jump === 'direct') return direct;
+    if (jump === 'command') {
+      if (!call.decidedBySsh) refuseHandover(resolved);
+      return { ...direct, login: { ...login, proxyCommand: expandTokens(proxy.text, tokens, proxy.place) } };
+    }
+    const via = await this.jump(jump, [...passed, name]);
+    return {
+      login,
+      jumps: [...via.jumps, via.login],
+      ignored: [...resolved.ignored, ...via.ignored],
+      chain: [name, ...via.chain],
+    };
+  }
+
+  private async jump(call: SshCall, passed: readonly string[]): Promise<NamedWay> {
+    const options = call.options.map(({ keyword, words, overrides }) => [keyword, words, overrides]);
+    const key = JSON.stringify([call.server, options, call.configFile, call.decidedBySsh]);
+    const known = this.known.get(key);
+    if (known !== undefined) {
+      refuseLoop([...passed, ...known.chain], call.place);
+      return known;
+    }
+    const way = await this.follow(call, passed);
+    this.known.set(key, way);
+    return way;
+  }
 }
 
 /** User and port of `user@host` count after the options, as ssh takes them. */
-function serverOptions({ user, port }: NamedServer, place: Place): SshOption[] {
+function serverOptions({ user, port }: NamedServer, place: OptionPlace): SshOption[] {
   return [
     ...(user === undefined ? [] : [plainOption('user', user, place)]),
     ...(port === undefined ? [] : [plainOption('port', port, place)]),
   ];
 }
 
-function describe({ user, address, port }: Login, localUser: LocalUser): string {
-  return `${user ?? localUser.name}@${address}:${port}`;
-}
-
-function refuseLoop(chain: readonly string[], place: Place): void {
+function refuseLoop(chain: readonly string[], place: OptionPlace): void {
   const hops = chain.length - 1;
   const isLoop = new Set(chain).size < chain.length;
   if (!isLoop && hops <= mostHops) return;
@@ -129,11 +159,16 @@ function jumpCall(proxy: SshOption, tokens: ReadonlyMap<string, string>, call: S
   const server = { ...last, host: expand(last.host), user: last.user === undefined ? undefined : expand(last.user) };
   const before = expand(text.slice(0, Math.max(0, text.lastIndexOf(','))));
   const options = hops.length === 1 ? [] : [plainOption('proxyjump', before, place)];
-  return { server, options, configFile: call.configFile, place };
+  return { ...call, server, options, place };
 }
 
 /** `ssh -W %h:%p ... bastion` is a jump with options of its own; any other command stays one. */
-function commandCall(proxy: SshOption, tokens: ReadonlyMap<string, string>, localUser: LocalUser): SshCall | 'command' {
+function commandCall(
+  proxy: SshOption,
+  tokens: ReadonlyMap<string, string>,
+  call: SshCall,
+  localUser: LocalUser,
+): SshCall | 'command' {
   const { place } = proxy;
   const [program = '', ...words] = withoutExec(simpleCommandWords(proxy.text, localUser.homeDirectory) ?? []);
   if (basename(program) !== 'ssh') return 'command';
@@ -149,6 +184,7 @@ function commandCall(proxy: SshOption, tokens: ReadonlyMap<string, string>, loca
     server,
     options: expanded.filter(({ keyword }) => keyword !== '-W' && keyword !== '-F'),
     configFile: expanded.findLast(({ keyword }) => keyword === '-F')?.text,
+    decidedBySsh: call.decidedBySsh,
     place,
   };
 }
