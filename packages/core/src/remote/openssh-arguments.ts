@@ -68,14 +68,15 @@ function loginArguments(login: Login, proxy: string | undefined): readonly strin
       ServerAliveCountMax: String(Math.max(1, Math.round(deadAfter / keepAlive))),
       ConnectTimeout: String(login.connectSeconds ?? 30),
     }),
-    ...identityFiles(login).flatMap((file) => options({ IdentityFile: file })),
+    ...identityFiles(login),
     ...login.certificateFiles.flatMap((file) => options({ CertificateFile: path(file) })),
   ];
 }
 
+/** With -i ssh says which file is missing. */
 function identityFiles({ identityFiles: files }: Login): readonly string[] {
   if (files === undefined) return [];
-  return files.length === 0 ? ['none'] : files.map(path);
+  return files.length === 0 ? options({ IdentityFile: 'none' }) : files.flatMap((file) => ['-i', plainPercent(file)]);
 }
 
 function hostKeyOptions(policy: HostKeyPolicy): Readonly<Record<string, string | undefined>> {

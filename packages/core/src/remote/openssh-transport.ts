@@ -26,25 +26,35 @@ const pollPause = 50;
  * Errors: HOST_UNREACHABLE, HOST_AUTH, HOST_KEY, HOST_KEY_FILE, HOST_SUDO, HOST_TTY, the abort reason, or what a command may throw.
  */
 export async function connectOpenssh(host: Host, options: ConnectOptions): Promise<RemoteHost> {
+  return openHost(host, await logInPatiently(host, options), options);
+}
+
+async function logInPatiently(host: Host, options: ConnectOptions): Promise<OpensshTransport> {
   const { signal } = options;
+  let last: Promise<OpensshTransport> | undefined;
   const attempt = async (): Promise<OpensshTransport> => {
     try {
-      return await logIn(host, options);
+      last = logIn(host, options);
+      return await last;
     } catch (error) {
       if (error instanceof BackupError && error.cause instanceof Dropped) throw error;
       throw new AbortError(error as Error);
     }
   };
-  const transport = await pRetry(attempt, {
-    retries: dropRetries,
-    minTimeout: options.retryPause ?? 500,
-    maxTimeout: 10_000,
-    randomize: true,
-    ...(signal && { signal }),
-  }).catch((error: unknown) => {
+  try {
+    return await pRetry(attempt, {
+      retries: dropRetries,
+      minTimeout: options.retryPause ?? 500,
+      maxTimeout: 10_000,
+      randomize: true,
+      ...(signal && { signal }),
+    });
+  } catch (error) {
+    // An abort does not wait for the attempt under way.
+    const late = await last?.catch(() => undefined);
+    await late?.close();
     throw signal?.aborted ? abortError(signal) : asBackupError(error, { host: host.name });
-  });
-  return openHost(host, transport, options);
+  }
 }
 
 /** The server closed the connection before it said anything. */
