@@ -163,7 +163,7 @@ describe("a login by the system's ssh", () => {
     await writeFile(wrong, generateKey().privateKey, { mode: 0o600 });
     const table: readonly (readonly [Partial<Connection>, string, string])[] = [
       [{ identityFiles: [open] }, 'HOST_KEY_FILE', 'bad permissions'],
-      [{ identityFiles: [path.join(directory, 'none')] }, 'HOST_KEY_FILE', 'not accessible'],
+      [{ identityFiles: [path.join(directory, 'none')] }, 'HOST_KEY_FILE', 'no such file'],
       [{ identityFiles: [wrong] }, 'HOST_AUTH', 'Permission denied (publickey)'],
       [{ sshArguments: ['-o', 'NoSuchOption=1'] }, 'HOST_UNREACHABLE', 'Bad configuration option'],
       [{ port: 1 }, 'HOST_UNREACHABLE', 'Connection refused'],

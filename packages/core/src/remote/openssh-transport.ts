@@ -7,7 +7,6 @@ import { connectMux } from './mux-connection.js';
 import type { MuxConnection } from './mux-connection.js';
 import { openHost } from './open-host.js';
 import type { ConnectOptions } from './open-host.js';
-import { masterArguments } from './openssh-arguments.js';
 import { OpensshSays } from './openssh-errors.js';
 import { startMaster } from './openssh-master.js';
 import type { OpensshMaster } from './openssh-master.js';
@@ -66,7 +65,7 @@ async function logIn(host: Host, options: ConnectOptions): Promise<OpensshTransp
   const late = AbortSignal.timeout(((connection.connectSeconds ?? 0) + loginTimeout) * 1000);
   const signal = options.signal ? AbortSignal.any([options.signal, late]) : late;
   if (signal.aborted) throw abortError(signal);
-  const master = await startMaster((controlPath) => masterArguments(connection, controlPath));
+  const master = await startMaster(connection);
   try {
     const mux = await untilReady(host, login, master, signal);
     const says = await untilKeyIsKnown(master, signal);
