@@ -383,31 +383,4 @@ describe('a forwarded connection', () => {
       retryable: true,
     });
   });
-
-  it('is refused with the name of the setting when sshd forbids it', async () => {
-    const file = '/etc/ssh/sshd_config.d/20-lsbackup-test.conf';
-    // sshd starts itself anew and refuses connections meanwhile.
-    const untilListening = 'sleep 0.5; until (exec 3<>/dev/tcp/127.0.0.1/22) 2>/dev/null; do sleep 0.1; done';
-    const reload = async (): Promise<void> => {
-      await root.run({ argv: ['systemctl', 'reload', 'ssh'], become: 'root' });
-      await root.run({ argv: ['bash', '-c', untilListening] });
-    };
-    await root.run(
-      { argv: ['tee', file], become: 'root' },
-      { input: Buffer.from('Match User plain\n  AllowTcpForwarding no\n') },
-    );
-    await reload();
-    try {
-      await using remote = await connect({ user: 'plain', become: undefined });
-      const error = await rejection(httpRequest(remote, { host: '127.0.0.1', port: 9000, path: '/' }));
-      expect(error).toMatchObject({
-        code: 'HOST_FORWARD',
-        retryable: false,
-        hint: expect.stringContaining('AllowTcpForwarding'),
-      });
-    } finally {
-      await root.run({ argv: ['rm', '-f', file], become: 'root' });
-      await reload();
-    }
-  });
 });

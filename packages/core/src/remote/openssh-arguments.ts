@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Connection, HostKeyPolicy, Login } from '../cluster/cluster.js';
 import { quoteArgument } from './quote.js';
 
@@ -5,40 +6,56 @@ import { quoteArgument } from './quote.js';
 const defaultKeepAlive = 15;
 const deadAfter = 60;
 
+/** A master's command line without the program's name, and the files that it names in a directory of its own. */
+export interface MasterStart {
+  readonly argv: readonly string[];
+  /** Shell scripts by name: how to get to a server that is not reached directly. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** Name of the control socket in the master's directory. */
+export const controlSocket = 's';
+
 /**
- * What stands on the command line of a master, without the program's name. ssh takes the first value it meets of most options, so what the
- * program cannot do without comes first, then what the inventory and the user's configuration were found to say, then what Ansible would
- * write. ssh reads the user's configuration itself too, for what this program knows nothing of. Source: ssh(1), ssh_config(5).
+ * How to start a master. ssh takes the first value it meets of most options, so what the program cannot do without comes first, then what
+ * the inventory and the user's configuration were found to say, then what Ansible would write. ssh reads the user's configuration itself
+ * too, for what this program knows nothing of. Source: ssh(1), ssh_config(5).
  */
-export function masterArguments(connection: Connection, controlPath: string): readonly string[] {
+export function masterStart(connection: Connection, directory: string): MasterStart {
+  const controlPath = join(directory, controlSocket);
   const fixed = {
     ...unattended,
     ControlMaster: 'yes',
-    ControlPath: quoted(controlPath),
+    ControlPath: path(controlPath),
     ControlPersist: 'no',
     ClearAllForwardings: 'yes',
     // As `ssh -v` prints it, and no other way.
     FingerprintHash: 'sha256',
   };
-  const proxy = connection.jumps.reduce<string | undefined>(
-    (before, jump, index) => jumpCommand(jump, before, connection.jumps[index + 1] ?? connection),
-    undefined,
-  );
-  return [
+  const files: Record<string, string> = {};
+  let proxy: string | undefined;
+  for (const [index, login] of [...connection.jumps, connection].entries()) {
+    const script = index === 0 ? login.proxyCommand : jumpCommand(connection.jumps[index - 1] ?? login, proxy, login);
+    if (script === undefined) continue;
+    files[`way${index}`] = `exec ${script}\n`;
+    proxy = plainPercent(`/bin/sh ${quoteArgument(join(directory, `way${index}`))}`);
+  }
+  const argv = [
     '-N',
     '-T',
     ...options(fixed),
     ...loginArguments(connection, proxy),
     ...connection.sshArguments,
     // The last one counts, unlike -o.
-    ...['-S', controlPath, '-v', '--', connection.address],
+    ...['-S', plainPercent(controlPath), '-v', '--', connection.address],
   ];
+  return { argv, files };
 }
 
 /** Asks nothing, runs nothing here, hands nothing of this machine to the host. */
 const unattended = { BatchMode: 'yes', PermitLocalCommand: 'no', ForwardAgent: 'no', ForwardX11: 'no' };
 
-/** The command whose input and output are a connection from a jump host to the next server. */
+/** The command whose input and output are a connection from a jump host to the next server; `before` leads to the jump host. */
 function jumpCommand(jump: Login, before: string | undefined, next: Login): string {
   const argv = [
     'ssh',
@@ -46,7 +63,7 @@ function jumpCommand(jump: Login, before: string | undefined, next: Login): stri
     ...loginArguments(jump, before),
     ...['-W', `[${next.address}]:${next.port}`, '--', jump.address],
   ];
-  return plainPercent(argv.map(quoteArgument).join(' '));
+  return argv.map(quoteArgument).join(' ');
 }
 
 function loginArguments(login: Login, proxy: string | undefined): readonly string[] {
@@ -56,7 +73,8 @@ function loginArguments(login: Login, proxy: string | undefined): readonly strin
     ...options({
       Port: String(login.port),
       User: login.user === undefined ? undefined : quoted(login.user),
-      ProxyCommand: proxy ?? (login.proxyCommand === undefined ? undefined : plainPercent(login.proxyCommand)),
+      // In a script: ssh wants quotes balanced in a way that is not the shell's (argv_split in misc.c).
+      ProxyCommand: proxy,
       IdentitiesOnly: login.identitiesOnly ? 'yes' : undefined,
       IdentityAgent: login.agentSocket === undefined ? undefined : path(login.agentSocket),
       ...hostKeyOptions(hostKeys),
@@ -68,14 +86,15 @@ function loginArguments(login: Login, proxy: string | undefined): readonly strin
       ServerAliveCountMax: String(Math.max(1, Math.round(deadAfter / keepAlive))),
       ConnectTimeout: String(login.connectSeconds ?? 30),
     }),
-    ...identityFiles(login).flatMap((file) => options({ IdentityFile: file })),
+    ...identityFiles(login),
     ...login.certificateFiles.flatMap((file) => options({ CertificateFile: path(file) })),
   ];
 }
 
+/** Not with -i: ssh passes over one that is missing, and then tries the default ones. */
 function identityFiles({ identityFiles: files }: Login): readonly string[] {
-  if (files === undefined) return [];
-  return files.length === 0 ? ['none'] : files.map(path);
+  if (files?.length === 0) return options({ IdentityFile: 'none' });
+  return (files ?? []).flatMap((file) => options({ IdentityFile: path(file) }));
 }
 
 function hostKeyOptions(policy: HostKeyPolicy): Readonly<Record<string, string | undefined>> {

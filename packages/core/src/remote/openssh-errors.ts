@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import type { Host } from '../cluster/cluster.js';
+import { access, constants, readFile } from 'node:fs/promises';
+import type { Connection, Host } from '../cluster/cluster.js';
 import { BackupError } from '../model/errors.js';
+import { systemReason } from '../model/system-errors.js';
 import { fingerprint, parseKnownHosts } from './known-hosts.js';
 
 /** What ssh said while it logged in, without what `-v` adds. Source of all texts: sshconnect.c, sshconnect2.c, sshkey.c and ssh.c of OpenSSH. */
@@ -73,12 +74,12 @@ export class OpensshSays {
     return new BackupError('HOST_KEY', message, { host: name, hint });
   }
 
-  #loginError({ name, connection }: Host, login: string, denied: string): BackupError {
+  async #loginError({ name, connection }: Host, login: string, denied: string): Promise<BackupError> {
     const { address, port, password } = connection;
-    const keyFault = this.#find(/^Load key |^Warning: Identity file .* not accessible/);
+    const keyFault = this.#find(/^Load key /) ?? (await unreadableKey(connection));
     if (keyFault !== undefined) {
       const hint = 'Set ansible_ssh_private_key_file to a private key that the user who runs lsbackup alone may read.';
-      return new BackupError('HOST_KEY_FILE', `${name}: ${keyFault} ${denied}`, { host: name, hint });
+      return new BackupError('HOST_KEY_FILE', `${name}: ${keyFault}; ${denied}`, { host: name, hint });
     }
     const unused = password === undefined ? '' : "; the inventory's password cannot be given to it";
     const message = `${name}: ${login}@${address} port ${port} refuses to log the system's ssh in: ${denied}${unused}`;
@@ -89,6 +90,15 @@ export class OpensshSays {
   #find(pattern: RegExp): string | undefined {
     return this.#lines.find((line) => pattern.test(line));
   }
+}
+
+/** What is wrong with a key that the inventory names: ssh passes over one that is not there. */
+async function unreadableKey({ identityFiles }: Connection): Promise<string | undefined> {
+  for (const file of identityFiles ?? []) {
+    const fault = await access(file, constants.R_OK).catch((error: unknown) => systemReason(error));
+    if (fault !== undefined) return `cannot read the key ${file}: ${fault}`;
+  }
+  return undefined;
 }
 
 /** ssh names the line of the known key, not the key. */

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import type { Connection } from '../cluster/cluster.js';
 import { BoundedText } from './bounded-text.js';
+import { controlSocket, masterStart } from './openssh-arguments.js';
 
 /** Of a Unix socket's path on the system with the shortest (macOS), and of what ssh puts behind it while it makes the socket. */
 const maximumSocketPath = 103 - '.0123456789abcdef'.length;
@@ -29,11 +31,11 @@ export class OpensshMaster {
   /** Resolves when ssh has ended, also when it could not be started; then with the reason. */
   readonly ended: Promise<Error | undefined>;
 
-  constructor(directory: string, argv: (controlPath: string) => readonly string[]) {
+  constructor(directory: string, argv: readonly string[]) {
     this.#directory = directory;
-    this.controlPath = path.join(directory, 's');
+    this.controlPath = path.join(directory, controlSocket);
     // In sessions of their own: ssh finds no terminal to ask at, and an interrupt at ours reaches the program alone, which needs the connection to clean up.
-    const ssh = spawn('ssh', [...argv(this.controlPath)], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+    const ssh = spawn('ssh', [...argv], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
     this.#ssh = ssh;
     ssh.stderr.on('data', (chunk: Buffer) => this.#stderr.add(chunk));
     this.ended = new Promise((resolve) => {
@@ -69,11 +71,16 @@ export class OpensshMaster {
   }
 }
 
-/** Starts ssh with what `argv` says for a control socket. Rejects when the directory for it cannot be made. */
-export async function startMaster(argv: (controlPath: string) => readonly string[]): Promise<OpensshMaster> {
+/** Starts ssh for a connection. Rejects when the directory for its socket cannot be made. */
+export async function startMaster(connection: Connection): Promise<OpensshMaster> {
   const name = 'lsbackup-';
-  const parent = path.join(os.tmpdir(), `${name}XXXXXX`, 's').length > maximumSocketPath ? '/tmp' : os.tmpdir();
-  return new OpensshMaster(await mkdtemp(path.join(parent, name)), argv);
+  const parent =
+    path.join(os.tmpdir(), `${name}XXXXXX`, controlSocket).length > maximumSocketPath ? '/tmp' : os.tmpdir();
+  const directory = await mkdtemp(path.join(parent, name));
+  const { argv, files } = masterStart(connection, directory);
+  for (const [file, content] of Object.entries(files))
+    await writeFile(path.join(directory, file), content, { mode: 0o600 });
+  return new OpensshMaster(directory, argv);
 }
 
 function startGuard(pid: number, directory: string): ChildProcess {

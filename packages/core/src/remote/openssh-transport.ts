@@ -7,7 +7,6 @@ import { connectMux } from './mux-connection.js';
 import type { MuxConnection } from './mux-connection.js';
 import { openHost } from './open-host.js';
 import type { ConnectOptions } from './open-host.js';
-import { masterArguments } from './openssh-arguments.js';
 import { OpensshSays } from './openssh-errors.js';
 import { startMaster } from './openssh-master.js';
 import type { OpensshMaster } from './openssh-master.js';
@@ -26,25 +25,35 @@ const pollPause = 50;
  * Errors: HOST_UNREACHABLE, HOST_AUTH, HOST_KEY, HOST_KEY_FILE, HOST_SUDO, HOST_TTY, the abort reason, or what a command may throw.
  */
 export async function connectOpenssh(host: Host, options: ConnectOptions): Promise<RemoteHost> {
+  return openHost(host, await logInPatiently(host, options), options);
+}
+
+async function logInPatiently(host: Host, options: ConnectOptions): Promise<OpensshTransport> {
   const { signal } = options;
+  let last: Promise<OpensshTransport> | undefined;
   const attempt = async (): Promise<OpensshTransport> => {
     try {
-      return await logIn(host, options);
+      last = logIn(host, options);
+      return await last;
     } catch (error) {
       if (error instanceof BackupError && error.cause instanceof Dropped) throw error;
       throw new AbortError(error as Error);
     }
   };
-  const transport = await pRetry(attempt, {
-    retries: dropRetries,
-    minTimeout: options.retryPause ?? 500,
-    maxTimeout: 10_000,
-    randomize: true,
-    ...(signal && { signal }),
-  }).catch((error: unknown) => {
+  try {
+    return await pRetry(attempt, {
+      retries: dropRetries,
+      minTimeout: options.retryPause ?? 500,
+      maxTimeout: 10_000,
+      randomize: true,
+      ...(signal && { signal }),
+    });
+  } catch (error) {
+    // An abort does not wait for the attempt under way.
+    const late = await last?.catch(() => undefined);
+    await late?.close();
     throw signal?.aborted ? abortError(signal) : asBackupError(error, { host: host.name });
-  });
-  return openHost(host, transport, options);
+  }
 }
 
 /** The server closed the connection before it said anything. */
@@ -56,7 +65,7 @@ async function logIn(host: Host, options: ConnectOptions): Promise<OpensshTransp
   const late = AbortSignal.timeout(((connection.connectSeconds ?? 0) + loginTimeout) * 1000);
   const signal = options.signal ? AbortSignal.any([options.signal, late]) : late;
   if (signal.aborted) throw abortError(signal);
-  const master = await startMaster((controlPath) => masterArguments(connection, controlPath));
+  const master = await startMaster(connection);
   try {
     const mux = await untilReady(host, login, master, signal);
     const says = await untilKeyIsKnown(master, signal);
