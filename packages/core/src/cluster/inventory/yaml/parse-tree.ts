@@ -152,7 +152,11 @@ class TreeParser {
     if (context.block && this.take('block-mapping-start')) return mapping(this.blockPairs(), { line, tag: ownTag });
     if (anchor !== undefined || tag !== undefined)
       return { kind: 'scalar', text: '', plain: tag === undefined, tag: ownTag, line, size: 1 };
-    throw this.fault('a value is missing, or a sign is where none can be');
+    throw this.fault(
+      this.is('stream-end')
+        ? 'the file ends where a value is missing'
+        : 'a value is missing, or a sign is where none can be',
+    );
   }
 
   private blockItems(): TreeNode[] {
