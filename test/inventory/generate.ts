@@ -168,7 +168,7 @@ export function generateNoise(random: Random): string {
   return `${before}${noise}\nlast=1\n`;
 }
 
-function pick<T>(random: Random, choices: readonly T[]): T {
+export function pick<T>(random: Random, choices: readonly T[]): T {
   const choice = choices[Math.floor(random() * choices.length)];
   if (choice === undefined) throw new Error('nothing to choose from');
   return choice;

@@ -1,6 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -10,6 +10,8 @@ import type { AnsibleAnswer } from './ansible.js';
 import { ourOutcome, outcomeOfAnsible } from './compare.js';
 import type { Outcome } from './compare.js';
 import { generateInventory, generateNoise, randomSource } from './generate.js';
+import type { Random } from './generate.js';
+import { generateVariableFiles } from './generate-variables.js';
 
 /** Change the seed to hunt; what it finds goes into the corpus. */
 const seed = Number(process.env.LSBACKUP_TEST_SEED ?? '20260801');
@@ -28,14 +30,27 @@ describe('generated inventories, against ansible-inventory --list', () => {
     for (let index = 0; index < 160 * scale; index += 1)
       texts.set(join(directory, `noise-${index}`), generateNoise(random));
     for (const [file, text] of texts) await writeFile(file, text);
-    answers = await listWithAnsible([...texts.keys()]);
+    const builds: string[] = [];
+    for (let index = 0; index < 80 * scale; index += 1) builds.push(await makeBuild(`build-${index}`, random));
+    answers = await listWithAnsible([...texts.keys(), ...builds]);
   }, 120_000 * scale);
+
+  async function makeBuild(name: string, random: Random): Promise<string> {
+    const build = join(directory, name);
+    const files = new Map([['inventory', generateInventory(random)], ...generateVariableFiles(random)]);
+    for (const [path, text] of files) {
+      await mkdir(dirname(join(build, path)), { recursive: true });
+      await writeFile(join(build, path), text);
+    }
+    texts.set(build, [...files].map(([path, text]) => `--- ${path}\n${text}`).join('\n'));
+    return build;
+  }
 
   afterAll(async () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  it.each(['structured', 'noise'])('%s: same list, or refused by both', async (kind) => {
+  it.each(['structured', 'noise', 'build'])('%s: same list, or refused by both', async (kind) => {
     const compared = answers.filter((answer) => answer.file.startsWith(join(directory, `${kind}-`)));
     expect(compared.length).toBeGreaterThanOrEqual(80 * scale);
     for (const answer of compared) {

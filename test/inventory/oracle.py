@@ -13,10 +13,12 @@ import tempfile
 
 from ansible.cli.inventory import InventoryCLI
 from ansible.plugins.loader import connection_loader, inventory_loader
+from ansible.vars.plugins import _prime_vars_loader
 
-# Not of variables: Ansible primes those when it first needs them, and not at all when they are loaded already.
 for loader in (connection_loader, inventory_loader):
     list(loader.all(class_only=True))
+# Those of variables are made as well as loaded, or Ansible takes it that there are none.
+_prime_vars_loader()
 
 
 def list_in_child(path, out, err):

@@ -5,7 +5,7 @@ import { readAdjacentVariables } from './adjacent-variables.js';
 import { parseIniInventory } from './ini-inventory.js';
 import { decodeLines, readInventorySource } from './inventory-source.js';
 import type { Inventory } from './inventory.js';
-import { mergeVariables } from './merge-variables.js';
+import { groupsWithHosts, mergeVariables } from './merge-variables.js';
 import { Vault } from './vault.js';
 import type { VaultSecret } from './vault.js';
 
@@ -21,7 +21,7 @@ export async function loadInventory(options: {
 }): Promise<Inventory & { readonly directory: string }> {
   const source = await readInventorySource(options.source);
   const { hosts, groups, warnings } = parseIniInventory(decodeLines(source), source.file);
-  const names = { groups: groups.keys(), hosts: hosts.keys() };
+  const names = { groups: groupsWithHosts(hosts), hosts: hosts.keys() };
   const adjacent = await readAdjacentVariables(dirname(source.file), names, new Vault(options.vaultSecrets));
   const hash = createHash('sha256').update(source.bytes);
   for (const content of adjacent.contents) hash.update(content);
