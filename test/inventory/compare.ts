@@ -29,7 +29,7 @@ export async function ourOutcome(file: string): Promise<Outcome> {
   }
 }
 
-const refusals = new Set<string>(['INVENTORY_SYNTAX', 'VAULT_PASSWORD']);
+const refusals = new Set<string>(['INVENTORY_SYNTAX', 'INVENTORY_SCRIPT', 'VAULT_PASSWORD']);
 
 /** What `lsbackup inventory --json` prints, but with the values of files that are encrypted as a whole, which it does not show. */
 export async function ourText(file: string): Promise<string> {

@@ -26,6 +26,7 @@ const exitStatusByCode = {
   OPTION_INVALID: exitStatuses.usage,
   INVENTORY_MISSING: exitStatuses.usage,
   INVENTORY_SYNTAX: exitStatuses.usage,
+  INVENTORY_SCRIPT: exitStatuses.usage,
   INVENTORY_UNSUPPORTED: exitStatuses.usage,
   VAULT_PASSWORD: exitStatuses.wrongKey,
   COMPONENT_UNKNOWN: exitStatuses.usage,

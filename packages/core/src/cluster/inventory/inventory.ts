@@ -32,13 +32,13 @@ export interface Place {
   readonly file: string;
   /** From 1. */
   readonly line: number;
+  /** The file is encrypted as a whole: what it says must not be shown. */
+  readonly encrypted?: boolean;
 }
 
 /** Its place is where it was set. */
 export interface Variable extends Place {
   readonly value: InventoryValue;
-  /** Set in a file that is encrypted as a whole: the value must not be shown. */
-  readonly encrypted?: boolean;
 }
 
 /** What an inventory says, after Ansible's rules of precedence; connection variables are not interpreted yet. */

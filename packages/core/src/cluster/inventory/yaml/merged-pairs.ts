@@ -6,7 +6,7 @@ import type { ScalarTag } from './scalar-values.js';
 /** What `<<` may bring into mappings in all; merges of merges grow without end. */
 const maximumPairs = 2_000_000;
 
-type Pair = readonly [key: TreeNode, value: TreeNode];
+export type Pair = readonly [key: TreeNode, value: TreeNode];
 
 export interface Pairs {
   /** From `<<`, the ones that count least first. */
@@ -23,12 +23,13 @@ export class MergedPairs {
 
   /** Throws INVENTORY_SYNTAX when `<<` has what is no mapping, or when merges multiply. */
   of(node: MappingNode): Pairs {
+    if (!node.pairs.some(([key]) => isMerge(key))) return { inherited: [], own: node.pairs };
     const known = this.known.get(node);
     if (known !== undefined) return known;
     const inherited: Pair[] = [];
     const own: Pair[] = [];
     for (const [key, value] of node.pairs) {
-      if (key.kind === 'scalar' && tagOfScalar(key) === 'merge') this.addAll(inherited, value);
+      if (isMerge(key)) this.addAll(inherited, value);
       else own.push([key, value]);
     }
     const pairs = { inherited, own };
@@ -52,6 +53,10 @@ export class MergedPairs {
   private fault(line: number, message: string): BackupError {
     return new BackupError('INVENTORY_SYNTAX', `${this.file}:${line}: ${message}`);
   }
+}
+
+function isMerge(key: TreeNode): boolean {
+  return key.kind === 'scalar' && tagOfScalar(key) === 'merge';
 }
 
 /** The tag of a scalar without one of its own. */

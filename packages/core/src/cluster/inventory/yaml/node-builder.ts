@@ -2,18 +2,32 @@ import { BackupError } from '../../../model/errors.js';
 import { floatText } from '../../python/python-number.js';
 import type { YamlNode } from '../ansible-yaml.js';
 import { MergedPairs, tagOfScalar } from './merged-pairs.js';
+import type { Pair } from './merged-pairs.js';
 import type { MappingNode, ScalarNode, SequenceNode, TreeNode } from './parse-tree.js';
 import { implicitTag, scalarValue } from './scalar-values.js';
 import type { ScalarTag, ScalarValue } from './scalar-values.js';
 
 const standard = 'tag:yaml.org,2002:';
-const explicitScalars: readonly string[] = ['null', 'bool', 'int', 'float', 'timestamp', 'str'] satisfies ScalarTag[];
+const scalarTags: readonly (string | undefined)[] = [
+  'null',
+  'bool',
+  'int',
+  'float',
+  'timestamp',
+  'str',
+] satisfies ScalarTag[];
 /** Ansible knows these too; nobody has a use for them in an inventory. */
 const unsupported: readonly string[] = ['binary', 'omap', 'pairs'];
+
+interface Typed {
+  readonly tag: ScalarTag;
+  readonly value: ScalarValue;
+}
 
 /** A key of a mapping: as it is printed, and what makes it equal to another. */
 interface Key {
   readonly name: string;
+  readonly value: ScalarValue;
   readonly identity: string;
   readonly isText: boolean;
 }
@@ -48,7 +62,7 @@ export class NodeBuilder {
     const kind = tag === undefined ? undefined : this.standardTag(tag, node.line);
     if (node.kind === 'scalar') return this.scalar(node, kind, unsafe);
     if (node.kind === 'sequence') return this.sequence(node, kind, unsafe);
-    return kind === 'set' ? this.set(node) : this.mapping(node, kind, unsafe);
+    return kind === 'set' ? this.set(node, unsafe) : this.mapping(node, kind, unsafe);
   }
 
   private standardTag(tag: string, line: number): string {
@@ -71,15 +85,16 @@ export class NodeBuilder {
 
   private scalar(node: ScalarNode, kind: string | undefined, unsafe: boolean): YamlNode {
     const { tag, value } = this.typed(node, kind);
+    if (typeof value === 'string' && tag !== 'str') return { kind: 'scalar', line: node.line, value, isForeign: true };
     const shown = unsafe && tag === 'str' ? { __ansible_unsafe: String(value) } : value;
     return { kind: 'scalar', line: node.line, value: shown };
   }
 
-  private typed(node: ScalarNode, kind: string | undefined): { readonly tag: ScalarTag; readonly value: ScalarValue } {
-    const tag = kind === undefined ? tagOfScalar(node) : (kind as ScalarTag);
-    if (tag === undefined || !explicitScalars.includes(tag)) {
+  private typed(node: ScalarNode, kind: string | undefined): Typed {
+    const tag = kind ?? tagOfScalar(node);
+    if (!isScalarTag(tag)) {
       const hint = node.tag === undefined ? 'put quotes around it' : 'it is a single value';
-      throw this.fault(node.line, `a value cannot be of the type ${kind ?? tag}: ${hint}`);
+      throw this.fault(node.line, `a value cannot be of the type ${tag}: ${hint}`);
     }
     const value = scalarValue(tag, node.text);
     if (value === undefined) throw this.fault(node.line, `a value does not fit its type, which is ${tag}`);
@@ -93,31 +108,37 @@ export class NodeBuilder {
 
   private mapping(node: MappingNode, kind: string | undefined, unsafe: boolean): YamlNode {
     if (kind !== undefined && kind !== 'map') throw this.fault(node.line, `a mapping has the tag !!${kind}`);
-    const { inherited, own } = this.pairs.of(node);
-    const keys = new Map<string, Key>();
     const entries = new Map<string, YamlNode>();
-    const ownLines = new Map<string, number>();
-    for (const [keyNode, value] of [...inherited, ...own]) {
-      const key = this.key(keyNode);
-      // Python keeps the first of equal keys: 1, 1.0 and true are one.
-      const { name } = keys.get(key.identity) ?? key;
-      if (!keys.has(key.identity)) keys.set(key.identity, key);
-      entries.set(name, { ...this.node(value, unsafe), line: keyNode.line });
+    const otherKeys = new Set<string>();
+    for (const { key, value } of this.distinct(node, unsafe)) {
+      entries.set(key.name, value);
+      if (!key.isText) otherKeys.add(key.name);
     }
-    for (const [keyNode] of own) this.noteOwn(this.key(keyNode), keyNode.line, ownLines);
-    const otherKeys = new Set([...keys.values()].filter(({ isText }) => !isText).map(({ name }) => name));
     return { kind: 'map', line: node.line, entries, otherKeys };
   }
 
   /** Python's sets have no order; here it is the one in which they are written. */
-  private set(node: MappingNode): YamlNode {
+  private set(node: MappingNode, unsafe: boolean): YamlNode {
+    const items = this.distinct(node, unsafe).map(({ key, value: { line } }): YamlNode => {
+      return { kind: 'scalar', line, value: unsafe && key.isText ? { __ansible_unsafe: key.name } : key.value };
+    });
+    return { kind: 'list', line: node.line, items };
+  }
+
+  /** Python keeps the first of equal keys, where it was, and the last of their values: 1, 1.0 and true are equal. */
+  private distinct(node: MappingNode, unsafe: boolean): readonly { readonly key: Key; readonly value: YamlNode }[] {
     const { inherited, own } = this.pairs.of(node);
-    const items = new Map<string, YamlNode>();
-    for (const [keyNode] of [...inherited, ...own]) {
-      const { identity } = this.key(keyNode);
-      if (!items.has(identity)) items.set(identity, this.node(keyNode));
-    }
-    return { kind: 'list', line: node.line, items: [...items.values()] };
+    const found = new Map<string, { readonly key: Key; readonly value: YamlNode }>();
+    const ownLines = new Map<string, number>();
+    const add = ([keyNode, valueNode]: Pair): Key => {
+      const key = this.key(keyNode);
+      const value = { ...this.node(valueNode, unsafe), line: keyNode.line };
+      found.set(key.identity, { key: found.get(key.identity)?.key ?? key, value });
+      return key;
+    };
+    inherited.forEach(add);
+    for (const pair of own) this.noteOwn(add(pair), pair[0].line, ownLines);
+    return [...found.values()];
   }
 
   private noteOwn({ name, identity }: Key, line: number, lines: Map<string, number>): void {
@@ -134,23 +155,29 @@ export class NodeBuilder {
     if (node.kind !== 'scalar' || node.tag === '!vault' || node.tag === '!vault-encrypted') {
       throw this.fault(node.line, 'a key is neither text nor a number');
     }
-    const isSign = tagOfScalar(node) === 'value';
-    const { tag, value } = isSign ? ({ tag: 'str', value: node.text } as const) : this.typedKey(node);
-    if (tag === 'str') return { name: String(value), identity: JSON.stringify(value), isText: true };
-    const isNumber = typeof value !== 'string' && tag !== 'null';
-    if (tag === 'timestamp' || typeof value === 'string')
-      throw this.fault(node.line, 'a key is neither text nor a number');
+    // "=" is a type of its own in YAML 1.1, but text as a key.
+    const { tag, value } = tagOfScalar(node) === 'value' ? textOf(node) : this.typedKey(node);
+    if (tag === 'str') return { name: node.text, value, identity: JSON.stringify(value), isText: true };
+    if (typeof value === 'string') throw this.fault(node.line, 'a key is neither text nor a number');
     const name = tag === 'float' ? floatText(Number(value)) : String(value);
-    return { name, identity: isNumber ? numberIdentity(value) : name, isText: false };
+    return { name, value, identity: value === null ? name : numberIdentity(value), isText: false };
   }
 
-  private typedKey(node: ScalarNode): { readonly tag: ScalarTag; readonly value: ScalarValue } {
+  private typedKey(node: ScalarNode): Typed {
     return this.typed(node, node.tag === undefined ? undefined : this.standardTag(node.tag, node.line));
   }
 
   private fault(line: number, message: string): BackupError {
     return new BackupError('INVENTORY_SYNTAX', `${this.file}:${line}: ${message}`);
   }
+}
+
+function isScalarTag(tag: string | undefined): tag is ScalarTag {
+  return scalarTags.includes(tag);
+}
+
+function textOf({ text }: ScalarNode): Typed {
+  return { tag: 'str', value: text };
 }
 
 /** Below `!unsafe` the types are those of plain scalars, in quotes or not. */

@@ -31,7 +31,18 @@ export interface MappingNode extends Written {
   readonly pairs: readonly (readonly [key: TreeNode, value: TreeNode])[];
 }
 
+/** Where a node stands. */
+interface Context {
+  readonly block: boolean;
+  /** A list may stand at the column of its key. */
+  readonly indentless: boolean;
+}
+const inBlock: Context = { block: true, indentless: false };
+const afterKey: Context = { block: true, indentless: true };
+const inFlow: Context = { block: false, indentless: false };
+
 interface Properties {
+  readonly line: number;
   readonly anchor: string | undefined;
   readonly tag: string | undefined;
 }
@@ -60,11 +71,11 @@ class TreeParser {
   document(): TreeNode | undefined {
     if (this.next().kind === 'stream-end') return undefined;
     const isExplicit = this.startDocument();
-    const isEmpty = isExplicit && this.is('document-start', 'document-end', 'directive', 'stream-end');
-    const node = isEmpty ? this.empty() : this.node({ block: true, indentless: false });
+    const isEmpty = isExplicit && this.isAny(['document-start', 'document-end', 'directive', 'stream-end']);
+    const node = isEmpty ? this.empty() : this.node(inBlock);
     while (this.take('document-end'));
     if (this.next().kind === 'stream-end') return node;
-    const hint = this.is('document-start', 'directive')
+    const hint = this.isAny(['document-start', 'directive'])
       ? 'a second document begins, and only one is read'
       : 'something follows the value of the file: its indentation may be wrong';
     throw this.fault(hint);
@@ -78,16 +89,14 @@ class TreeParser {
     return false;
   }
 
-  /** `indentless`: a list may stand at the column of its key. */
-  private node(context: { readonly block: boolean; readonly indentless: boolean }): TreeNode {
+  private node(context: Context): TreeNode {
     if (this.is('alias')) return this.alias();
-    const { line } = this.next();
     const properties = this.properties();
-    const { anchor } = properties;
-    if (anchor === undefined) return this.content(context, { ...properties, line });
+    const { anchor, line } = properties;
+    if (anchor === undefined) return this.content(context, properties);
     if (this.anchors.has(anchor)) throw this.fault(`there is a second anchor "&${anchor}"`, line);
     this.anchors.set(anchor, undefined);
-    const node = this.content(context, { ...properties, line });
+    const node = this.content(context, properties);
     this.anchors.set(anchor, node);
     return node;
   }
@@ -103,31 +112,26 @@ class TreeParser {
   }
 
   private properties(): Properties {
+    const { line } = this.next();
     let anchor: string | undefined;
     let tag: string | undefined;
     for (;;) {
       if (anchor === undefined && this.is('anchor')) anchor = this.advance().text;
       else if (tag === undefined && this.is('tag')) tag = this.advance().text;
-      else return { anchor, tag };
+      else return { line, anchor, tag };
     }
   }
 
-  private content(
-    context: { readonly block: boolean; readonly indentless: boolean },
-    at: Properties & { readonly line: number },
-  ): TreeNode {
+  private content(context: Context, properties: Properties): TreeNode {
     this.depth += 1;
     if (this.depth > maximumDepth)
       throw this.fault(`more than ${maximumDepth} lists and mappings are inside of each other`);
-    const node = this.contentByKind(context, at);
+    const node = this.contentByKind(context, properties);
     this.depth -= 1;
     return node;
   }
 
-  private contentByKind(
-    context: { readonly block: boolean; readonly indentless: boolean },
-    { anchor, tag, line }: Properties & { readonly line: number },
-  ): TreeNode {
+  private contentByKind(context: Context, { anchor, tag, line }: Properties): TreeNode {
     if (context.indentless && this.is('block-entry')) return sequence(this.indentlessItems(), { line, tag });
     if (this.is('scalar')) {
       const { text, plain } = this.advance();
@@ -147,14 +151,18 @@ class TreeParser {
     if (context.block && this.take('block-sequence-start')) return sequence(this.blockItems(), { line, tag: ownTag });
     if (context.block && this.take('block-mapping-start')) return mapping(this.blockPairs(), { line, tag: ownTag });
     if (anchor !== undefined || tag !== undefined)
-      return { kind: 'scalar', text: '', plain: ownTag === undefined, tag: ownTag, line, size: 1 };
-    throw this.fault('a value is missing, or a sign is where none can be');
+      return { kind: 'scalar', text: '', plain: tag === undefined, tag: ownTag, line, size: 1 };
+    throw this.fault(
+      this.is('stream-end')
+        ? 'the file ends where a value is missing'
+        : 'a value is missing, or a sign is where none can be',
+    );
   }
 
   private blockItems(): TreeNode[] {
     const items: TreeNode[] = [];
     while (this.take('block-entry')) {
-      items.push(this.is('block-entry', 'block-end') ? this.empty() : this.node({ block: true, indentless: false }));
+      items.push(this.isAny(['block-entry', 'block-end']) ? this.empty() : this.node(inBlock));
     }
     if (!this.take('block-end')) throw this.fault('expected "- " or less indentation');
     return items;
@@ -163,8 +171,8 @@ class TreeParser {
   private indentlessItems(): TreeNode[] {
     const items: TreeNode[] = [];
     while (this.take('block-entry')) {
-      const isEmpty = this.is('block-entry', 'key', 'value', 'block-end');
-      items.push(isEmpty ? this.empty() : this.node({ block: true, indentless: false }));
+      const isEmpty = this.isAny(['block-entry', 'key', 'value', 'block-end']);
+      items.push(isEmpty ? this.empty() : this.node(inBlock));
     }
     return items;
   }
@@ -180,7 +188,7 @@ class TreeParser {
   }
 
   private blockPart(): TreeNode {
-    return this.is('key', 'value', 'block-end') ? this.empty() : this.node({ block: true, indentless: true });
+    return this.isAny(['key', 'value', 'block-end']) ? this.empty() : this.node(afterKey);
   }
 
   private flowItems(): TreeNode[] {
@@ -188,7 +196,7 @@ class TreeParser {
     while (!this.take('flow-sequence-end')) {
       if (items.length > 0 && !this.take('flow-entry')) throw this.fault('expected "," or "]"');
       if (this.take('flow-sequence-end')) return items;
-      items.push(this.is('key') ? this.singlePair() : this.node({ block: false, indentless: false }));
+      items.push(this.is('key') ? this.singlePair() : this.node(inFlow));
     }
     return items;
   }
@@ -196,8 +204,9 @@ class TreeParser {
   /** `[key: value]`, which stands for a mapping with one entry. */
   private singlePair(): TreeNode {
     const { line } = this.advance();
-    if (this.is('value')) throw this.fault('a key is missing');
-    const key = this.flowPart('flow-sequence-end');
+    // Without a key libyaml loses its place, and Ansible refuses the file.
+    if (this.isAny(['value', 'flow-entry', 'flow-sequence-end'])) throw this.fault('a key is missing');
+    const key = this.node(inFlow);
     const value = this.take('value') ? this.flowPart('flow-sequence-end') : this.empty();
     return mapping([[key, value]], { line, tag: undefined });
   }
@@ -208,14 +217,14 @@ class TreeParser {
       if (pairs.length > 0 && !this.take('flow-entry')) throw this.fault('expected "," or "}"');
       if (this.take('flow-mapping-end')) return pairs;
       const hasKey = this.take('key');
-      const key = hasKey ? this.flowPart('flow-mapping-end') : this.node({ block: false, indentless: false });
+      const key = hasKey ? this.flowPart('flow-mapping-end') : this.node(inFlow);
       pairs.push([key, hasKey && this.take('value') ? this.flowPart('flow-mapping-end') : this.empty()]);
     }
     return pairs;
   }
 
   private flowPart(end: TokenKind): TreeNode {
-    return this.is('value', 'flow-entry', end) ? this.empty() : this.node({ block: false, indentless: false });
+    return this.isAny(['value', 'flow-entry', end]) ? this.empty() : this.node(inFlow);
   }
 
   private empty(): TreeNode {
@@ -234,7 +243,11 @@ class TreeParser {
     return token;
   }
 
-  private is(...kinds: readonly TokenKind[]): boolean {
+  private is(kind: TokenKind): boolean {
+    return this.next().kind === kind;
+  }
+
+  private isAny(kinds: readonly TokenKind[]): boolean {
     return kinds.includes(this.next().kind);
   }
 

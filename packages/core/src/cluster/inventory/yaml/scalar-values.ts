@@ -34,11 +34,11 @@ const forms: readonly (readonly [ScalarTag, RegExp])[] = [
   ['value', /^=$/],
 ];
 /** With what a scalar that is not text begins; most begin otherwise. */
-const beginnings = /^(?:[-+0-9.~yYnNtTfFoO<=]|$)/;
+const beginnings = new Set('-+0123456789.~yYnNtTfFoO<=');
 
 /** What a plain scalar is. */
 export function implicitTag(text: string): ScalarTag {
-  if (!beginnings.test(text)) return 'str';
+  if (text !== '' && !beginnings.has(text.charAt(0))) return 'str';
   return forms.find(([, form]) => form.test(text))?.[0] ?? 'str';
 }
 

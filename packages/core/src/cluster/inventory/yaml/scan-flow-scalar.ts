@@ -133,7 +133,11 @@ export function scanPlainScalar(
   for (;;) {
     if (cursor.isDocumentMark() || cursor.peek() === '#') break;
     const start = cursor.position;
-    while (!cursor.isBlankBreakOrEnd() && !endsPlain(cursor, context.inFlow)) cursor.skip();
+    cursor.skipRun(plainRun);
+    while (!cursor.isBlankBreakOrEnd() && !endsPlain(cursor, context.inFlow)) {
+      cursor.skip();
+      cursor.skipRun(plainRun);
+    }
     if (cursor.position > start) {
       pieces.push(space, cursor.since(start));
       endedLine = false;
@@ -144,6 +148,9 @@ export function scanPlainScalar(
   }
   return { text: pieces.join(''), endedLine };
 }
+
+/** Characters that end no scalar without quotes, wherever it is. */
+const plainRun = /[^ \t\n\r\x85\u2028\u2029:,[\]{}]*/y;
 
 function endsPlain(cursor: TextCursor, inFlow: boolean): boolean {
   const character = cursor.peek();

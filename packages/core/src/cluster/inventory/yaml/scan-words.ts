@@ -18,9 +18,10 @@ export function scanName(cursor: TextCursor): string {
 }
 
 /** The tag in full: `!vault`, `tag:yaml.org,2002:str` for `!!str`, `!` alone. */
-export function scanTag(cursor: TextCursor): string {
+export function scanTag(cursor: TextCursor, inFlow: boolean): string {
   const tag = cursor.peek(1) === '<' ? verbatimTag(cursor) : shortTag(cursor);
-  if (!cursor.isBlankBreakOrEnd()) throw cursor.fault('a tag is not followed by a space');
+  const isEnd = cursor.isBlankBreakOrEnd() || (inFlow && cursor.peek() === ',');
+  if (!isEnd) throw cursor.fault('a tag is not followed by a space');
   return tag;
 }
 

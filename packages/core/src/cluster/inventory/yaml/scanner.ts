@@ -183,7 +183,7 @@ class Scanner {
     this.notePossibleKey();
     this.keyAllowed = false;
     const { line } = this.cursor;
-    if (sign === '!') this.add('tag', { text: scanTag(this.cursor), line });
+    if (sign === '!') this.add('tag', { text: scanTag(this.cursor, this.inFlow), line });
     else this.add(sign === '&' ? 'anchor' : 'alias', { text: scanName(this.cursor), line });
   }
 

@@ -3,6 +3,8 @@ import { BackupError } from '../../../model/errors.js';
 /** What may be in a YAML file at all. Source: libyaml, as Ansible uses it (YAML 1.1, 5.1 "Character Set"). */
 const forbidden = /[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
 
+const withoutBreak = /[^\n\r\x85\u2028\u2029]*/y;
+
 const tab = 0x09;
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
@@ -29,6 +31,9 @@ export class TextCursor {
       const line = text.slice(0, found.index).split(/\r\n|[\r\n]/).length;
       throw this.fault('there is a control character, or one that is not Unicode', line);
     }
+    // The one that begins the text takes no column.
+    this.skipByteOrderMark();
+    this.lineStart = this.position;
   }
 
   fault(message: string, line = this.line): BackupError {
@@ -81,19 +86,23 @@ export class TextCursor {
     this.position += count;
   }
 
+  /** Goes over what the sticky expression matches, which may be nothing. */
+  skipRun(run: RegExp): void {
+    run.lastIndex = this.position;
+    if (run.test(this.text)) this.position = run.lastIndex;
+  }
+
   skipBlanks(): void {
     while (this.isBlank()) this.position += 1;
   }
 
   skipToBreak(): void {
-    while (!this.isBreakOrEnd()) this.position += 1;
+    this.skipRun(withoutBreak);
   }
 
-  /** A byte order mark may begin a line; it takes no column. */
+  /** A byte order mark may begin a line. */
   skipByteOrderMark(): void {
-    if (this.text.charCodeAt(this.position) !== byteOrderMark) return;
-    this.position += 1;
-    this.lineStart = this.position;
+    if (this.text.charCodeAt(this.position) === byteOrderMark) this.position += 1;
   }
 
   /** Goes over the line end, if there is one, and gives it as YAML reads it. */
