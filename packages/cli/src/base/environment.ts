@@ -12,6 +12,13 @@ export function localUser(): LocalUser {
   return { name: userName(), homeDirectory: homedir(), ...(agentSocket ? { agentSocket } : {}) };
 }
 
+/** Where Ansible's own settings say vault passwords come from; a list is separated by commas. Source: `ansible-config list`. */
+export function vaultEnvironment(): { readonly ids: readonly string[]; readonly files: readonly string[] } {
+  const { ANSIBLE_VAULT_IDENTITY_LIST: ids, ANSIBLE_VAULT_PASSWORD_FILE: file } = environment;
+  const named = (ids ?? '').split(',').map((id) => id.trim());
+  return { ids: named.filter((id) => id !== ''), files: file ? [file] : [] };
+}
+
 /** Whether lines on standard error can be redrawn in place: it is a terminal, knows escape sequences, and is no log of a CI job. */
 export function redrawsLines(): boolean {
   return process.stderr.isTTY && environment.TERM !== 'dumb' && !environment.CI;

@@ -17,6 +17,23 @@ export const buildDirFlag = {
   }),
 };
 
+/** Passwords that reading the inventory or logging in needs. */
+export const secretFlags = {
+  'vault-password-file': Flags.string({
+    summary: 'File with the password of ansible-vault, or a program that prints it.',
+    helpValue: 'FILE',
+    multiple: true,
+    multipleNonGreedy: true,
+  }),
+  'vault-id': Flags.string({
+    summary: 'The same with a label, or `prompt` to be asked.',
+    helpValue: '[LABEL@]FILE',
+    multiple: true,
+    multipleNonGreedy: true,
+  }),
+  'ask-vault-pass': Flags.boolean({ summary: 'Ask for the password of ansible-vault.' }),
+};
+
 export const targetFlag = {
   target: Flags.string({
     char: 't',

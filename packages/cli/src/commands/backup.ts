@@ -1,6 +1,7 @@
-import { createLogger, localUser, openTarget } from '../base/environment.js';
-import { buildDirFlag, configFlags, outputFlags, selectionFlags, targetFlag } from '../base/flags.js';
+import { createLogger, openTarget } from '../base/environment.js';
+import { buildDirFlag, configFlags, outputFlags, secretFlags, selectionFlags, targetFlag } from '../base/flags.js';
 import { RunCommand, type Outcome } from '../base/run-command.js';
+import { clusterOptions } from '../config/cluster-options.js';
 import { readSettings, requireBuildDir, requireTarget } from '../config/settings.js';
 import type { RunOutput } from '../output/run-output.js';
 import { createBackupReporter, type BackupReporter } from '../report/backup-reporter.js';
@@ -15,27 +16,33 @@ export class Backup extends RunCommand {
     '<%= config.bin %> -b /path/to/build/dir -t /target',
     '<%= config.bin %> backup -b inventory -t /target --only postgresql,haproxy@lb1',
   ];
-  static override flags = { ...buildDirFlag, ...targetFlag, ...configFlags, ...selectionFlags, ...outputFlags };
+  static override flags = {
+    ...buildDirFlag,
+    ...targetFlag,
+    ...configFlags,
+    ...selectionFlags,
+    ...secretFlags,
+    ...outputFlags,
+  };
 
   private reporter: BackupReporter | undefined;
 
   protected async perform(output: RunOutput, signal: AbortSignal): Promise<Outcome> {
     const { flags } = await this.parse(Backup);
     const settings = await readSettings(flags);
-    const source = requireBuildDir(settings);
+    requireBuildDir(settings);
     const targetName = requireTarget(settings);
+    const options = await clusterOptions(settings, flags, signal);
     const core = await import('@lsbackup/core');
-    const named = settings.name === undefined ? {} : { name: settings.name };
-    const user = localUser();
-    const cluster = await core.loadCluster({ source, user, ...named });
+    const cluster = await core.loadCluster(options);
     await using target = await openTarget(targetName, signal);
     const logger = await createLogger(flags['log-level']);
     const reporter = (this.reporter = createBackupReporter(output));
     const result = await core.backup({
       cluster,
-      user,
+      user: options.user,
       target,
-      ...named,
+      ...(settings.name !== undefined && { name: settings.name }),
       ...settings.selection,
       options: settings.layers,
       limits: settings.limits,

@@ -1,27 +1,28 @@
 import { QueryCommand } from '../base/base-command.js';
-import { localUser } from '../base/environment.js';
-import { buildDirFlag, configFlags, outputFlags } from '../base/flags.js';
-import { readSettings, requireBuildDir } from '../config/settings.js';
+import { buildDirFlag, configFlags, outputFlags, secretFlags } from '../base/flags.js';
+import { clusterOptions } from '../config/cluster-options.js';
+import { readSettings } from '../config/settings.js';
 import { counted, printable, tableText } from '../report/text.js';
 
 export class Inventory extends QueryCommand {
   static override summary = 'Show the hosts and groups of an inventory as lsbackup reads it; no host is touched.';
-  static override description = 'With --json: what ansible-inventory --list prints.';
+  static override description =
+    'With --json: what ansible-inventory --list prints, without what is in encrypted files.';
   static override examples = ['<%= config.bin %> inventory -b /path/to/build/dir --json'];
-  static override flags = { ...buildDirFlag, ...configFlags, ...outputFlags };
+  static override flags = { ...buildDirFlag, ...configFlags, ...secretFlags, ...outputFlags };
 
-  protected async answer(): Promise<number> {
+  protected async answer(signal: AbortSignal): Promise<number> {
     const { flags } = await this.parse(Inventory);
     const settings = await readSettings(flags);
     const { loadCluster, loadInventory, inventoryJson, inventoryList } = await import('@lsbackup/core');
-    const source = requireBuildDir(settings);
+    const options = await clusterOptions(settings, flags, signal);
     if (flags.json) {
-      const inventory = await loadInventory({ source });
+      const inventory = await loadInventory(options);
       for (const warning of inventory.warnings) this.notice(printable(`Warning: ${warning}`));
       this.print(inventoryJson(inventoryList(inventory)));
       return 0;
     }
-    const cluster = await loadCluster({ source, user: localUser() });
+    const cluster = await loadCluster(options);
     for (const warning of cluster.warnings) this.notice(printable(`Warning: ${warning}`));
     const rows = cluster.hosts.map((host) => [
       host.name,

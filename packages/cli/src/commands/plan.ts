@@ -1,7 +1,8 @@
-import { createLogger, localUser } from '../base/environment.js';
+import { createLogger } from '../base/environment.js';
 import { QueryCommand } from '../base/base-command.js';
-import { buildDirFlag, configFlags, outputFlags, selectionFlags } from '../base/flags.js';
-import { readSettings, requireBuildDir } from '../config/settings.js';
+import { buildDirFlag, configFlags, outputFlags, secretFlags, selectionFlags } from '../base/flags.js';
+import { clusterOptions } from '../config/cluster-options.js';
+import { readSettings } from '../config/settings.js';
 import { eventText } from '../report/event-text.js';
 import { planText } from '../report/plan-text.js';
 import { printable } from '../report/text.js';
@@ -19,24 +20,19 @@ export class Plan extends QueryCommand {
   static override description =
     'Exit status: 0, or 13 when something would not be saved because it could not be reached or found.';
   static override examples = ['<%= config.bin %> plan -b /path/to/build/dir'];
-  static override flags = { ...buildDirFlag, ...configFlags, ...selectionFlags, ...outputFlags };
+  static override flags = { ...buildDirFlag, ...configFlags, ...selectionFlags, ...secretFlags, ...outputFlags };
 
   protected async answer(signal: AbortSignal): Promise<number> {
     const { flags } = await this.parse(Plan);
     const settings = await readSettings(flags);
-    const source = requireBuildDir(settings);
+    const options = await clusterOptions(settings, flags, signal);
     const core = await import('@lsbackup/core');
-    const user = localUser();
-    const cluster = await core.loadCluster({
-      source,
-      user,
-      ...(settings.name !== undefined && { name: settings.name }),
-    });
+    const cluster = await core.loadCluster(options);
     const logger = await createLogger(flags['log-level']);
     const warnings: Warning[] = [];
     const plan = await core.plan({
       cluster,
-      user,
+      user: options.user,
       ...settings.selection,
       options: settings.layers,
       limits: settings.limits,

@@ -3,22 +3,45 @@ import type { Json } from '../model/json.js';
 import { HostVariables } from './connection/host-variables.js';
 import { UnresolvedTemplate } from './connection/template.js';
 import { isList, isMapping, VaultValue } from './inventory/inventory.js';
-import type { InventoryHost, InventoryValue } from './inventory/inventory.js';
+import type { InventoryHost, InventoryValue, Variable } from './inventory/inventory.js';
 import type { Vault } from './inventory/vault.js';
 
 /**
- * The variables of a host for components: `lsbackup_*`, their options, decrypted and with references resolved; of all others only those
- * that are not encrypted, as they were written. Nothing is decrypted that is no option. Throws INVENTORY_UNSUPPORTED for an option that
- * is a template of more than references, VAULT_PASSWORD and INVENTORY_SYNTAX for an encrypted one.
+ * The variables of hosts for components: `lsbackup_*`, their options, decrypted and with references resolved; of all others only those
+ * that are not encrypted, as they were written. Nothing is decrypted that is no option.
  */
-export function variablesForComponents(host: InventoryHost, vault: Vault): Record<string, Json> {
-  const resolved = new HostVariables(host, vault);
-  const entries: [string, Json][] = [];
-  for (const [name, { value, encrypted }] of host.variables) {
-    if (name.startsWith('lsbackup_')) entries.push([name, jsonOf(optionValue(name, host, resolved))]);
-    else if (encrypted !== true && !holdsVault(value)) entries.push([name, jsonOf(value)]);
+export class ComponentVariables {
+  /** What many hosts have from one group is made once. */
+  private readonly shown = new Map<Variable, Json | undefined>();
+
+  constructor(private readonly vault: Vault) {}
+
+  /**
+   * Throws INVENTORY_UNSUPPORTED for an option that is a template of more than references, VAULT_PASSWORD and INVENTORY_SYNTAX for an
+   * encrypted one.
+   */
+  of(host: InventoryHost): Readonly<Record<string, Json>> {
+    const resolved = new HostVariables(host, this.vault);
+    const values: Record<string, Json> = {};
+    for (const [name, variable] of host.variables) {
+      const isOption = name.startsWith('lsbackup_');
+      const value = isOption ? jsonOf(optionValue(name, host, resolved)) : this.shownValue(variable);
+      if (value === undefined) continue;
+      // Assigned, as that is much faster for thousands of hosts with the same names; but to assign this one would set no property.
+      if (name === '__proto__') Object.defineProperty(values, name, { value, enumerable: true });
+      else values[name] = value;
+    }
+    return values;
   }
-  return Object.fromEntries(entries);
+
+  /** Undefined for what must not be shown. */
+  private shownValue(variable: Variable): Json | undefined {
+    if (this.shown.has(variable)) return this.shown.get(variable);
+    const { value, encrypted } = variable;
+    const shown = encrypted === true || holdsVault(value) ? undefined : jsonOf(value);
+    this.shown.set(variable, shown);
+    return shown;
+  }
 }
 
 function optionValue(name: string, host: InventoryHost, resolved: HostVariables): InventoryValue {

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { BackupError } from '../model/errors.js';
 import type { Cluster, Host, LocalUser } from './cluster.js';
 import { connectionOf } from './connection/connection.js';
-import { variablesForComponents } from './component-variables.js';
+import { ComponentVariables } from './component-variables.js';
 import type { Inventory, InventoryHost } from './inventory/inventory.js';
 import { loadInventory } from './inventory/load-inventory.js';
 import { Vault } from './inventory/vault.js';
@@ -31,7 +31,9 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
   if (inventory.hosts.size === 0) {
     throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}:1: the inventory names no host`);
   }
-  const place = { file: inventory.file, user: options.user, vault: new Vault(vaultSecrets) };
+  const vault = new Vault(vaultSecrets);
+  const variables = new ComponentVariables(vault);
+  const place = { file: inventory.file, user: options.user, vault, variables };
   const hosts = [...inventory.hosts.values()].map((host) => clusterHost(host, place));
   return {
     name: options.name ?? (basename(inventory.directory) || 'cluster'),
@@ -48,13 +50,14 @@ interface HostPlace {
   readonly file: string;
   readonly user: LocalUser;
   readonly vault: Vault;
+  readonly variables: ComponentVariables;
 }
 
 function clusterHost(host: InventoryHost, place: HostPlace): Host {
   return {
     name: host.name,
     groups: host.groups.filter((group) => group !== 'ungrouped'),
-    variables: variablesForComponents(host, place.vault),
+    variables: place.variables.of(host),
     connection: connectionOf(host, place),
   };
 }

@@ -1,4 +1,4 @@
-import { NotLiteral, UnusableLiteral } from './python-literal-errors.js';
+import { notLiteral, UnusableLiteral } from './python-literal-errors.js';
 import { maximumDigits } from './python-number.js';
 import { readString } from './python-string.js';
 import { wordClass } from './python-text.js';
@@ -53,7 +53,7 @@ class LiteralReader {
 
   readAll(): Literal {
     const literal = this.sequence('');
-    if (this.position < this.source.length) throw new NotLiteral();
+    if (this.position < this.source.length) throw notLiteral;
     return literal;
   }
 
@@ -81,7 +81,7 @@ class LiteralReader {
     this.position += 1;
     const right = this.atom();
     if ((left.kind !== 'integer' && left.kind !== 'float') || right.kind !== 'complex' || !right.plain) {
-      throw new NotLiteral();
+      throw notLiteral;
     }
     const base = left.kind === 'integer' ? Number(left.integer) : left.float;
     const sign = operator === '+' ? 1 : -1;
@@ -93,7 +93,7 @@ class LiteralReader {
     if (sign !== '+' && sign !== '-') return this.atom();
     this.position += 1;
     const operand = this.atom();
-    if (!('plain' in operand) || !operand.plain) throw new NotLiteral();
+    if (!('plain' in operand) || !operand.plain) throw notLiteral;
     return withSign(operand, sign);
   }
 
@@ -111,10 +111,10 @@ class LiteralReader {
 
   private nested(close: string, read: () => Literal): Literal {
     this.depth += 1;
-    if (this.depth > maximumDepth) throw new NotLiteral();
+    if (this.depth > maximumDepth) throw notLiteral;
     this.position += 1;
     const literal = read();
-    if (!this.take(close)) throw new NotLiteral();
+    if (!this.take(close)) throw notLiteral;
     this.depth -= 1;
     return literal;
   }
@@ -134,7 +134,7 @@ class LiteralReader {
     const pairs: (readonly [Literal, Literal])[] = [[first, this.expression()]];
     while (this.take(',') && this.peek() !== '}') {
       const key = this.expression();
-      if (!this.take(':')) throw new NotLiteral();
+      if (!this.take(':')) throw notLiteral;
       pairs.push([key, this.expression()]);
     }
     return pairs;
@@ -148,7 +148,7 @@ class LiteralReader {
     const bytes: number[] = [];
     const kind = token.kind;
     while (token !== undefined) {
-      if (token.kind !== kind) throw new NotLiteral();
+      if (token.kind !== kind) throw notLiteral;
       if (token.kind === 'text') texts.push(token.text);
       else for (const byte of token.bytes) bytes.push(byte);
       this.position = token.end;
@@ -170,12 +170,12 @@ class LiteralReader {
     }
     const digits = this.match(decimal)?.[0].replaceAll('_', '');
     if (digits === undefined) return undefined;
-    if (digits.length > maximumDigits) throw new NotLiteral();
+    if (digits.length > maximumDigits) throw notLiteral;
     return this.endOfNumber({ kind: 'integer', integer: BigInt(digits), plain: true });
   }
 
   private endOfNumber(literal: Literal): Literal {
-    if (nameCharacter.test(this.source.charAt(this.position))) throw new NotLiteral();
+    if (nameCharacter.test(this.source.charAt(this.position))) throw notLiteral;
     return literal;
   }
 
@@ -183,10 +183,10 @@ class LiteralReader {
     const word = this.match(name)?.[0] ?? '';
     const constant = constants.get(word);
     if (constant !== undefined) return { kind: 'constant', constant };
-    if (word === '') throw new NotLiteral();
+    if (word === '') throw notLiteral;
     if (word === 'set' && this.take('(')) {
       if (this.take(')')) return { kind: 'set', items: [] };
-      throw new NotLiteral();
+      throw notLiteral;
     }
     return { kind: 'name' };
   }
@@ -228,6 +228,6 @@ function withSign(literal: Literal, sign: '+' | '-'): Literal {
   if (literal.kind === 'float') {
     return { ...literal, float: factor * literal.float, source: `${sign}${literal.source}`, plain: false };
   }
-  if (literal.kind !== 'complex') throw new NotLiteral();
+  if (literal.kind !== 'complex') throw notLiteral;
   return { ...literal, real: factor * literal.real, imaginary: factor * literal.imaginary, plain: false };
 }

@@ -1,5 +1,5 @@
 import type { InventoryValue } from '../inventory/inventory.js';
-import { NotLiteral, UnusableLiteral } from './python-literal-errors.js';
+import { notLiteral, UnusableLiteral } from './python-literal-errors.js';
 import { readLiteral } from './python-literal-reader.js';
 import type { Literal } from './python-literal-reader.js';
 import { complexText, exactInteger, floatText } from './python-number.js';
@@ -23,7 +23,7 @@ export function evaluateLiteral(text: string): InventoryValue {
     checkKeys(literal);
     return valueOf(literal);
   } catch (error) {
-    if (error instanceof NotLiteral) return text;
+    if (error === notLiteral) return text;
     throw error;
   }
 }
@@ -33,7 +33,7 @@ export function evaluateLiteral(text: string): InventoryValue {
  * is text for the name.
  */
 function checkKeys(literal: Literal): void {
-  if (literal.kind === 'name') throw new NotLiteral();
+  if (literal.kind === 'name') throw notLiteral;
   if (literal.kind === 'list' || literal.kind === 'tuple') literal.items.forEach(checkKeys);
   if (literal.kind === 'set') {
     for (const item of literal.items) {
@@ -63,7 +63,7 @@ function valueOf(literal: Literal): InventoryValue {
     case 'complex':
       return complexText(literal.real, literal.imaginary);
     case 'name':
-      throw new NotLiteral();
+      throw notLiteral;
     case 'constant':
       return literal.constant;
     case 'list':

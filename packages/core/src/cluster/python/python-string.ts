@@ -1,4 +1,4 @@
-import { NotLiteral, UnusableLiteral } from './python-literal-errors.js';
+import { notLiteral, UnusableLiteral } from './python-literal-errors.js';
 
 /** One string token: where it ends, and its characters or, for `b''`, its bytes. */
 export type StringToken =
@@ -33,7 +33,7 @@ export function readString(source: string, start: number): StringToken | undefin
   const end = close + quote.length;
   const raw = prefix.includes('r');
   if (!prefix.includes('b')) return { kind: 'text', text: raw ? body : unescape(body, 'text').text, end };
-  if (/[^\0-\x7f]/.test(body)) throw new NotLiteral();
+  if (/[^\0-\x7f]/.test(body)) throw notLiteral;
   return { kind: 'bytes', bytes: raw ? [...Buffer.from(body, 'latin1')] : unescape(body, 'bytes').codes, end };
 }
 
@@ -42,7 +42,7 @@ function closingQuote(source: string, from: number, quote: string): number {
     if (source.charAt(index) === '\\') index += 1;
     else if (source.startsWith(quote, index)) return index;
   }
-  throw new NotLiteral();
+  throw notLiteral;
 }
 
 function unescape(body: string, kind: 'text' | 'bytes'): { text: string; codes: number[] } {
@@ -71,13 +71,13 @@ function readEscape(body: string, start: number, kind: 'text' | 'bytes'): { code
   if (letter === 'x') return { code: hexadecimal(body, start + 1, 2), end: start + 3 };
   if (kind === 'bytes') return undefined;
   if (letter === 'N') {
-    if (!/^N\{[^}]+\}/.test(body.slice(start))) throw new NotLiteral();
+    if (!/^N\{[^}]+\}/.test(body.slice(start))) throw notLiteral;
     throw new UnusableLiteral('a character by its Unicode name (\\N{...}); write the character itself');
   }
   if (letter !== 'u' && letter !== 'U') return undefined;
   const length = letter === 'u' ? 4 : 8;
   const code = hexadecimal(body, start + 1, length);
-  if (code > 0x10ffff) throw new NotLiteral();
+  if (code > 0x10ffff) throw notLiteral;
   if (code >= 0xd800 && code <= 0xdfff)
     throw new UnusableLiteral('half of a surrogate pair, which no text file can hold');
   return { code, end: start + 1 + length };
@@ -85,6 +85,6 @@ function readEscape(body: string, start: number, kind: 'text' | 'bytes'): { code
 
 function hexadecimal(body: string, start: number, length: number): number {
   const digits = body.slice(start, start + length);
-  if (digits.length !== length || !/^[0-9a-fA-F]+$/.test(digits)) throw new NotLiteral();
+  if (digits.length !== length || !/^[0-9a-fA-F]+$/.test(digits)) throw notLiteral;
   return Number.parseInt(digits, 16);
 }
