@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -12,6 +12,7 @@ import type { Outcome } from './compare.js';
 import { generateInventory, generateNoise, pick, randomSource } from './generate.js';
 import type { Random } from './generate.js';
 import { generateBrokenYaml, generateYamlInventory } from './generate-yaml.js';
+import { generateVariableFiles } from './generate-variables.js';
 
 /** Change the seed to hunt; what it finds goes into the corpus. */
 const seed = Number(process.env.LSBACKUP_TEST_SEED ?? '20260801');
@@ -36,6 +37,8 @@ describe('generated inventories, against ansible-inventory --list', () => {
     for (const [file, text] of texts) await writeFile(file, text);
     const several = Array.from({ length: 40 * scale }, (_, index) => join(directory, `several-${index}`, 'inventory'));
     for (const source of several) texts.set(source, await writeSeveral(source, random));
+    const builds = Array.from({ length: 80 * scale }, (_, index) => join(directory, `build-${index}`));
+    for (const build of builds) texts.set(build, await writeBuild(build, random));
     answers = await listWithAnsible([...texts.keys()]);
   }, 300_000 * scale);
 
@@ -43,15 +46,18 @@ describe('generated inventories, against ansible-inventory --list', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  it.each(['structured', 'noise', 'yaml', 'broken', 'several'])('%s: same list, or refused by both', async (kind) => {
-    const compared = answers.filter((answer) => answer.file.startsWith(join(directory, `${kind}-`)));
-    expect(compared.length).toBeGreaterThanOrEqual(40 * scale);
-    for (const answer of compared) {
-      const [ours, theirs] = [await ourOutcome(answer.file), outcomeOfAnsible(answer)];
-      if (!isDeepStrictEqual(ours, theirs))
-        throw new Error(difference(texts.get(answer.file), { ours, theirs, answer }));
-    }
-  });
+  it.each(['structured', 'noise', 'yaml', 'broken', 'several', 'build'])(
+    '%s: same list, or refused by both',
+    async (kind) => {
+      const compared = answers.filter((answer) => answer.file.startsWith(join(directory, `${kind}-`)));
+      expect(compared.length).toBeGreaterThanOrEqual(40 * scale);
+      for (const answer of compared) {
+        const [ours, theirs] = [await ourOutcome(answer.file), outcomeOfAnsible(answer)];
+        if (!isDeepStrictEqual(ours, theirs))
+          throw new Error(difference(texts.get(answer.file), { ours, theirs, answer }));
+      }
+    },
+  );
 
   it('the generator makes both inventories that are listed and ones that are refused', () => {
     const refused = answers.filter((answer) => answer.status !== 0).length;
@@ -71,6 +77,16 @@ async function writeSeveral(source: string, random: Random): Promise<string> {
     }),
   );
   return texts.join('');
+}
+
+/** A build directory with an INI inventory and files of variables; returns all of their texts. */
+async function writeBuild(build: string, random: Random): Promise<string> {
+  const files = new Map([['inventory', generateInventory(random)], ...generateVariableFiles(random)]);
+  for (const [path, text] of files) {
+    await mkdir(dirname(join(build, path)), { recursive: true });
+    await writeFile(join(build, path), text);
+  }
+  return [...files].map(([path, text]) => `--- ${path}\n${text}`).join('\n');
 }
 
 function difference(text = '', found: { ours: Outcome; theirs: Outcome; answer: AnsibleAnswer }): string {

@@ -36,6 +36,7 @@ export async function clusterOptions(
     source,
     user: { ...user, passphrase: passphrasePrompt(signal) },
     vaultSecrets,
+    signal,
     ...loginSecrets,
     ...(settings.name !== undefined && { name: settings.name }),
   };

@@ -18,7 +18,7 @@ import { Vault } from './inventory/vault.js';
 import type { VaultSecret } from './inventory/vault.js';
 
 export interface LoadClusterOptions {
-  /** A build directory with a file `inventory` in it, or an inventory file. */
+  /** A build directory with an inventory in it, an inventory file, or a directory of several that is called `inventory`. */
   readonly source: string;
   readonly user: LocalUser;
   /** Name of the cluster; that in `manifest.yml` unless set, else the build directory's, `cluster` where that is the root directory. */
@@ -31,20 +31,22 @@ export interface LoadClusterOptions {
   readonly becomePassword?: Secret;
   /** The configuration files of ssh: `~/.ssh/config` and `/etc/ssh/ssh_config` unless set. One that is not there says nothing. */
   readonly sshConfig?: SshConfigPaths;
+  /** Stops inventory scripts; its reason is thrown. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * The cluster that an inventory describes, with how to reach every host. Touches no host.
- * Throws INVENTORY_MISSING, INVENTORY_SYNTAX (with `file:line`, also for an inventory without hosts), INVENTORY_UNSUPPORTED, or
+ * Throws INVENTORY_MISSING, INVENTORY_SYNTAX (with `file:line`; also for an inventory without hosts), INVENTORY_SCRIPT, INVENTORY_UNSUPPORTED, or
  * VAULT_PASSWORD when a whole file of variables is encrypted and no password fits. A host that this version cannot reach as it is told
  * to, or of which an encrypted value is needed that no password fits, is there with its `refusal`, so that the others can be backed up
  * without it.
  */
 export async function loadCluster(options: LoadClusterOptions): Promise<Cluster> {
-  const { source, vaultSecrets } = options;
-  const inventory = await loadInventory({ source, ...(vaultSecrets && { vaultSecrets }) });
+  const { source, vaultSecrets, signal } = options;
+  const inventory = await loadInventory({ source, vaultSecrets, signal });
   if (inventory.hosts.size === 0) {
-    throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}:1: the inventory names no host`);
+    throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}: the inventory names no host`);
   }
   const context = connectionContext(options, inventory.file);
   const variables = new ComponentVariables(context.vault);

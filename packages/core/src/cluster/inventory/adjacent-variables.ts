@@ -30,8 +30,8 @@ const filesAtOnce = 32;
 const maximumBytes = 16 * 1024 * 1024;
 
 /**
- * Reads the variables that Ansible would read from `group_vars/` and `host_vars/` in the directory, of the groups and hosts there
- * are: that of the inventory file, or the directory of inventories itself. What `ansible-inventory` would read from the working
+ * Reads the variables that Ansible would read from `group_vars/` and `host_vars/` in the directory, of the groups and hosts
+ * named: that of the inventory file, or the directory of inventories itself. What `ansible-inventory` would read from the working
  * directory is not read: that stands in for the playbook's, and where a backup is started from must not change what it does.
  * Values of `!vault` stay encrypted; a file that is encrypted as a whole is decrypted, as nothing else tells what it sets.
  * Throws INVENTORY_SYNTAX with `file:line`, INVENTORY_UNSUPPORTED for what cannot be read, VAULT_PASSWORD.

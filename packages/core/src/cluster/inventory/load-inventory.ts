@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { readAdjacentVariables } from './adjacent-variables.js';
 import { findInventory } from './inventory-source.js';
 import type { Inventory } from './inventory.js';
-import { mergeVariables } from './merge-variables.js';
+import { groupsWithHosts, mergeVariables } from './merge-variables.js';
 import { readSources } from './read-sources.js';
 import { Vault } from './vault.js';
 import type { VaultSecret } from './vault.js';
@@ -14,7 +14,7 @@ export interface LoadInventoryOptions {
   readonly source: string;
   /** Passwords of ansible-vault. Needed only where something encrypted is. */
   readonly vaultSecrets?: readonly VaultSecret[] | undefined;
-  /** Stops the wait for inventory scripts. */
+  /** Stops inventory scripts; its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -31,7 +31,7 @@ export async function loadInventory(
   const vault = new Vault(options.vaultSecrets);
   const { hosts, groups, warnings, contents } = await readSources(files, { vault, signal: options.signal });
   const isFile = files.length === 1 && files[0] === path;
-  const names = { groups: groups.keys(), hosts: hosts.keys() };
+  const names = { groups: groupsWithHosts(hosts), hosts: hosts.keys() };
   const adjacent = await readAdjacentVariables(isFile ? dirname(path) : path, names, vault);
   const hash = createHash('sha256');
   for (const content of [...contents, ...adjacent.contents]) hash.update(content);

@@ -27,6 +27,12 @@ const computedVariables: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+/** `all` and every group that gives a host variables; of the others Ansible reads no files either. */
+export function groupsWithHosts(hosts: ReadonlyMap<string, LayeredHost>): ReadonlySet<string> {
+  const combinations = new Set([...hosts.values()].map(({ inherited }) => inherited));
+  return new Set(['all', ...[...combinations].flatMap(({ ranked }) => ranked)]);
+}
+
 /**
  * The hosts with the variables of `group_vars` and `host_vars` merged in, at the place where each counts in Ansible: files of groups
  * above all that the inventory says of groups, but below what it says of the host.
