@@ -26,6 +26,7 @@ export default {
   workerIdleMemoryLimit: '1GB',
   projects: [
     suite('unit', ['<rootDir>/packages/*/src/**/*.test.ts']),
+    suite('openssh', ['<rootDir>/test/openssh/**/*.test.ts']),
     suite('inventory', ['<rootDir>/test/inventory/**/*.test.ts']),
     suite('cli', ['<rootDir>/test/cli/**/*.test.ts']),
     suite('cluster', ['<rootDir>/test/cluster/**/*.test.ts']),

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { clusterDown, clusterHosts, clusterPrepare, clusterUp } from './cluster/cluster.mjs';
 import { ensureAnsible } from './setup/ansible.mjs';
 import { ensureInstalled } from './setup/install.mjs';
+import { ensurePrograms } from './setup/packages.mjs';
 import { cacheDirectory, interrupt, interruption, root, run, step } from './setup/process.mjs';
 
 const minute = 60_000;
@@ -18,6 +19,7 @@ const totalDeadline = 75 * minute;
 /** In the order in which they run: a suite that needs nothing comes first, so that images are built meanwhile. */
 const suites = [
   { name: 'unit', needs: [], deadline: 15 * minute },
+  { name: 'openssh', needs: ['openssh'], deadline: 15 * minute },
   { name: 'inventory', needs: ['ansible'], deadline: 10 * minute },
   { name: 'cli', needs: ['ansible'], deadline: 15 * minute },
   { name: 'cluster', needs: ['ansible', 'cluster'], deadline: 25 * minute },
@@ -40,6 +42,8 @@ async function main(programArguments) {
   try {
     await ensureInstalled();
     await step('npm run build', () => run('npm', ['run', 'build'], { deadline: 10 * minute }));
+    if (needs('openssh'))
+      await ensurePrograms({ ssh: 'openssh-client', 'ssh-agent': 'openssh-client', sshd: 'openssh-server' });
     const env = needs('ansible') ? { LSBACKUP_TEST_ANSIBLE: await ensureAnsible() } : {};
     for (const suite of chosen.filter((suite) => !suite.needs.includes('cluster')))
       await runSuite(suite, jestOptions, env);

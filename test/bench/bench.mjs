@@ -12,6 +12,7 @@ import { ensurePrograms } from '../setup/packages.mjs';
 import { cacheDirectory, interrupt, run, step } from '../setup/process.mjs';
 import { fairness } from './fairness.mjs';
 import { putShards, removeShards, startHosts } from './hosts.mjs';
+import { inventory } from './inventory.mjs';
 import { memory, memoryManyArtifacts, memorySlowTarget } from './memory.mjs';
 import { conditions, document, printTable, writeResults } from './report.mjs';
 import { start } from './start.mjs';
@@ -26,8 +27,10 @@ const benchmarks = {
   memory,
   'memory-slow-target': memorySlowTarget,
   'memory-many-artifacts': memoryManyArtifacts,
+  inventory,
   start,
 };
+const withoutHosts = new Set(['inventory', 'start']);
 /** What each needs besides lsbackup. */
 const needs = { throughput: programs };
 
@@ -42,7 +45,7 @@ async function main({ values, positionals }) {
 
   for (const name of names) await ensurePrograms(needs[name] ?? {});
   await step('npm run build', () => run('npm', ['run', 'build'], { deadline: 10 * minute }));
-  const leave = names.some((name) => name !== 'start') ? await startHosts() : async () => {};
+  const leave = names.some((name) => !withoutHosts.has(name)) ? await startHosts() : async () => {};
   mkdirSync(cacheDirectory, { recursive: true });
   const workDirectory = mkdtempSync(join(cacheDirectory, 'bench-'));
   let missed = 0;

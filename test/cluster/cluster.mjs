@@ -22,7 +22,8 @@ const knownHosts = join(sshDirectory, 'known_hosts');
 
 /** The slow part that needs no host: engine and images. */
 export async function clusterPrepare() {
-  await ensurePrograms({ ssh: 'openssh-client', 'ssh-keygen': 'openssh-client' });
+  // The faults suite logs in to sshd on this machine too.
+  await ensurePrograms({ ssh: 'openssh-client', 'ssh-keygen': 'openssh-client', sshd: 'openssh-server' });
   await ensureEngine();
   await ensureImages();
 }

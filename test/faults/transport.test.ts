@@ -332,7 +332,7 @@ describe('a host that cannot be used', () => {
 
   it('is told when it refuses the key', async () => {
     const file = path.join(directory, 'wrong');
-    await writeFile(file, generateKey().privateKey);
+    await writeFile(file, generateKey().privateKey, { mode: 0o600 });
     expect(await rejection(connect({ identityFiles: [file] }))).toMatchObject({ code: 'HOST_AUTH', host: 'lb1' });
   });
 

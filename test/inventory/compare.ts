@@ -1,6 +1,12 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { inventoryJson, inventoryList } from '../../packages/core/src/cluster/inventory/inventory-list.js';
 import { loadInventory } from '../../packages/core/src/cluster/inventory/load-inventory.js';
+import type { InventoryHost } from '../../packages/core/src/cluster/inventory/inventory.js';
+import type { VaultSecret } from '../../packages/core/src/cluster/inventory/vault.js';
 import { BackupError } from '../../packages/core/src/model/errors.js';
+import { Secret } from '../../packages/core/src/model/secret.js';
 import type { AnsibleAnswer } from './ansible.js';
 
 /** What either program makes of a file: its list, parsed, or that it refuses the file. */
@@ -13,19 +19,40 @@ export function outcomeOfAnsible(answer: AnsibleAnswer): Outcome {
   return { list };
 }
 
-/** Any error other than a BackupError about the inventory's syntax goes on. */
+/** Any error other than a BackupError about what the inventory says goes on. */
 export async function ourOutcome(file: string): Promise<Outcome> {
   try {
     return { list: parseExactly(await ourText(file)) };
   } catch (error) {
-    if (error instanceof BackupError && error.code === 'INVENTORY_SYNTAX') return { refused: true };
+    if (error instanceof BackupError && refusals.has(error.code)) return { refused: true };
     throw error;
   }
 }
 
-/** What `lsbackup inventory --json` prints. */
+const refusals = new Set<string>(['INVENTORY_SYNTAX', 'VAULT_PASSWORD']);
+
+/** What `lsbackup inventory --json` prints, but with the values of files that are encrypted as a whole, which it does not show. */
 export async function ourText(file: string): Promise<string> {
-  return inventoryJson(inventoryList(await loadInventory({ source: file })));
+  const inventory = await loadInventory({ source: file, vaultSecrets: await vaultSecretsOf(file) });
+  const hosts = [...inventory.hosts].map(
+    ([name, host]) => [name, { ...host, variables: shown(host.variables) }] as const,
+  );
+  return inventoryJson(inventoryList({ ...inventory, hosts: new Map(hosts) }));
+}
+
+function shown(variables: InventoryHost['variables']): InventoryHost['variables'] {
+  return new Map([...variables].map(([name, variable]) => [name, { ...variable, encrypted: false }]));
+}
+
+/** A case that is a directory may hold passwords of ansible-vault: `.vault-LABEL`. */
+export async function vaultSecretsOf(file: string): Promise<VaultSecret[]> {
+  if (!(await stat(file)).isDirectory()) return [];
+  const names = (await readdir(file)).filter((name) => name.startsWith('.vault-')).sort();
+  const read = async (name: string): Promise<VaultSecret> => {
+    const password = new Secret((await readFile(join(file, name), 'utf8')).trim());
+    return { id: name.slice('.vault-'.length), password };
+  };
+  return Promise.all(names.map(read));
 }
 
 /** JSON.parse that keeps every digit of a long integer, as text. Both programs print one value a line. */

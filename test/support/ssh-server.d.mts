@@ -1,3 +1,5 @@
+import type { AuthContext } from 'ssh2';
+
 /** A key pair: the private key as PEM, the public one as OpenSSH's line of text. */
 export interface KeyPair {
   readonly privateKey: string;
@@ -46,6 +48,8 @@ export interface SampleHostOptions {
   /** Sessions open at once on one connection; more are refused. */
   readonly maximumSessions?: number;
   readonly refuseForwarding?: boolean;
+  /** Decides about every attempt to log in, instead of `authorizedKeys`. */
+  readonly authenticate?: (context: AuthContext) => void;
   /** The only ciphers it takes. */
   readonly ciphers?: readonly string[];
   /** Asked for every command line. */

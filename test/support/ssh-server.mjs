@@ -82,7 +82,7 @@ export async function startSampleHost(options) {
 function serveClient(client, state) {
   const sessions = { open: 0 };
   client.on('error', () => undefined);
-  client.on('authentication', (context) => authenticate(context, state));
+  client.on('authentication', (context) => (state.options.authenticate ?? authenticate)(context, state));
   client.on('session', (accept, reject) => {
     if (sessions.open >= (state.options.maximumSessions ?? Number.POSITIVE_INFINITY)) return void reject();
     sessions.open += 1;

@@ -2,16 +2,19 @@
 export { z } from 'zod';
 
 export type { Cluster, Connection, Host, LocalUser } from './cluster/cluster.js';
+export { VaultValue } from './cluster/inventory/inventory.js';
 export type {
   Inventory,
   InventoryGroup,
   InventoryHost,
   InventoryValue,
+  Place,
   Variable,
 } from './cluster/inventory/inventory.js';
 export { inventoryJson, inventoryList } from './cluster/inventory/inventory-list.js';
 export { loadCluster, type LoadClusterOptions } from './cluster/load-cluster.js';
 export { loadInventory } from './cluster/inventory/load-inventory.js';
+export type { VaultSecret } from './cluster/inventory/vault.js';
 
 export type {
   AnyComponent,

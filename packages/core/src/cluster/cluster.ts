@@ -7,6 +7,7 @@ export interface Host {
   readonly name: string;
   /** Every group the host is in, without `all` and `ungrouped`, sorted. */
   readonly groups: readonly string[];
+  /** Without encrypted ones; of `lsbackup_*`, the options of components, all are there, decrypted and with references resolved. */
   readonly variables: Readonly<Record<string, Json>>;
   readonly connection: Connection;
 }

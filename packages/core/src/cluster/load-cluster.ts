@@ -1,11 +1,13 @@
 import { basename } from 'node:path';
 
 import { BackupError } from '../model/errors.js';
-import type { Json } from '../model/json.js';
 import type { Cluster, Host, LocalUser } from './cluster.js';
 import { connectionOf } from './connection/connection.js';
-import type { Inventory, InventoryHost, InventoryValue } from './inventory/inventory.js';
+import { variablesForComponents } from './component-variables.js';
+import type { Inventory, InventoryHost } from './inventory/inventory.js';
 import { loadInventory } from './inventory/load-inventory.js';
+import { Vault } from './inventory/vault.js';
+import type { VaultSecret } from './inventory/vault.js';
 
 export interface LoadClusterOptions {
   /** A build directory with a file `inventory` in it, or an inventory file. */
@@ -13,19 +15,24 @@ export interface LoadClusterOptions {
   readonly user: LocalUser;
   /** Name of the cluster; that of the build directory unless set, `cluster` where that is the root directory. */
   readonly name?: string;
+  /** Passwords of ansible-vault. Needed only where something encrypted is. */
+  readonly vaultSecrets?: readonly VaultSecret[];
 }
 
 /**
  * The cluster that an inventory describes, with how to reach every host. Touches no host.
  * Throws INVENTORY_MISSING, INVENTORY_SYNTAX (with `file:line`, also for an inventory without hosts) or INVENTORY_UNSUPPORTED,
- * also for a host that is to be reached in a way this version has not: jump hosts, `ansible_connection=local`, templates.
+ * also for a host that is to be reached in a way this version has not: jump hosts, `ansible_connection=local`, templates. Throws
+ * VAULT_PASSWORD when the connection of a host, an `lsbackup_*` variable or a whole file of variables is encrypted and no password fits.
  */
 export async function loadCluster(options: LoadClusterOptions): Promise<Cluster> {
-  const inventory = await loadInventory({ source: options.source });
+  const { source, vaultSecrets } = options;
+  const inventory = await loadInventory({ source, ...(vaultSecrets && { vaultSecrets }) });
   if (inventory.hosts.size === 0) {
     throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}:1: the inventory names no host`);
   }
-  const hosts = [...inventory.hosts.values()].map((host) => clusterHost(host, inventory.file, options.user));
+  const place = { file: inventory.file, user: options.user, vault: new Vault(vaultSecrets) };
+  const hosts = [...inventory.hosts.values()].map((host) => clusterHost(host, place));
   return {
     name: options.name ?? (basename(inventory.directory) || 'cluster'),
     inventoryFile: inventory.file,
@@ -37,26 +44,19 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
   };
 }
 
-function clusterHost(host: InventoryHost, file: string, user: LocalUser): Host {
-  const variables = [...host.variables].map(([name, { value }]) => [name, jsonOf(value)] as const);
+interface HostPlace {
+  readonly file: string;
+  readonly user: LocalUser;
+  readonly vault: Vault;
+}
+
+function clusterHost(host: InventoryHost, place: HostPlace): Host {
   return {
     name: host.name,
     groups: host.groups.filter((group) => group !== 'ungrouped'),
-    variables: Object.fromEntries(variables),
-    connection: connectionOf(host, { file, user }),
+    variables: variablesForComponents(host, place.vault),
+    connection: connectionOf(host, place),
   };
-}
-
-/** Integers that a number cannot hold become their digits. */
-function jsonOf(value: InventoryValue): Json {
-  if (typeof value === 'bigint') return String(value);
-  if (value === null || typeof value !== 'object') return value;
-  if (isList(value)) return value.map(jsonOf);
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, jsonOf(item)]));
-}
-
-function isList(value: InventoryValue): value is readonly InventoryValue[] {
-  return Array.isArray(value);
 }
 
 /** A host's groups are those that name it and all above them. */

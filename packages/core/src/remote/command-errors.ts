@@ -41,8 +41,17 @@ export function sudoError(text: string, place: Pick<CommandPlace, 'host' | 'logi
   return new BackupError('HOST_SUDO', `${host}: sudo refuses ${login}: ${line.trim()}`, { host, hint });
 }
 
-/** The error for a command that ended in a way that is not accepted: HOST_SUDO, HOST_TTY or COMMAND_FAILED. */
+/** HOST_AUTH when sshd let the user in, but runs nothing until the password is changed (session.c, do_pwchange). */
+function expiredPassword(text: string, { host, login }: CommandPlace): BackupError | undefined {
+  if (!/password has expired|password change required/i.test(text)) return undefined;
+  const hint = `Log in as ${login} by hand and change it.`;
+  return new BackupError('HOST_AUTH', `${host}: the password of ${login} has expired`, { host, hint });
+}
+
+/** The error for a command that ended in a way that is not accepted: HOST_SUDO, HOST_TTY, HOST_AUTH or COMMAND_FAILED. */
 export function commandError(end: CommandEnd, place: CommandPlace): BackupError {
+  const expired = end.started ? undefined : expiredPassword(end.stderr, place);
+  if (expired) return expired;
   const sudo = end.started ? undefined : sudoError(end.stderr, place);
   if (sudo) return sudo;
   const said = end.stderr.trim() === '' ? '' : `: ${lastLines(end.stderr)}`;

@@ -8,6 +8,7 @@ import { BackupError, abortError, asBackupError } from '../model/errors.js';
 import { GatedProcess } from './exit-gate.js';
 import { factsCommand, readFacts } from './facts.js';
 import { Forwards } from './forwards.js';
+import { lostWhere } from './login/jump-socket.js';
 import { channelRefused, noSession, openChannel } from './open-channel.js';
 import { commandLine, describeCommand } from './quote.js';
 import type { Command, HostFacts, Output, RemoteHost, RemoteProcess, StreamOptions } from './remote-host.js';
@@ -266,7 +267,7 @@ export class CommandHost implements RemoteHost {
   }
 
   #connectionLost(cause: unknown = this.#lost?.cause): BackupError {
-    return new BackupError('STREAM_CUT', `${this.host.name}: the SSH connection is gone`, {
+    return new BackupError('STREAM_CUT', `${this.host.name}: the SSH connection is gone${lostWhere(cause)}`, {
       host: this.host.name,
       cause,
       retryable: true,

@@ -2,6 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { rejection, sampleRemote, trusting } from '../../../../test/support/sample-remote.js';
+import { connectSsh } from './ssh.js';
+import { whyOpenssh } from './needs-openssh.js';
 import { generateKey } from '../../../../test/support/ssh-server.mjs';
 
 describe('connecting', () => {
@@ -46,6 +48,16 @@ describe('connecting', () => {
     expect(sample.server.commands).toEqual([]);
   });
 
+  it('says that the system ssh could check a certificate of the host', async () => {
+    await using sample = await sampleRemote();
+    const file = path.join(sample.directory, 'authority');
+    await writeFile(file, `@cert-authority * ${generateKey().publicKey}\n`);
+    const connection = { ...sample.host.connection, hostKeys: trusting(file) };
+    const error = await rejection(connectSsh({ ...sample.host, connection }, { user: sample.user }));
+    expect(error).toMatchObject({ code: 'HOST_KEY', host: 'sample1' });
+    expect(whyOpenssh(error)).toContain('certificate authority');
+  });
+
   it('tells nobody to add a key to no file', async () => {
     await using sample = await sampleRemote();
     for (const files of [['/dev/null'], []])
@@ -59,7 +71,7 @@ describe('connecting', () => {
   it('refuses keys that the server does not take, with what it tried', async () => {
     await using sample = await sampleRemote();
     const file = path.join(sample.directory, 'other');
-    await writeFile(file, generateKey().privateKey);
+    await writeFile(file, generateKey().privateKey, { mode: 0o600 });
     expect(await rejection(sample.connect({ identityFiles: [file] }))).toMatchObject({
       code: 'HOST_AUTH',
       message: expect.stringContaining(file),
@@ -76,9 +88,8 @@ describe('connecting', () => {
     expect(await rejection(sample.connect({ identityFiles: [file] }))).toMatchObject({
       code: 'HOST_KEY_FILE',
       message: `sample1: cannot read the key ${file}: no such file or directory (ENOENT)`,
-      hint: expect.stringContaining('A relative path counts from'),
     });
-    await writeFile(file, 'this is no key');
+    await writeFile(file, 'this is no key', { mode: 0o600 });
     expect(await rejection(sample.connect({ identityFiles: [file] }))).toMatchObject({
       code: 'HOST_KEY_FILE',
       hint: expect.stringContaining('ansible_ssh_private_key_file'),

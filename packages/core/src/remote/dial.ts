@@ -1,27 +1,34 @@
-import path from 'node:path';
 import pRetry, { AbortError } from 'p-retry';
-import type { AuthHandlerMiddleware, Client, ServerHostKeyAlgorithm } from 'ssh2';
+import type { Algorithms } from 'ssh2';
 import type { Host, LocalUser } from '../cluster/cluster.js';
 import type { Warning } from '../model/artifact.js';
-import type { BackupError } from '../model/errors.js';
 import { abortError, asBackupError } from '../model/errors.js';
-import { loadIdentity } from './identity.js';
-import type { Identity } from './identity.js';
-import { DroppedError, explain, refuseHostKey, unreachable } from './dial-errors.js';
-import type { Attempt } from './dial-errors.js';
-import { fingerprint, hostKeyAlgorithms, readKnownHosts } from './known-hosts.js';
-import { ReceivedMemory } from './received-memory.js';
+import { DroppedError, unreachable } from './dial-errors.js';
+import { readKnownHosts } from './known-hosts-files.js';
+import { hostKeyAlgorithms, knownName } from './known-hosts.js';
+import { chooseAlgorithms } from './login/algorithms.js';
+import { attemptLogin } from './login/attempt.js';
+import type { Preparation } from './login/attempt.js';
+import { unusableKeys } from './login/auth-errors.js';
+import { gatherIdentities } from './login/identity.js';
+import type { Identities } from './login/identity.js';
+import { JumpPool } from './login/jump-pool.js';
+import { KeyRing } from './login/key-ring.js';
+import type { Dialled } from './login/log-in.js';
+import type { Server } from './login/server.js';
 
-/** Seconds for TCP, key exchange and authentication together. */
-const dialTimeout = 30;
+export type { Dialled } from './login/log-in.js';
+
 /** sshd drops new connections when too many are waiting to log in (MaxStartups); five more tries take about half a minute. */
 const dialRetries = 5;
-const defaultKeepAlive = 15;
-/** Seconds without any answer after which a connection counts as dead. */
-const deadAfter = 60;
 
-export interface DialOptions {
-  readonly host: Host;
+/** What the logins of one run share: keys that have been opened, connections to jump hosts. */
+export interface SharedLogins {
+  readonly keys: KeyRing;
+  readonly jumps: JumpPool;
+}
+
+interface DialContext {
   readonly user: LocalUser;
   readonly signal: AbortSignal | undefined;
   readonly warn: (warning: Warning) => void;
@@ -29,38 +36,38 @@ export interface DialOptions {
   readonly retryPause?: number | undefined;
 }
 
-/** A connection that has logged in. */
-export interface Dialled {
-  readonly client: Client;
-  readonly username: string;
-  readonly fingerprint: string;
-  readonly received: ReceivedMemory;
-  /** Calls back once when the connection is gone, with the reason if there is one. At once if it is gone already. */
-  onLost(listener: (cause: Error | undefined) => void): void;
+export interface DialOptions extends DialContext {
+  readonly host: Host;
+  /** Of this host alone unless set. */
+  readonly logins?: SharedLogins | undefined;
+}
+
+/** For a run: what is given here is what jump hosts are dialled with. */
+export function shareLogins(context: Omit<DialContext, 'warn'>): SharedLogins {
+  const keys = new KeyRing(context.user);
+  const jumps: JumpPool = new JumpPool((jump, warn) => dialServer(jump, { ...context, warn }, { keys, jumps }));
+  return { keys, jumps };
 }
 
 /**
- * Logs in to a host: strict about its key, explicit about ours.
- * Errors: HOST_UNREACHABLE, HOST_AUTH, HOST_KEY, HOST_KEY_FILE, or the abort reason. Only a connection that was dropped before
- * the key exchange is tried again.
+ * Logs in to a host, through its jump hosts where it has some: strict about keys of servers, explicit about ours.
+ * Errors: HOST_UNREACHABLE, HOST_AUTH, HOST_KEY, HOST_KEY_FILE, HOST_FORWARD (a jump host does not forward), or the abort reason. One
+ * that the system's ssh may get around has a NeedsOpenssh among its causes. Only a connection that was dropped before the key exchange
+ * is tried again.
  */
 export async function dial(options: DialOptions): Promise<Dialled> {
-  const { host, user, signal } = options;
-  const { connection } = host;
-  const username = connection.user ?? user.name;
+  const { host, signal } = options;
   if (signal?.aborted) throw abortError(signal);
-  const { userFiles, globalFiles } = connection.hostKeys;
-  const files = [
-    ...(userFiles ?? [path.join(user.homeDirectory, '.ssh', 'known_hosts')]),
-    ...(globalFiles ?? ['/etc/ssh/ssh_known_hosts']),
-  ];
-  const identity = await loadIdentity(host, user, username);
-  const knownHosts = await readKnownHosts(files).catch((error: unknown) => {
-    throw asBackupError(error, { host: host.name });
-  });
+  const server = { login: host.connection, title: host.name, host: host.name, jumps: host.connection.jumps };
+  return dialServer(server, options, options.logins ?? shareLogins(options));
+}
+
+async function dialServer(server: Server, context: DialContext, logins: SharedLogins): Promise<Dialled> {
+  const { signal } = context;
+  const prepared = await prepare(server, context, logins);
   const attempt = async (): Promise<Dialled> => {
     try {
-      return await connectOnce(options, { username, identity, knownHosts, files });
+      return await attemptLogin(prepared);
     } catch (error) {
       if (error instanceof DroppedError) throw error;
       throw new AbortError(error instanceof Error ? error : String(error));
@@ -69,117 +76,54 @@ export async function dial(options: DialOptions): Promise<Dialled> {
   try {
     return await pRetry(attempt, {
       retries: dialRetries,
-      minTimeout: options.retryPause ?? 500,
+      minTimeout: context.retryPause ?? 500,
       maxTimeout: 10_000,
       randomize: true,
       ...(signal && { signal }),
     });
   } catch (error) {
     if (signal?.aborted) throw abortError(signal);
-    if (error instanceof DroppedError)
-      throw unreachable(host, 'the server drops the connection before the key exchange', error.cause);
-    throw asBackupError(error, { host: host.name });
+    if (error instanceof DroppedError) throw unreachable(server, error.message, error.cause);
+    throw asBackupError(error, { host: server.host });
   }
 }
 
-async function connectOnce(options: DialOptions, attempt: Attempt): Promise<Dialled> {
-  // Loaded when the first host is called: reading an archive needs none of it.
-  const { default: ssh2 } = await import('ssh2');
-  const { host, signal } = options;
-  const { address, port, keepAliveSeconds } = host.connection;
-  const keepAlive = keepAliveSeconds !== undefined && keepAliveSeconds > 0 ? keepAliveSeconds : defaultKeepAlive;
-  return new Promise((resolve, reject) => {
-    const client = new ssh2.Client();
-    const life = watchLife(client);
-    const received = new ReceivedMemory();
-    let handshaken = false;
-    let refusal: BackupError | undefined;
-    let shown = '';
-    const settle = (finish: () => void): void => {
-      signal?.removeEventListener('abort', onAbort);
-      finish();
-    };
-    const fail = (error: Error | undefined): void => {
-      client.destroy();
-      const known = refusal ?? (signal?.aborted ? abortError(signal) : explain(error, options, attempt, handshaken));
-      settle(() => reject(known));
-    };
-    const onAbort = (): void => fail(undefined);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    // An agent that cannot be reached is not the end: the next way to log in is tried.
-    client.on('error', (error: Error & { level?: string }) => {
-      if (error.level !== 'agent') fail(error);
-    });
-    client.on('close', () => fail(life.cause));
-    client.on('handshake', () => (handshaken = true));
-    client.on('ready', () =>
-      settle(() => {
-        received.watch(client);
-        resolve({ client, username: attempt.username, fingerprint: shown, received, onLost: life.onLost });
-      }),
-    );
-    client.connect({
-      host: address,
-      port,
-      username: attempt.username,
-      readyTimeout: dialTimeout * 1000,
-      debug: received.debug,
-      keepaliveInterval: keepAlive * 1000,
-      keepaliveCountMax: Math.max(1, Math.round(deadAfter / keepAlive)),
-      // GCM first: measured fastest, and it needs no separate MAC. ssh2's own list has it so where the CPU has AES, but not everywhere.
-      algorithms: {
-        cipher: [
-          'aes128-gcm@openssh.com',
-          'aes256-gcm@openssh.com',
-          'aes128-ctr',
-          'aes192-ctr',
-          'aes256-ctr',
-          'chacha20-poly1305@openssh.com',
-        ],
-        serverHostKey: [...hostKeyAlgorithms(attempt.knownHosts, address, port)] as ServerHostKeyAlgorithm[],
-        compress: ['none'],
-      },
-      authHandler: authenticate(attempt.identity),
-      hostVerifier: (key: Buffer) => {
-        shown = fingerprint(key);
-        refusal = refuseHostKey(key, options, attempt);
-        return refusal === undefined;
-      },
-    });
+async function prepare(server: Server, context: DialContext, logins: SharedLogins): Promise<Preparation> {
+  const { login } = server;
+  const { user, signal, warn } = context;
+  const known = await readKnownHosts(login.hostKeys, user).catch((error: unknown) => {
+    throw asBackupError(error, { host: server.host });
   });
-}
-
-/** An `error` listener for as long as the client lives, so that no late error is thrown; and the one place that knows why it ended. */
-function watchLife(client: Client): { readonly cause: Error | undefined; readonly onLost: Dialled['onLost'] } {
-  const listeners = new Set<(cause: Error | undefined) => void>();
-  let cause: Error | undefined;
-  let gone = false;
-  const end = (): void => {
-    if (gone) return;
-    gone = true;
-    for (const listener of listeners) listener(cause);
-    listeners.clear();
-  };
-  client.on('error', (error: Error) => (cause ??= error));
-  // ssh2 says `end` and `close` before it pretends to every channel that its stream has ended.
-  client.on('end', end);
-  client.on('close', end);
   return {
-    get cause() {
-      return cause;
-    },
-    onLost: (listener) => {
-      if (gone) listener(cause);
-      else listeners.add(listener);
-    },
+    server,
+    username: login.user ?? user.name,
+    identities: await findIdentities(server, context, logins),
+    algorithms: algorithmsFor(server, hostKeyAlgorithms(known.entries, knownName(login))),
+    known,
+    jumps: logins.jumps,
+    warn,
+    signal,
   };
 }
 
-function authenticate(identity: Identity): AuthHandlerMiddleware {
-  const left = [...identity.attempts];
-  return (_methods, _partial, next) => {
-    const attempt = left.shift();
-    // ssh2 takes false for "nothing more to try"; its type does not say so.
-    next(attempt ?? (false as unknown as 'none'));
-  };
+/** HOST_KEY_FILE when keys were named, none can be offered, and there is no other way to log in: nobody needs to be bothered. */
+async function findIdentities(
+  server: Server,
+  { user, signal }: DialContext,
+  logins: SharedLogins,
+): Promise<Identities> {
+  const identities = await gatherIdentities(server.login, { user, keys: logins.keys, signal });
+  const { offers, problems, opensshOnly } = identities;
+  if (offers.length > 0 || server.login.password !== undefined) return identities;
+  const unusable = unusableKeys(server, problems, opensshOnly);
+  if (unusable !== undefined) throw unusable;
+  return identities;
+}
+
+function algorithmsFor(server: Server, hostKeys: readonly string[]): Algorithms {
+  try {
+    return chooseAlgorithms(server.login.algorithms, hostKeys);
+  } catch (error) {
+    throw unreachable(server, error instanceof Error ? error.message : String(error), error);
+  }
 }

@@ -9,6 +9,7 @@ import { commandError, lastLines } from './command-errors.js';
 import type { CommandPlace } from './command-errors.js';
 import { CommandInput } from './command-input.js';
 import { HeldOutput } from './held-output.js';
+import { lostWhere } from './login/jump-socket.js';
 import { MarkerFilter } from './marker-filter.js';
 import { markerPrefix } from './quote.js';
 import type { Command, RemoteProcess } from './remote-host.js';
@@ -129,7 +130,7 @@ export class GatedProcess implements RemoteProcess {
   lost(cause: Error | undefined): void {
     this.#isClosed = true;
     this.#input.release();
-    if (!this.#passed) this.#fail(this.#cut('connection lost', cause));
+    if (!this.#passed) this.#fail(this.#cut(`connection lost${lostWhere(cause)}`, cause));
     this.#resolveClosed();
   }
 

@@ -3,6 +3,7 @@ import type { LimitFunction } from 'p-limit';
 import type { Host, LocalUser } from '../cluster/cluster.js';
 import type { Warning } from '../model/artifact.js';
 import { BackupError } from '../model/errors.js';
+import { shareLogins } from './dial.js';
 import type { RemoteHost } from './remote-host.js';
 import { connectHost } from './connect-host.js';
 
@@ -37,7 +38,8 @@ export function createHostPool(options: HostPoolOptions): HostPool {
   const connections = new Map<string, { readonly host: Host; readonly remote: Promise<RemoteHost> }>();
   let closed = false;
 
-  const connect = options.connect ?? ((host: Host) => connectHost(host, connectOptions(host, options)));
+  const logins = shareLogins({ user: options.user, signal: options.signal });
+  const connect = options.connect ?? ((host: Host) => connectHost(host, { ...connectOptions(host, options), logins }));
 
   return {
     get(host) {

@@ -1,7 +1,5 @@
-import { createHash, createHmac } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { BackupError } from '../model/errors.js';
-import { systemReason } from '../model/system-errors.js';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
+import type { Login } from '../cluster/cluster.js';
 
 /** One line of a known_hosts file. Format: sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". */
 export interface KnownHost {
@@ -19,6 +17,14 @@ export type HostKeyVerdict =
   | { readonly status: 'changed'; readonly entry: KnownHost }
   | { readonly status: 'revoked'; readonly entry: KnownHost };
 
+/** The name a server's key is looked up under. */
+export interface KnownName {
+  /** The address, `[address]:port` when the port is not 22, or the alias; lower case. */
+  readonly name: string;
+  /** The address alone, where a key that is known, or revoked, without the port counts too. */
+  readonly withoutPort: string | undefined;
+}
+
 /** Host keys in the order OpenSSH prefers them; an RSA key is recorded as `ssh-rsa` and offered with three signature algorithms. */
 const algorithmsByType = new Map([
   ['ssh-ed25519', ['ssh-ed25519']],
@@ -30,10 +36,12 @@ const algorithmsByType = new Map([
 
 export type HostKeyAlgorithm = typeof algorithmsByType extends Map<string, readonly (infer Name)[]> ? Name : never;
 
-/** Reads the files in order. A missing file counts as empty; one that cannot be read is HOST_KEY. */
-export async function readKnownHosts(files: readonly string[]): Promise<readonly KnownHost[]> {
-  const contents = await Promise.all(files.map(readOrEmpty));
-  return contents.flatMap((content, index) => parseKnownHosts(content, files[index] ?? ''));
+/** Source: get_hostfile_hostname_ipaddr and check_host_key in OpenSSH's sshconnect.c. An alias is taken as it is, whatever the port. */
+export function knownName({ address, port, hostKeys }: Pick<Login, 'address' | 'port' | 'hostKeys'>): KnownName {
+  const alias = hostKeys.alias?.toLowerCase();
+  const bare = address.toLowerCase();
+  if (alias !== undefined) return { name: alias, withoutPort: undefined };
+  return port === 22 ? { name: bare, withoutPort: undefined } : { name: `[${bare}]:${port}`, withoutPort: bare };
 }
 
 /** The entries of one file. Lines that are no entry are left out, as ssh does. */
@@ -46,27 +54,31 @@ export function parseKnownHosts(content: string, file: string): readonly KnownHo
     if (first.startsWith('@') && marker === undefined) return [];
     const [patterns, type, key] = marker === undefined ? fields : fields.slice(1);
     if (patterns === undefined || type === undefined || key === undefined) return [];
-    return [{ marker, patterns, type, key: Buffer.from(key, 'base64'), file, line: index + 1 }];
+    const bytes = Buffer.from(key, 'base64');
+    return keyType(bytes) === type ? [{ marker, patterns, type, key: bytes, file, line: index + 1 }] : [];
   });
 }
 
-/** What the files say about the key that a server showed. */
+/**
+ * What the files say about the key that a server showed. A server of which other keys are known, of whatever type, has changed: who stands
+ * between could choose the type. Source: check_hostkeys_by_key_or_type in OpenSSH's hostfile.c.
+ */
 export function checkHostKey(
   entries: readonly KnownHost[],
-  address: string,
-  port: number,
+  { name, withoutPort }: KnownName,
   key: Buffer,
 ): HostKeyVerdict {
-  const named = entriesFor(entries, address, port);
+  const named = entriesFor(entries, name);
   const revoked = named.find((entry) => entry.marker === 'revoked' && entry.key.equals(key));
   if (revoked) return { status: 'revoked', entry: revoked };
   const keys = named.filter((entry) => entry.marker === undefined);
   if (keys.some((entry) => entry.key.equals(key))) return { status: 'known' };
-  const changed = keys.find((entry) => entry.type === keyType(key));
+  const changed = keys.find((entry) => entry.type === keyType(key)) ?? keys[0];
   if (changed) return { status: 'changed', entry: changed };
-  // As ssh does: a host that is not known under its port is accepted with the key known for its name alone.
-  if (port !== 22 && keys.length === 0 && checkHostKey(entries, address, 22, key).status === 'known')
-    return { status: 'known' };
+  if (withoutPort !== undefined) {
+    const bare = checkHostKey(entries, { name: withoutPort, withoutPort: undefined }, key);
+    if (bare.status === 'known' || bare.status === 'revoked') return bare;
+  }
   return { status: 'unknown', authorities: named.some((entry) => entry.marker === 'cert-authority') };
 }
 
@@ -76,15 +88,24 @@ export function checkHostKey(
  */
 export function hostKeyAlgorithms(
   entries: readonly KnownHost[],
-  address: string,
-  port: number,
+  { name, withoutPort = name }: KnownName,
 ): readonly HostKeyAlgorithm[] {
-  const own = entriesFor(entries, address, port);
-  const known = own.length > 0 ? own : entriesFor(entries, address, 22);
+  const own = entriesFor(entries, name);
+  const known = own.length > 0 ? own : entriesFor(entries, withoutPort);
   const types = new Set(known.filter((entry) => entry.marker === undefined).map((entry) => entry.type));
   const all = [...algorithmsByType.entries()];
   const ordered = [...all.filter(([type]) => types.has(type)), ...all.filter(([type]) => !types.has(type))];
   return ordered.flatMap(([, algorithms]) => [...algorithms]);
+}
+
+/** The entries for a name, those with markers too, in the order of the files. `name` is in lower case. */
+export function entriesFor(entries: readonly KnownHost[], name: string): readonly KnownHost[] {
+  return entries.filter((entry) => matchesPatterns(entry.patterns, name));
+}
+
+/** The line, with its end, that makes a key known. */
+export function knownHostsLine(name: string, key: Buffer, options: { readonly hash: boolean }): string {
+  return `${options.hash ? hashed(name, randomBytes(20)) : name} ${keyType(key)} ${key.toString('base64')}\n`;
 }
 
 /** `SHA256:...`, as ssh-keygen prints it. */
@@ -102,11 +123,6 @@ const markers = new Map<string, 'revoked' | 'cert-authority'>([
   ['@cert-authority', 'cert-authority'],
 ]);
 
-function entriesFor(entries: readonly KnownHost[], address: string, port: number): readonly KnownHost[] {
-  const name = (port === 22 ? address : `[${address}]:${port}`).toLowerCase();
-  return entries.filter((entry) => matchesPatterns(entry.patterns, name));
-}
-
 function matchesPatterns(patterns: string, name: string): boolean {
   if (patterns.startsWith('|')) return matchesHash(patterns, name);
   let matches = false;
@@ -119,26 +135,17 @@ function matchesPatterns(patterns: string, name: string): boolean {
   return matches;
 }
 
-/** `|1|salt|hash`: HMAC-SHA1 of the name, keyed with the salt (ssh hostfile.c). */
 function matchesHash(text: string, name: string): boolean {
-  const [, version, salt, hash] = text.split('|');
-  if (version !== '1' || salt === undefined || hash === undefined) return false;
-  return createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest('base64') === hash;
+  const [, version, salt] = text.split('|');
+  return version === '1' && salt !== undefined && hashed(name, Buffer.from(salt, 'base64')) === text;
+}
+
+/** `|1|salt|hash`: HMAC-SHA1 of the name, keyed with the salt. Source: host_hash in OpenSSH's hostfile.c. */
+function hashed(name: string, salt: Buffer): string {
+  return `|1|${salt.toString('base64')}|${createHmac('sha1', salt).update(name).digest('base64')}`;
 }
 
 function wildcard(pattern: string): RegExp {
   const escaped = pattern.replaceAll(/[.+^${}()|[\]\\]/g, '\\$&');
   return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's');
-}
-
-async function readOrEmpty(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return '';
-    throw new BackupError('HOST_KEY', `cannot read the known hosts file ${file}: ${systemReason(error)}`, {
-      cause: error,
-    });
-  }
 }

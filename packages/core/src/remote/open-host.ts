@@ -1,6 +1,7 @@
 import type { Host, LocalUser } from '../cluster/cluster.js';
 import type { Warning } from '../model/artifact.js';
 import { CommandHost } from './command-host.js';
+import type { SharedLogins } from './dial.js';
 import type { RemoteHost } from './remote-host.js';
 import type { Transport } from './transport.js';
 
@@ -8,6 +9,8 @@ export interface ConnectOptions {
   readonly user: LocalUser;
   readonly signal?: AbortSignal;
   readonly warn?: (warning: Warning) => void;
+  /** What the hosts of a run share; of this host alone unless set. */
+  readonly logins?: SharedLogins;
   /** For tests: milliseconds of the first pause between dials. */
   readonly retryPause?: number;
 }

@@ -10,6 +10,6 @@ import { Ssh2Transport } from './ssh2-transport.js';
  * Errors: HOST_UNREACHABLE, HOST_AUTH, HOST_KEY, HOST_KEY_FILE, HOST_SUDO, HOST_TTY, or what a command may throw.
  */
 export async function connectSsh(host: Host, options: ConnectOptions): Promise<RemoteHost> {
-  const { user, signal, warn = () => undefined, retryPause } = options;
-  return openHost(host, new Ssh2Transport(await dial({ host, user, signal, warn, retryPause })), options);
+  const { user, signal, warn = () => undefined, retryPause, logins } = options;
+  return openHost(host, new Ssh2Transport(await dial({ host, user, signal, warn, retryPause, logins })), options);
 }

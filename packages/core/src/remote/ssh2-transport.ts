@@ -46,7 +46,7 @@ export class Ssh2Transport implements Transport {
     const timer = new AbortController();
     await Promise.race([gone, delay(closeTimeout * 1000, undefined, { signal: timer.signal }).catch(() => undefined)]);
     timer.abort();
-    this.#client.destroy();
+    this.#dialled.cut();
   }
 
   /** ssh2 gives its errors a `reason`, the number of RFC 4254, when the server refused the channel. */

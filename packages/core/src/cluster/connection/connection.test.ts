@@ -155,7 +155,7 @@ describe('connectionOf', () => {
     ['ansible_connection=docker', 'ansible_connection=docker'],
     ['ansible_become_method=su', 'ansible_become_method=su'],
     ['ansible_become_user=postgres', 'ansible_become_user=postgres'],
-    ['ansible_host={{ inventory_hostname }}.local', 'ansible_host is a template'],
+    ['ansible_host={{ inventory_hostname | upper }}', 'ansible_host is a template that uses a filter'],
     ['ansible_user={% if x %}a{% endif %}', 'ansible_user is a template'],
     ['ansible_become={{ x }}', 'ansible_become is a template'],
     ["ansible_ssh_common_args='-o ProxyCommand=none {{ more }}'", 'ansible_ssh_common_args is a template'],

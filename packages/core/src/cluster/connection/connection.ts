@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 
 import type { Connection, LocalUser } from '../cluster.js';
 import { plainConnection, plainHostKeyPolicy } from './plain-connection.js';
+import { Vault } from '../inventory/vault.js';
 import { HostSettings } from './host-settings.js';
 import type { Setting } from './host-settings.js';
 import type { InventoryHost } from '../inventory/inventory.js';
@@ -40,14 +41,14 @@ interface PlacedOption extends SshOption {
  * How to log in to a host, from its `ansible_*` variables. Options count in the order in which Ansible puts them on ssh's command
  * line, where the first one wins: `ansible_ssh_args`, then the variables, then `ansible_ssh_common_args` and
  * `ansible_ssh_extra_args`. `file` is for messages. Throws INVENTORY_UNSUPPORTED for what this version cannot do and must not pass
- * over (jump hosts, other connections than ssh, other ways to become root than sudo, templates), INVENTORY_SYNTAX for a value that
- * makes no sense; both name file, line, host and variable.
+ * over (jump hosts, other connections than ssh, other ways to become root than sudo, templates that are more than references),
+ * INVENTORY_SYNTAX for a value that makes no sense, VAULT_PASSWORD for an encrypted one that is needed; all name file, line and variable.
  */
 export function connectionOf(
   host: InventoryHost,
-  place: { readonly file: string; readonly user: LocalUser },
+  place: { readonly file: string; readonly user: LocalUser; readonly vault?: Vault },
 ): Connection {
-  const settings = new HostSettings(host, place.file);
+  const settings = new HostSettings(host, place.file, place.vault ?? new Vault());
   refuseOtherTransports(settings);
   const options = sshOptions(settings);
   const used = new Map<string, PlacedOption>();

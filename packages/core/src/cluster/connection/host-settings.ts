@@ -1,5 +1,8 @@
 import { BackupError } from '../../model/errors.js';
-import type { InventoryHost, Variable } from '../inventory/inventory.js';
+import type { InventoryHost, InventoryValue, Variable } from '../inventory/inventory.js';
+import type { Vault } from '../inventory/vault.js';
+import { HostVariables } from './host-variables.js';
+import { UnresolvedTemplate } from './template.js';
 
 /** For each setting the variables that set it; a later one wins. Source: options of Ansible's ssh connection and sudo plugins. */
 const variableNames = {
@@ -24,29 +27,31 @@ const noWords = new Set(['n', 'no', 'off', '0', 'false', 'f']);
 
 /** The connection variables of one host, read by what they set; every fault names file, line, host and variable. */
 export class HostSettings {
+  private readonly variables: HostVariables;
+
   constructor(
     private readonly host: InventoryHost,
     private readonly file: string,
-  ) {}
+    vault: Vault,
+  ) {
+    this.variables = new HostVariables(host, vault);
+  }
 
-  /** The setting as text, numbers written out; undefined when it is not set. Throws INVENTORY_UNSUPPORTED for a template. */
+  /**
+   * The setting as text, numbers written out, decrypted, plain references resolved; undefined when it is not set. Throws
+   * INVENTORY_UNSUPPORTED for any other template, VAULT_PASSWORD for an encrypted value whose password is not there.
+   */
   text(setting: Setting): string | undefined {
-    const { name, variable } = this.find(setting);
-    const value = variable?.value;
+    const { name, value } = this.read(setting);
     if (value === undefined) return undefined;
     if (typeof value === 'number' || typeof value === 'bigint') return String(value);
     if (typeof value !== 'string') throw this.fault(setting, `${name} is neither text nor a number`);
-    if (/\{[{%#]/.test(value)) {
-      const hint = 'Write the value out: templates in connection variables are not supported yet.';
-      throw this.refusal(setting, `${name} is a template`, hint);
-    }
     return value;
   }
 
   /** The setting as a truth value in Ansible's words; undefined when it is not set. */
   yesOrNo(setting: Setting): boolean | undefined {
-    const { name, variable } = this.find(setting);
-    const value = variable?.value;
+    const { name, value } = this.read(setting);
     if (value === undefined) return undefined;
     const word = typeof value === 'boolean' ? String(value) : (this.text(setting) ?? '').toLowerCase();
     if (yesWords.has(word)) return true;
@@ -64,6 +69,26 @@ export class HostSettings {
     return new BackupError('INVENTORY_UNSUPPORTED', this.placed(setting, message), { host: this.host.name, hint });
   }
 
+  /** The strongest variable of the setting that is not null, as Ansible has it when it is resolved. */
+  private read(setting: Setting): { readonly name: string; readonly value: InventoryValue | undefined } {
+    const { name } = this.find(setting);
+    for (const candidate of variableNames[setting].toReversed()) {
+      const value = this.resolved(setting, candidate);
+      if (value !== undefined && value !== null) return { name: candidate, value };
+    }
+    return { name, value: undefined };
+  }
+
+  private resolved(setting: Setting, name: string): InventoryValue | undefined {
+    try {
+      return this.variables.value(name);
+    } catch (error) {
+      if (!(error instanceof UnresolvedTemplate)) throw error;
+      const hint = 'Write the value out: only plain references like {{ other_variable }} are resolved.';
+      throw this.refusal(setting, `${name} ${error.message}`, hint);
+    }
+  }
+
   private find(setting: Setting): { readonly name: string; readonly variable: Variable | undefined } {
     const names: readonly string[] = variableNames[setting];
     const name = names.findLast((candidate) => (this.host.variables.get(candidate)?.value ?? null) !== null);
@@ -74,7 +99,8 @@ export class HostSettings {
   }
 
   private placed(setting: Setting, message: string): string {
-    const line = this.find(setting).variable?.line;
-    return `${this.file}${line === undefined ? '' : `:${line}`}: host ${this.host.name}: ${message}`;
+    const { variable } = this.find(setting);
+    const place = variable === undefined ? this.file : `${variable.file}:${variable.line}`;
+    return `${place}: host ${this.host.name}: ${message}`;
   }
 }

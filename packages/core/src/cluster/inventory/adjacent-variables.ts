@@ -1,62 +1,118 @@
-import { readdir, realpath } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { isUtf8 } from 'node:buffer';
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import pLimit from 'p-limit';
 
 import { BackupError } from '../../model/errors.js';
 import { systemReason } from '../../model/system-errors.js';
+import { parseAnsibleYaml, valueOf } from './ansible-yaml.js';
+import type { YamlNode } from './ansible-yaml.js';
+import type { Variable } from './inventory.js';
+import { VariableFiles } from './variable-files.js';
+import { isVaultText } from './vault.js';
+import type { Vault } from './vault.js';
 
-const extensions = ['', '.yml', '.yaml', '.json'];
+type Variables = ReadonlyMap<string, Variable>;
+
+/** What `group_vars/` and `host_vars/` set, by group and by host; those that set nothing are left out. */
+export interface AdjacentVariables {
+  readonly groups: ReadonlyMap<string, Variables>;
+  readonly hosts: ReadonlyMap<string, Variables>;
+  /** Of every file that was read, in order. */
+  readonly contents: readonly Uint8Array[];
+  readonly warnings: readonly string[];
+}
+
+/** Files open at once. */
+const filesAtOnce = 32;
+/** Larger files hold no variables. */
+const maximumBytes = 16 * 1024 * 1024;
 
 /**
- * Refuses variable files that Ansible would read beside the inventory file: `group_vars/NAME` and `host_vars/NAME`, alone, with an
- * extension or as a directory, of the groups and hosts there are. Without their variables a backup could reach the wrong host.
- * Throws INVENTORY_UNSUPPORTED with the first one's path.
+ * Reads the variables that Ansible would read from `group_vars/` and `host_vars/` in the directory, of the groups and hosts there
+ * are: that of the inventory file, or the directory of inventories itself. What `ansible-inventory` would read from the working
+ * directory is not read: that stands in for the playbook's, and where a backup is started from must not change what it does.
+ * Values of `!vault` stay encrypted; a file that is encrypted as a whole is decrypted, as nothing else tells what it sets.
+ * Throws INVENTORY_SYNTAX with `file:line`, INVENTORY_UNSUPPORTED for what cannot be read, VAULT_PASSWORD.
  */
-export async function refuseAdjacentVariables(
-  inventoryFile: string,
+export async function readAdjacentVariables(
+  directory: string,
   names: { readonly groups: Iterable<string>; readonly hosts: Iterable<string> },
-): Promise<void> {
-  const directory = await realpath(dirname(inventoryFile));
-  const found =
-    (await firstIn(join(directory, 'group_vars'), names.groups)) ??
-    (await firstIn(join(directory, 'host_vars'), names.hosts));
-  if (found === undefined) return;
-  throw new BackupError('INVENTORY_UNSUPPORTED', `${found} holds variables, which this version cannot read`, {
-    hint: 'Move its variables into the inventory file, or give a build directory without it.',
+  vault: Vault,
+): Promise<AdjacentVariables> {
+  const base = await realpath(directory);
+  const groups = await variablesByName(join(base, 'group_vars'), names.groups, vault);
+  const hosts = await variablesByName(join(base, 'host_vars'), names.hosts, vault);
+  return {
+    groups: groups.variables,
+    hosts: hosts.variables,
+    contents: [...groups.contents, ...hosts.contents],
+    warnings: [...groups.warnings, ...hosts.warnings],
+  };
+}
+
+async function variablesByName(directory: string, names: Iterable<string>, vault: Vault) {
+  const files = new VariableFiles(directory);
+  const limit = pLimit(filesAtOnce);
+  const variables = new Map<string, Variables>();
+  const contents: Uint8Array[] = [];
+  const warnings: string[] = [];
+  const found = await limit.map(names, async (name) => {
+    const paths = await files.of(name);
+    return { name, contents: await Promise.all(paths.map(async (path) => ({ path, bytes: await bytesOf(path) }))) };
   });
-}
-
-async function firstIn(directory: string, names: Iterable<string>): Promise<string | undefined> {
-  if ((await entriesOf(directory)).length === 0) return undefined;
-  const entries = new Map<string, ReadonlySet<string>>();
-  for (const name of names) {
-    // A name may have slashes: Ansible looks for `a/b` in the directory `a`.
-    const place = dirname(join(directory, name));
-    const known = entries.get(place) ?? new Set(await entriesOf(place));
-    entries.set(place, known);
-    const entry = extensions.map((extension) => basename(name) + extension).find((candidate) => known.has(candidate));
-    if (entry !== undefined) return join(place, entry);
+  for (const { name, contents: own } of found) {
+    const merged = new Map<string, Variable>();
+    for (const { path, bytes } of own) {
+      contents.push(bytes);
+      const read = parseVariables(bytes, path, vault);
+      warnings.push(...read.warnings);
+      for (const [variable, value] of read.variables) merged.set(variable, value);
+    }
+    if (merged.size > 0) variables.set(name, merged);
   }
-  return undefined;
+  return { variables, contents, warnings };
 }
 
-/** No entries when the directory is not there, or is a file, which Ansible skips too. */
-async function entriesOf(directory: string): Promise<readonly string[]> {
+async function bytesOf(path: string): Promise<Buffer> {
   try {
-    return await readdir(directory);
+    if ((await stat(path)).size > maximumBytes) throw unsupported(`${path} is larger than 16 MiB`);
+    return await readFile(path);
   } catch (cause) {
-    if (isAbsence(cause)) return [];
-    const why = systemReason(cause);
-    throw new BackupError('INVENTORY_UNSUPPORTED', `cannot read ${directory}, which may hold variables: ${why}`, {
-      cause,
-    });
+    if (cause instanceof BackupError) throw cause;
+    throw unsupported(`cannot read ${path}, which holds variables: ${systemReason(cause)}`, cause);
   }
 }
 
-function isAbsence(error: unknown): boolean {
-  return (
-    typeof error === 'object' &&
-    error !== null &&
-    'code' in error &&
-    (error.code === 'ENOENT' || error.code === 'ENOTDIR')
-  );
+function unsupported(message: string, cause?: unknown): BackupError {
+  return new BackupError('INVENTORY_UNSUPPORTED', message, { cause });
+}
+
+function textOf(bytes: Buffer, path: string): string {
+  if (isUtf8(bytes)) return bytes.toString('utf8');
+  const lines = bytes.toString('latin1').split('\n');
+  const place = lines.findIndex((line) => !isUtf8(Buffer.from(line, 'latin1')));
+  throw new BackupError('INVENTORY_SYNTAX', `${path}:${place + 1}: the line is not UTF-8 text`);
+}
+
+function parseVariables(bytes: Buffer, path: string, vault: Vault) {
+  const encrypted = isVaultText(bytes);
+  const text = encrypted ? vault.decrypt(bytes.toString('latin1'), `${path}:1`) : textOf(bytes, path);
+  const { node, warnings } = parseAnsibleYaml(text, path);
+  const variables = new Map<string, Variable>();
+  if (node?.kind === 'map') {
+    for (const [name, value] of node.entries) {
+      variables.set(name, { value: valueOf(value), file: path, line: value.line, ...(encrypted && { encrypted }) });
+    }
+  } else if (node !== undefined && !isNothing(node)) {
+    throw new BackupError('INVENTORY_SYNTAX', `${path}:${node.line}: expected a mapping of names to values`);
+  }
+  return { variables, warnings };
+}
+
+/** Ansible takes a file that holds nothing (`false`, `0`, `[]`, empty text) for one without variables. */
+function isNothing(node: YamlNode): boolean {
+  if (node.kind === 'list') return node.items.length === 0;
+  return node.kind === 'scalar' && !node.value;
 }

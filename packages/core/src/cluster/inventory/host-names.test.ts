@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { expandHosts, maximumHosts } from './host-names.js';
+import { expandHostWord, maximumHosts } from './host-names.js';
 
-describe('expandHosts', () => {
+describe('expandHostWord', () => {
   it('multiplies ranges and keeps leading zeros', () => {
-    expect(expandHosts('n[08:10]-[a:b]:2222')).toEqual({
+    expect(expandHostWord('n[08:10]-[a:b]:2222')).toEqual({
       names: ['n08-a', 'n08-b', 'n09-a', 'n09-b', 'n10-a', 'n10-b'],
       port: 2222,
     });
@@ -15,7 +15,7 @@ describe('expandHosts', () => {
     const small = fc.integer({ min: 0, max: 500 });
     fc.assert(
       fc.property(small, small, fc.integer({ min: 1, max: 60 }), (begin, size, step) => {
-        const { names } = expandHosts(`h[${begin}:${begin + size}:${step}]`);
+        const { names } = expandHostWord(`h[${begin}:${begin + size}:${step}]`);
         expect(names).toHaveLength(Math.floor(size / step) + 1);
         expect(names.every((name, index) => name === `h${begin + index * step}`)).toBe(true);
       }),
@@ -27,7 +27,7 @@ describe('expandHosts', () => {
     (pattern) => {
       const started = performance.now();
       try {
-        expect(expandHosts(pattern).names).toEqual([]);
+        expect(expandHostWord(pattern).names).toEqual([]);
       } catch (error) {
         expect(String(error)).toContain(`more than ${maximumHosts} hosts`);
       }
@@ -40,7 +40,7 @@ describe('expandHosts', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...pieces), maxLength: 20 }), (pattern) => {
         try {
-          expect(Array.isArray(expandHosts(pattern).names)).toBe(true);
+          expect(Array.isArray(expandHostWord(pattern).names)).toBe(true);
         } catch (error) {
           expect(error).toBeInstanceOf(SyntaxError);
         }
@@ -50,7 +50,7 @@ describe('expandHosts', () => {
     for (const piece of [...pieces, 'a-', 'a.', '[1:1]', '[', '[[', ']:1']) {
       const started = performance.now();
       try {
-        expandHosts(`${piece.repeat(Math.ceil(20_000 / piece.length))}:22`);
+        expandHostWord(`${piece.repeat(Math.ceil(20_000 / piece.length))}:22`);
       } catch (error) {
         expect(error).toBeInstanceOf(SyntaxError);
       }

@@ -17,7 +17,7 @@ const addressPart = /^[0-9a-f]{1,4}$/i;
 
 const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
 
-/** The hosts that the first word of a host line stands for. */
+/** The hosts that a pattern stands for. */
 export interface ExpandedHosts {
   readonly names: readonly string[];
   /** From a `:port` suffix. */
@@ -25,15 +25,20 @@ export interface ExpandedHosts {
 }
 
 /**
- * Expands the first word of a host line: an optional `:port` (after an IPv6 address only as `[address]:port`) and ranges
- * `[begin:end]` or `[begin:end:step]` of numbers, which keep their leading zeros, or letters. Several ranges multiply.
+ * Expands a host pattern: an optional `:port` (after an IPv6 address only as `[address]:port`) and ranges `[begin:end]` or
+ * `[begin:end:step]` of numbers, which keep their leading zeros, or letters. Several ranges multiply.
  * Throws a SyntaxError that says what is wrong with it.
  */
 export function expandHosts(pattern: string): ExpandedHosts {
   const { address, port } = splitPort(pattern);
-  const names = address.includes('[') ? expandRanges(address) : [address];
-  if (port === undefined && strip(pattern).endsWith(':')) {
-    throw new SyntaxError(`host pattern "${pattern}" ends in ":", which is reserved for a port`);
+  return { names: address.includes('[') ? expandRanges(address) : [address], port };
+}
+
+/** Expands the first word of a host line in INI, where two patterns that only YAML files have are taken for mistakes. */
+export function expandHostWord(word: string): ExpandedHosts {
+  const { names, port } = expandHosts(word);
+  if (port === undefined && strip(word).endsWith(':')) {
+    throw new SyntaxError(`host pattern "${word}" ends in ":", which is reserved for a port`);
   }
   if (names.some((name) => strip(name) === '---')) throw new SyntaxError('"---" starts a YAML file, it is no host');
   return { names, port };

@@ -53,11 +53,11 @@ describe('parseIniInventory', () => {
     expect(`${fault.message} ${fault.hint ?? ''}`).not.toContain('hunter2');
   });
 
-  it('remembers the line that set a variable', () => {
+  it('remembers the file and line that set a variable', () => {
     const { hosts } = parse('[web]\nh a=1\n[web:vars]\na=2\nb=3\n');
     expect(Object.fromEntries(hosts.get('h')?.variables ?? [])).toEqual({
-      a: { value: 1, line: 2 },
-      b: { value: 3, line: 5 },
+      a: { value: 1, file: '/build/inventory', line: 2 },
+      b: { value: 3, file: '/build/inventory', line: 5 },
     });
   });
 

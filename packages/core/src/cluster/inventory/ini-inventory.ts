@@ -1,8 +1,11 @@
-import { InventoryGraph } from './inventory-graph.js';
+import type { BackupError } from '../../model/errors.js';
+import { inventoryFault, InventoryGraph } from './inventory-graph.js';
 import type { ResolvedInventory } from './inventory-graph.js';
-import type { InventoryValue } from './inventory.js';
-import { expandHosts } from './host-names.js';
+import type { InventoryValue, Place } from './inventory.js';
+import { expandHostWord } from './host-names.js';
 import type { ExpandedHosts } from './host-names.js';
+import { placeIn } from './inventory-text.js';
+import type { InventoryText } from './inventory-text.js';
 import { UnusableLiteral } from '../python/python-literal-errors.js';
 import { evaluateLiteral } from '../python/python-literal.js';
 import { strip, whitespaceClass, wordClass } from '../python/python-text.js';
@@ -28,32 +31,39 @@ interface Undeclared {
 }
 
 /**
- * Reads an inventory in Ansible's INI grammar; behaviour of ansible-core 2.19, its differences are listed at `evaluateLiteral`.
- * Sections are `[group]`, `[group:children]` and `[group:vars]`; lines before the first one are hosts of `ungrouped`.
- * `lines` are without their ends; `file` is for messages. Throws INVENTORY_SYNTAX with file and line.
+ * Reads an inventory in Ansible's INI grammar into the graph; behaviour of ansible-core 2.19, its differences are listed at
+ * `evaluateLiteral`. Sections are `[group]`, `[group:children]` and `[group:vars]`; lines before the first one are hosts of `ungrouped`.
+ * `lines` are without their ends. Throws INVENTORY_SYNTAX with file and line; the graph is of no use then.
  */
-export function parseIniInventory(lines: readonly string[], file: string): ResolvedInventory {
-  const reader = new IniReader(file);
+export function readIniInventory(lines: readonly string[], source: InventoryText, graph: InventoryGraph): void {
+  const reader = new IniReader(source, graph);
   for (const [index, text] of lines.entries()) reader.readLine(strip(text), index + 1);
-  return reader.finish();
+  reader.finish();
+}
+
+/** One inventory in INI grammar that stands alone; as `readIniInventory`, then resolved. */
+export function parseIniInventory(lines: readonly string[], file: string): ResolvedInventory {
+  const graph = new InventoryGraph();
+  readIniInventory(lines, { file, encrypted: false }, graph);
+  return graph.resolve();
 }
 
 /** Messages never quote a value: it may be a password. */
 class IniReader {
-  private readonly graph: InventoryGraph;
   private readonly undeclared = new Map<string, Undeclared>();
   private section: Section = { group: 'ungrouped', kind: 'hosts' };
 
-  constructor(file: string) {
-    this.graph = new InventoryGraph(file);
-  }
+  constructor(
+    private readonly source: InventoryText,
+    private readonly graph: InventoryGraph,
+  ) {}
 
   readLine(text: string, line: number): void {
     if (text === '' || text.startsWith('#') || text.startsWith(';')) return;
     const header = sectionHeader.exec(text);
     if (header !== null) this.openSection(header[1] ?? '', header[2] ?? 'hosts', line);
     else if (text.startsWith('[') && text.endsWith(']')) {
-      throw this.graph.fault(
+      throw this.fault(
         line,
         `invalid section ${text}`,
         'A section is [group], [group:children] or [group:vars], without spaces.',
@@ -63,18 +73,17 @@ class IniReader {
     else this.readVariable(text, line);
   }
 
-  finish(): ResolvedInventory {
+  finish(): void {
     for (const [name, { kind, line, parents }] of this.undeclared) {
       const section = kind === 'vars' ? `[${name}:vars]` : `[${parents.at(-1)?.[0] ?? ''}:children]`;
       const hint = `Add a section [${name}], which may be empty.`;
-      throw this.graph.fault(line, `${section} names the group "${name}", which no section declares`, hint);
+      throw this.fault(line, `${section} names the group "${name}", which no section declares`, hint);
     }
-    return this.graph.resolve();
   }
 
   private openSection(group: string, kind: string, line: number): void {
     if (!isSectionKind(kind)) {
-      throw this.graph.fault(
+      throw this.fault(
         line,
         `section [${group}:${kind}] has the unknown type "${kind}"`,
         'The types are children and vars.',
@@ -90,7 +99,7 @@ class IniReader {
     }
     this.graph.addGroup(group);
     for (const [parent, parentLine] of this.undeclared.get(group)?.parents ?? []) {
-      this.graph.addChild(parent, group, parentLine);
+      this.graph.addChild(parent, group, this.place(parentLine));
     }
     this.undeclared.delete(group);
   }
@@ -102,48 +111,56 @@ class IniReader {
     for (const [index, assignment] of assignments.entries()) {
       const equals = assignment.indexOf('=');
       if (equals === -1) {
-        throw this.graph.fault(line, `word ${index + 2} is not name=value`, 'Quote a value that has spaces.');
+        throw this.fault(line, `word ${index + 2} is not name=value`, 'Quote a value that has spaces.');
       }
       variables.set(assignment.slice(0, equals), this.value(assignment.slice(equals + 1), line));
     }
     for (const host of names) {
-      this.graph.addHost(host, { group: this.section.group, port, line });
-      for (const [name, value] of variables) this.graph.setVariable(host, name, { value, line });
+      this.graph.addHost(host, this.section.group, this.place(line), port);
+      for (const [name, value] of variables) this.graph.setVariable(host, name, { value, ...this.place(line) });
     }
   }
 
   private readChild(text: string, line: number): void {
     const child = groupLine.exec(text)?.[1];
     if (child === undefined)
-      throw this.graph.fault(line, `expected the name of a group and nothing else in [${this.section.group}:children]`);
+      throw this.fault(line, `expected the name of a group and nothing else in [${this.section.group}:children]`);
     const parent = this.section.group;
     const known = this.undeclared.get(child);
-    if (this.graph.hasGroup(child)) this.graph.addChild(parent, child, line);
+    if (this.graph.hasGroup(child)) this.graph.addChild(parent, child, this.place(line));
     else if (known !== undefined) known.parents.push([parent, line]);
     else this.undeclared.set(child, { line, kind: 'children', parents: [[parent, line]] });
   }
 
   private readVariable(text: string, line: number): void {
     const equals = text.indexOf('=');
-    if (equals === -1) throw this.graph.fault(line, `expected name=value in [${this.section.group}:vars]`);
+    if (equals === -1) throw this.fault(line, `expected name=value in [${this.section.group}:vars]`);
     const value = this.value(strip(text.slice(equals + 1)), line);
-    this.graph.setVariable(this.section.group, strip(text.slice(0, equals)), { value, line });
+    this.graph.setVariable(this.section.group, strip(text.slice(0, equals)), { value, ...this.place(line) });
+  }
+
+  private place(line: number): Place {
+    return placeIn(this.source, line);
+  }
+
+  private fault(line: number, message: string, hint?: string): BackupError {
+    return inventoryFault(this.place(line), message, hint);
   }
 
   private words(text: string, line: number): string[] {
     try {
       return splitShellWords(text, { comments: true });
     } catch (error) {
-      throw this.graph.fault(line, syntaxMessage(error));
+      throw this.fault(line, syntaxMessage(error));
     }
   }
 
   private expand(pattern: string, line: number): ExpandedHosts {
     try {
-      return expandHosts(pattern);
+      return expandHostWord(pattern);
     } catch (error) {
       const hint = pattern.startsWith('\ufeff') ? 'Save the file without a byte order mark.' : undefined;
-      throw this.graph.fault(line, syntaxMessage(error), hint);
+      throw this.fault(line, syntaxMessage(error), hint);
     }
   }
 
@@ -152,7 +169,7 @@ class IniReader {
       return evaluateLiteral(text);
     } catch (error) {
       if (!(error instanceof UnusableLiteral)) throw error;
-      throw this.graph.fault(line, `the value has ${error.message}`, 'Quote a value that is meant as text.');
+      throw this.fault(line, `the value has ${error.message}`, 'Quote a value that is meant as text.');
     }
   }
 }

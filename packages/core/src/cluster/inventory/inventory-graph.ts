@@ -1,14 +1,23 @@
 import { BackupError } from '../../model/errors.js';
 import { maximumHosts } from './host-names.js';
-import type { InventoryGroup, InventoryHost, InventoryValue, Variable } from './inventory.js';
+import { mergeLayers } from './merge-variables.js';
+import type { GroupLayers, LayeredHost } from './merge-variables.js';
+import type { InventoryGroup, InventoryValue, Place, Variable } from './inventory.js';
 import { parseInteger } from '../python/python-number.js';
 import { compareCodePoints } from '../python/python-text.js';
+
+/** What makes a group the child of another. */
+interface Membership {
+  /** Undefined for what is so in every inventory. */
+  readonly place: Place | undefined;
+  /** Of two in a cycle the one with the higher number was said later. */
+  readonly order: number;
+}
 
 interface GroupNode {
   readonly name: string;
   readonly hosts: Set<string>;
-  /** Name of the child and the line that says so. */
-  readonly children: Map<string, number>;
+  readonly children: Map<string, Membership>;
   readonly parents: Set<string>;
   readonly variables: Map<string, Variable>;
   priority: bigint;
@@ -18,48 +27,45 @@ interface GroupNode {
 
 interface HostNode {
   readonly name: string;
+  readonly place: Place;
   /** The groups that name it, without their ancestors. */
   readonly groups: Set<string>;
   readonly variables: Map<string, Variable>;
 }
 
 export interface ResolvedInventory {
-  readonly hosts: ReadonlyMap<string, InventoryHost>;
+  readonly hosts: ReadonlyMap<string, LayeredHost>;
   readonly groups: ReadonlyMap<string, InventoryGroup>;
   readonly warnings: readonly string[];
 }
 
-/** Variables that Ansible computes: whatever an inventory says under these names is not kept. Source: its list of internal variables. */
-const computedVariables: ReadonlySet<string> = new Set(
-  (
-    'ansible_async_path ansible_collection_name ansible_config_file ansible_dependent_role_names ansible_diff_mode ' +
-    'ansible_facts ansible_forks ansible_inventory_sources ansible_limit ansible_play_batch ansible_play_hosts ' +
-    'ansible_play_hosts_all ansible_play_role_names ansible_playbook_python ansible_role_name ansible_role_names ' +
-    'ansible_run_tags ansible_skip_tags ansible_verbosity ansible_version inventory_dir inventory_file ' +
-    'inventory_hostname inventory_hostname_short groups group_names hostvars playbook_dir play_hosts role_name role_names role_path role_uuid'
-  ).split(' '),
-);
+/** What is wrong in an inventory: INVENTORY_SYNTAX with `file:line`. */
+export function inventoryFault(place: Place, message: string, hint?: string): BackupError {
+  return new BackupError('INVENTORY_SYNTAX', `${place.file}:${place.line}: ${message}`, { hint });
+}
 
 /**
- * Groups, hosts and variables while a file is read, whatever its grammar; `resolve` then applies Ansible's rules. Every method that
- * can find a fault takes the line and throws INVENTORY_SYNTAX with it.
+ * Groups, hosts and variables while sources are read, whatever their grammar; `resolve` then applies Ansible's rules. Every method that
+ * can find a fault takes the place and throws INVENTORY_SYNTAX with it. What a later source says counts more.
  */
 export class InventoryGraph {
   private readonly groups = new Map<string, GroupNode>();
   private readonly hosts = new Map<string, HostNode>();
 
-  constructor(private readonly file: string) {
+  private memberships = 0;
+
+  constructor() {
     this.addGroup('all');
     this.addGroup('ungrouped');
-    this.addChild('all', 'ungrouped', 0);
-  }
-
-  fault(line: number, message: string, hint?: string): BackupError {
-    return new BackupError('INVENTORY_SYNTAX', `${this.file}:${line}: ${message}`, { hint });
+    this.addChild('all', 'ungrouped');
   }
 
   hasGroup(name: string): boolean {
     return this.groups.has(name);
+  }
+
+  hasHost(name: string): boolean {
+    return this.hosts.has(name);
   }
 
   addGroup(name: string): void {
@@ -74,30 +80,29 @@ export class InventoryGraph {
     this.groups.set(name, { ...node, priority: 1n, depth: 0 });
   }
 
-  /** Both groups must be there. */
-  addChild(parent: string, child: string, line: number): void {
-    if (parent === child) throw this.fault(line, `group "${child}" cannot be a child of itself`);
+  /** Both groups must be there; the place may be left out for what cannot be at fault. */
+  addChild(parent: string, child: string, place?: Place): void {
+    if (parent === child && place !== undefined)
+      throw inventoryFault(place, `group "${child}" cannot be a child of itself`);
     const { children } = this.group(parent);
     if (children.has(child)) return;
-    children.set(child, line);
+    this.memberships += 1;
+    children.set(child, { place, order: place === undefined ? 0 : this.memberships });
     this.group(child).parents.add(parent);
   }
 
   /** The port counts where the host is first named. */
-  addHost(
-    name: string,
-    at: { readonly group: string; readonly port: number | bigint | undefined; readonly line: number },
-  ): void {
-    if (name === '') throw this.fault(at.line, 'a host has an empty name');
+  addHost(name: string, group: string, place: Place, port?: number | bigint): void {
+    if (name === '') throw inventoryFault(place, 'a host has an empty name');
     let host = this.hosts.get(name);
     if (host === undefined) {
-      host = { name, groups: new Set(), variables: new Map() };
+      host = { name, place, groups: new Set(), variables: new Map() };
       this.hosts.set(name, host);
-      if (this.hosts.size > maximumHosts) throw this.fault(at.line, `there are more than ${maximumHosts} hosts`);
-      if (at.port !== undefined && at.port !== 0) host.variables.set('ansible_port', { value: at.port, line: at.line });
+      if (this.hosts.size > maximumHosts) throw inventoryFault(place, `there are more than ${maximumHosts} hosts`);
+      if (port !== undefined && port !== 0) host.variables.set('ansible_port', { value: port, ...place });
     }
-    host.groups.add(at.group);
-    this.group(at.group).hosts.add(name);
+    host.groups.add(group);
+    this.group(group).hosts.add(name);
   }
 
   /** A group comes before a host of the same name, as in Ansible. */
@@ -105,7 +110,7 @@ export class InventoryGraph {
     const group = this.groups.get(owner);
     if (group !== undefined && name === 'ansible_group_priority') {
       const priority = integerOf(variable.value);
-      if (priority === undefined) throw this.fault(variable.line, 'ansible_group_priority is not an integer');
+      if (priority === undefined) throw inventoryFault(variable, 'ansible_group_priority is not an integer');
       group.priority = priority;
       return;
     }
@@ -117,15 +122,16 @@ export class InventoryGraph {
     this.attachToAll();
     this.measureDepths();
     this.settleUngrouped();
-    const hosts = new Map<string, InventoryHost>();
-    const byGroups = new Map<string, ReadonlyMap<string, Variable>>();
+    const hosts = new Map<string, LayeredHost>();
+    const byGroups = new Map<string, GroupLayers>();
     for (const host of this.hosts.values()) {
       if (host.groups.size === 0) continue;
       const groups = this.variableGroups(host);
       const key = JSON.stringify(groups);
-      const inherited = byGroups.get(key) ?? this.groupVariables(groups);
+      const inherited = byGroups.get(key) ?? this.groupLayers(groups);
       byGroups.set(key, inherited);
-      hosts.set(host.name, { name: host.name, groups, variables: merged([inherited, host.variables]) });
+      const variables = mergeLayers([inherited.variables, host.variables]);
+      hosts.set(host.name, { name: host.name, groups, variables, inherited, own: host.variables });
     }
     const groups = new Map<string, InventoryGroup>();
     for (const { name, hosts: members, children } of this.groups.values()) {
@@ -142,7 +148,7 @@ export class InventoryGraph {
 
   private attachToAll(): void {
     for (const { name, parents } of this.groups.values()) {
-      if (name !== 'all' && parents.size === 0) this.addChild('all', name, 0);
+      if (name !== 'all' && parents.size === 0) this.addChild('all', name);
     }
   }
 
@@ -163,7 +169,7 @@ export class InventoryGraph {
     if (waiting.size > 0) throw this.cycleFault(new Set(waiting.keys()));
   }
 
-  /** Walks from parent to parent among the groups left over until one repeats: that is the cycle, and its last line is at fault. */
+  /** Walks from parent to parent among the groups left over until one repeats: that is the cycle, and what was said last is at fault. */
   private cycleFault(left: ReadonlySet<string>): BackupError {
     const path: string[] = [];
     const places = new Map<string, number>();
@@ -174,9 +180,11 @@ export class InventoryGraph {
       current = [...this.group(current).parents].find((parent) => left.has(parent)) ?? current;
     }
     const cycle = [current, ...path.slice(places.get(current)).reverse()];
-    const lines = cycle.slice(1).map((child, index) => this.group(cycle[index] ?? '').children.get(child) ?? 0);
-    const line = lines.reduce((last, next) => Math.max(last, next), 0);
-    return this.fault(line, `groups are children of each other: ${cycle.join(' > ')}`);
+    const said = cycle.slice(1).flatMap((child, index) => this.group(cycle[index] ?? '').children.get(child) ?? []);
+    const { place } = said.reduce((latest, next) => (next.order > latest.order ? next : latest));
+    if (place === undefined)
+      throw new BackupError('INTERNAL', `a cycle of groups that no inventory made: ${cycle.join(' > ')}`);
+    return inventoryFault(place, `groups are children of each other: ${cycle.join(' > ')}`);
   }
 
   /** `ungrouped` holds exactly the hosts that are in no other group but `all`. */
@@ -202,34 +210,29 @@ export class InventoryGraph {
     return [...this.withAncestors(host.groups)].filter((name) => name !== 'all').sort(compareCodePoints);
   }
 
-  private groupVariables(names: readonly string[]): ReadonlyMap<string, Variable> {
+  private groupLayers(names: readonly string[]): GroupLayers {
     const groups = names.map((name) => this.group(name));
     groups.sort((left, right) => left.depth - right.depth || Number(left.priority - right.priority));
-    return merged([this.group('all').variables, ...groups.map((group) => group.variables)]);
+    const variables = mergeLayers([this.group('all').variables, ...groups.map((group) => group.variables)]);
+    return { ranked: groups.map(({ name }) => name), variables };
   }
 
   private warnings(): string[] {
     const warnings: string[] = [];
-    for (const { name, groups } of this.hosts.values()) {
+    for (const { name, groups, place } of this.hosts.values()) {
       if (this.groups.has(name)) {
-        warnings.push(`${this.file}: "${name}" is both a host and a group; variables on its host line go to the group`);
+        warnings.push(
+          `${place.file}:${place.line}: "${name}" is both a host and a group; variables of the host go to the group`,
+        );
       }
       if (groups.size === 0) {
         warnings.push(
-          `${this.file}: host "${name}" is left out, as in Ansible: its group "ungrouped" is a child of another`,
+          `${place.file}:${place.line}: host "${name}" is left out, as in Ansible: its group "ungrouped" is a child of another`,
         );
       }
     }
     return warnings;
   }
-}
-
-function merged(layers: readonly ReadonlyMap<string, Variable>[]): ReadonlyMap<string, Variable> {
-  const result = new Map<string, Variable>();
-  for (const layer of layers) {
-    for (const [name, variable] of layer) if (!computedVariables.has(name)) result.set(name, variable);
-  }
-  return result;
 }
 
 function integerOf(value: InventoryValue): bigint | undefined {

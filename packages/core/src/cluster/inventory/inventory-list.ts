@@ -1,10 +1,12 @@
+import { isList, VaultValue } from './inventory.js';
 import type { Inventory, InventoryHost, InventoryValue } from './inventory.js';
 import { compareCodePoints } from '../python/python-text.js';
 
 /**
  * The inventory in the shape of `ansible-inventory --list`, for programs that know it: `_meta.hostvars` with every host's merged
- * variables, and for each group its own hosts and the names of its children; what is empty is left out. The key
- * `_meta.profile`, which only Ansible itself reads, is not there. Print it with `inventoryJson`: it may hold bigints.
+ * variables, and for each group its own hosts and the names of its children; what is empty is left out. Values of files
+ * that are encrypted as a whole are `[secret]`. The key `_meta.profile`, which only Ansible itself reads, is not there. Print it with
+ * `inventoryJson`: it may hold bigints.
  */
 export function inventoryList(inventory: Inventory): InventoryValue {
   const listed = listedHosts(inventory);
@@ -29,15 +31,18 @@ function listedHosts(inventory: Inventory): ReadonlySet<string> {
 }
 
 function variablesOf(variables: InventoryHost['variables']): InventoryValue {
-  return Object.fromEntries([...variables].map(([name, { value }]) => [name, value]));
+  return Object.fromEntries(
+    [...variables].map(([name, { value, encrypted }]) => [name, encrypted ? '[secret]' : value]),
+  );
 }
 
-/** JSON text with sorted keys, indented by four, and with every digit of large integers. */
+/** JSON text with sorted keys, indented by four, with every digit of large integers, vault values encrypted. */
 export function inventoryJson(value: InventoryValue, indent = ''): string {
   const inner = `${indent}    `;
   if (typeof value === 'bigint') return String(value);
   if (typeof value === 'number' && Object.is(value, -0)) return '-0.0';
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  if (value instanceof VaultValue) return inventoryJson({ __ansible_vault: value.ciphertext }, indent);
   if (isList(value))
     return bracketed(
       '[]',
@@ -52,8 +57,4 @@ export function inventoryJson(value: InventoryValue, indent = ''): string {
 function bracketed(brackets: '[]' | '{}', lines: readonly string[], indent: string): string {
   if (lines.length === 0) return brackets;
   return `${brackets.charAt(0)}\n${lines.join(',\n')}\n${indent}${brackets.charAt(1)}`;
-}
-
-function isList(value: InventoryValue): value is readonly InventoryValue[] {
-  return Array.isArray(value);
 }

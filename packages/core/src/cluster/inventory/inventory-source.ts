@@ -1,64 +1,98 @@
-import { isUtf8 } from 'node:buffer';
 import type { Stats } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 
 import { BackupError } from '../../model/errors.js';
+import { nameList } from '../../model/name-list.js';
 import { systemReason } from '../../model/system-errors.js';
-import { splitLines } from '../python/python-text.js';
+import { compareCodePoints } from '../python/python-text.js';
 
-/** Larger files are no inventories. */
-const maximumBytes = 64 * 1024 * 1024;
-/** What people call an inventory that is not the INI file `inventory`. */
-const otherNames = ['inventory.yml', 'inventory.yaml', 'inventory.json', 'hosts.yml', 'hosts.yaml'];
-
-const extensionFormats: ReadonlyMap<string, string> = new Map([
-  ['.yml', 'a YAML inventory'],
-  ['.yaml', 'a YAML inventory'],
-  ['.json', 'a JSON inventory'],
-  ['.toml', 'a TOML inventory'],
+/** What people call the inventory of a build directory. */
+const buildNames = ['inventory', 'hosts'].flatMap((name) => [
+  name,
+  ...['.ini', '.yml', '.yaml', '.json'].map((end) => name + end),
 ]);
 
-/** The inventory file that a build directory or a path stands for, with its bytes. */
+/**
+ * What Ansible passes over in a directory of inventories. Source: ansible-core 2.19, inventory/manager.py and the default of
+ * INVENTORY_IGNORE_EXTS.
+ */
+const ignored =
+  /^(?:\.|(?:host_vars|group_vars|vars_plugins)$)|(?:\.pyc|\.pyo|\.swp|\.bak|~|\.rpm|\.md|\.txt|\.rst|\.orig|\.cfg|\.retry)$/;
+/** Links that lead back to a directory above would go on for ever. */
+const maximumDepth = 32;
+
+/** The inventory that a build directory or a path stands for. */
 export interface InventorySource {
-  /** Absolute. */
-  readonly file: string;
-  /** The build directory, or the directory of the file; absolute. */
+  /** Absolute path of the file, or of the directory of several. */
+  readonly path: string;
+  /** The build directory; absolute. */
   readonly directory: string;
-  readonly bytes: Buffer;
+  /** The files to read, absolute, in Ansible's order. */
+  readonly files: readonly string[];
 }
 
 /**
- * Finds and reads the inventory: `source` itself, or the file `inventory` in it when it is a directory.
- * Throws INVENTORY_MISSING, or INVENTORY_UNSUPPORTED for what only later versions read: YAML, JSON, TOML, scripts, directories of
- * several inventories, files of ansible-vault. It is never taken for INI by mistake.
+ * Finds the inventory: `source` itself when it is a file or a directory that is called `inventory`, else the one thing in the build
+ * directory `source` that is called as an inventory is: `inventory`, `hosts`, `inventory.yml` and so on.
+ * A directory of inventories stands for all of its files and those in directories below, by name, without what Ansible ignores.
+ * Throws INVENTORY_MISSING when there is none or more than one.
  */
-export async function readInventorySource(source: string): Promise<InventorySource> {
-  const path = resolve(source);
-  const found = await statOf(path);
-  const file = found.isDirectory() ? await inventoryIn(path) : path;
-  const stats = found.isDirectory() ? await statOf(file) : found;
-  if (!stats.isFile()) throw unsupported(file, 'is neither a file nor a directory');
-  if (stats.size > maximumBytes) throw unsupported(file, 'is larger than 64 MiB');
-  const bytes = await readFile(file).catch((error: unknown) => {
-    throw unreadable(file, error);
-  });
-  const format = foreignFormat(file, stats, bytes);
-  if (format !== undefined) throw unsupported(file, `is ${format}`);
-  return { file, directory: found.isDirectory() ? path : dirname(path), bytes };
+export async function findInventory(source: string): Promise<InventorySource> {
+  const given = resolve(source);
+  const stats = await statOf(given);
+  if (!stats.isDirectory()) return { path: given, directory: dirname(given), files: [given] };
+  const isItself = basename(given) === 'inventory';
+  const path = isItself ? given : await inventoryIn(given);
+  const directory = dirname(path);
+  if (!isItself && !(await statOf(path)).isDirectory()) return { path, directory, files: [path] };
+  const files = await filesBelow(path, 0);
+  if (files.length === 0)
+    throw missing(`there is no inventory in ${path}`, { hint: 'Put one in it, or give an inventory file.' });
+  return { path, directory, files };
 }
 
 async function inventoryIn(directory: string): Promise<string> {
-  const file = join(directory, 'inventory');
-  const found = await statIfThere(file);
-  if (found?.isDirectory()) throw unsupported(file, 'is a directory of inventories');
-  if (found !== undefined) return file;
-  for (const name of otherNames) {
-    const other = join(directory, name);
-    if (await statIfThere(other)) throw unsupported(other, 'is the only inventory of the build directory');
+  const found: string[] = [];
+  for (const name of buildNames) if (await isThere(join(directory, name))) found.push(name);
+  const [name] = found;
+  if (name === undefined) {
+    throw missing(`there is no inventory in ${directory}: nothing in it is called "inventory" or "hosts"`, {
+      hint: 'Give the build directory that holds one, or the inventory file itself.',
+    });
   }
-  throw missing(`there is no file "inventory" in ${directory}`, {
-    hint: 'Give the build directory that holds it, or the inventory file itself.',
+  if (found.length === 1) return join(directory, name);
+  throw missing(`there is more than one inventory in ${directory}: ${nameList(found)}`, {
+    hint: 'Give the one that is meant, or put them all in a directory "inventory".',
+  });
+}
+
+/** What may not be looked at must not be taken for missing. */
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error: unknown) => {
+      if (isNotThere(error)) return false;
+      throw unreadable(path, error);
+    },
+  );
+}
+
+async function filesBelow(directory: string, depth: number): Promise<string[]> {
+  if (depth > maximumDepth) throw missing(`${directory} is more than ${maximumDepth} directories deep`, {});
+  const names = (await entriesOf(directory)).filter((name) => !ignored.test(name)).sort(compareCodePoints);
+  const files: string[] = [];
+  for (const name of names) {
+    const path = join(directory, name);
+    if ((await statOf(path)).isDirectory()) files.push(...(await filesBelow(path, depth + 1)));
+    else files.push(path);
+  }
+  return files;
+}
+
+async function entriesOf(directory: string): Promise<string[]> {
+  return readdir(directory).catch((error: unknown) => {
+    throw unreadable(directory, error);
   });
 }
 
@@ -68,61 +102,12 @@ async function statOf(path: string): Promise<Stats> {
   });
 }
 
-/** Undefined only where nothing is there: what may not be looked at must not be taken for missing. */
-async function statIfThere(path: string): Promise<Stats | undefined> {
-  return stat(path).catch((error: unknown) => {
-    if (isNotThere(error)) return undefined;
-    throw unreadable(path, error);
-  });
-}
-
-/** What the file is when it is not INI, by its name and its first characters; Ansible decides in the same order. */
-function foreignFormat(file: string, stats: Stats, bytes: Buffer): string | undefined {
-  const head = bytes.toString('latin1', 0, 65_536);
-  if (head.startsWith('$ANSIBLE_VAULT;')) return 'encrypted by ansible-vault';
-  if ((stats.mode & 0o111) !== 0 && (head.startsWith('#!') || head.startsWith('\x7fELF')))
-    return 'an executable inventory';
-  return (
-    extensionFormats.get(extname(basename(file))) ?? (looksLikeYaml(head) ? 'a YAML or JSON inventory' : undefined)
-  );
-}
-
-/** YAML that Ansible would take is a mapping: it begins with a document mark, a brace or a key, none of which begins an INI file. */
-function looksLikeYaml(head: string): boolean {
-  const first = splitLines(head).find((line) => line.trim() !== '' && !line.trimStart().startsWith('#'));
-  return (
-    first !== undefined && /^\s*(?:---(?:\s|$)|%YAML|\{|\? |(?:"[^"]*"|'[^']*'|[^\s'"[;=]+)\s*:(?:\s|$))/.test(first)
-  );
-}
-
-/**
- * The lines of the file. Comments may be in any encoding; everything else must be UTF-8, else INVENTORY_SYNTAX with its line.
- */
-export function decodeLines(source: InventorySource): string[] {
-  const text = decode(source.bytes);
-  return text === undefined ? decodeLineByLine(source) : splitLines(text);
-}
-
-function decodeLineByLine(source: InventorySource): string[] {
-  const lines = source.bytes.toString('latin1').split(/\r\n|\n|\r/);
-  return lines.map((line, index) => {
-    if (/^\s*[#;]/.test(line)) return '';
-    const text = decode(Buffer.from(line, 'latin1'));
-    if (text !== undefined) return text;
-    throw new BackupError('INVENTORY_SYNTAX', `${source.file}:${index + 1}: the line is not UTF-8 text`);
-  });
-}
-
-/** Undefined when the bytes are not UTF-8. A byte order mark is kept, as Ansible keeps it. */
-function decode(bytes: Buffer): string | undefined {
-  return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
-}
-
 function isNotThere(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
 }
 
-function unreadable(path: string, cause: unknown): BackupError {
+/** An inventory, or a directory of them, that cannot be read: INVENTORY_MISSING. */
+export function unreadable(path: string, cause: unknown): BackupError {
   const hint = isNotThere(cause)
     ? 'Check the path given as build directory.'
     : 'Give the user who runs lsbackup permission to read the build directory, or check its path.';
@@ -131,10 +116,4 @@ function unreadable(path: string, cause: unknown): BackupError {
 
 function missing(message: string, details: { cause?: unknown; hint?: string }): BackupError {
   return new BackupError('INVENTORY_MISSING', message, details);
-}
-
-function unsupported(file: string, what: string): BackupError {
-  return new BackupError('INVENTORY_UNSUPPORTED', `${file} ${what}, which this version cannot read`, {
-    hint: 'Give an inventory file in INI format; `ansible-inventory --list` shows what has to be in it.',
-  });
 }

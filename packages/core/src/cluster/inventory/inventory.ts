@@ -1,23 +1,56 @@
-/**
- * A variable's value. Integers that a JavaScript number cannot hold are `bigint`, so that nothing is rounded;
- * everything else is what JSON has.
- */
-export type InventoryValue =
-  string | number | bigint | boolean | null | readonly InventoryValue[] | { readonly [key: string]: InventoryValue };
-
-export interface Variable {
-  readonly value: InventoryValue;
-  /** Line of the inventory file that set it, from 1. */
-  readonly line: number;
+/** A value that ansible-vault encrypted (`!vault`). It stays encrypted until somebody needs it, and is listed encrypted. */
+export class VaultValue {
+  /** `ciphertext` is the text with its header `$ANSIBLE_VAULT;...`, as the file has it. */
+  constructor(readonly ciphertext: string) {}
 }
 
-/** What an inventory file says, after Ansible's rules of precedence; connection variables are not interpreted yet. */
-export interface Inventory {
-  /** Absolute path of the file. */
+/**
+ * A variable's value. Integers that a JavaScript number cannot hold are `bigint`, so that nothing is rounded; text that is never a
+ * template (`!unsafe`) is `{ __ansible_unsafe: text }`, as `ansible-inventory --list` prints it; everything else is what JSON has.
+ */
+export type InventoryValue =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | VaultValue
+  | readonly InventoryValue[]
+  | { readonly [key: string]: InventoryValue };
+
+export function isList(value: InventoryValue): value is readonly InventoryValue[] {
+  return Array.isArray(value);
+}
+
+export function isMapping(value: InventoryValue): value is Readonly<Record<string, InventoryValue>> {
+  return typeof value === 'object' && value !== null && !isList(value) && !(value instanceof VaultValue);
+}
+
+/** Where something was read. */
+export interface Place {
+  /** As messages show it. */
   readonly file: string;
-  /** Of the file's bytes, lower-case hex. */
+  /** From 1. */
+  readonly line: number;
+  /** The file is encrypted as a whole: what it says must not be shown. */
+  readonly encrypted?: boolean;
+}
+
+/** Its place is where it was set. */
+export interface Variable extends Place {
+  readonly value: InventoryValue;
+}
+
+/** What an inventory says, after Ansible's rules of precedence; connection variables are not interpreted yet. */
+export interface Inventory {
+  /** Absolute path of the file, or of the directory of several. */
+  readonly file: string;
+  /**
+   * Of the bytes of all sources that were read, one after the other in that order, and then of the files in `group_vars` and
+   * `host_vars`, by group and host; lower-case hex. For a script its output is read; of a vault the encrypted text counts.
+   */
   readonly sha256: string;
-  /** In order of first appearance in the file. */
+  /** In order of first appearance. */
   readonly hosts: ReadonlyMap<string, InventoryHost>;
   /** In order of first appearance, after `all` and `ungrouped`. */
   readonly groups: ReadonlyMap<string, InventoryGroup>;
@@ -29,7 +62,11 @@ export interface InventoryHost {
   readonly name: string;
   /** Every group that gives the host variables, with the ancestors of its groups and without `all`, sorted. */
   readonly groups: readonly string[];
-  /** Merged: `all`, then groups by depth, `ansible_group_priority` and name, then the host's own. */
+  /**
+   * Merged, the strongest last: `all`, the groups by depth, `ansible_group_priority` and name, `group_vars` of `all`, `group_vars` of the
+   * groups in the same order, the host's own, its `host_vars`. A name is replaced as a whole. Source: ansible-core 2.19,
+   * VARIABLE_PRECEDENCE, whose `ansible_group_priority` counts in the inventory itself only.
+   */
   readonly variables: ReadonlyMap<string, Variable>;
 }
 

@@ -1,21 +1,46 @@
 import { createHash } from 'node:crypto';
+import { dirname } from 'node:path';
 
-import { refuseAdjacentVariables } from './adjacent-variables.js';
-import { parseIniInventory } from './ini-inventory.js';
-import { decodeLines, readInventorySource } from './inventory-source.js';
+import { readAdjacentVariables } from './adjacent-variables.js';
+import { findInventory } from './inventory-source.js';
 import type { Inventory } from './inventory.js';
+import { mergeVariables } from './merge-variables.js';
+import { readSources } from './read-sources.js';
+import { Vault } from './vault.js';
+import type { VaultSecret } from './vault.js';
+
+export interface LoadInventoryOptions {
+  /** A build directory with an inventory in it, an inventory file, or a directory of several that is called `inventory`. */
+  readonly source: string;
+  /** Passwords of ansible-vault. Needed only where something encrypted is. */
+  readonly vaultSecrets?: readonly VaultSecret[] | undefined;
+  /** Stops the wait for inventory scripts. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
- * Reads the inventory of a build directory, or an inventory file, as Ansible does, without interpreting connection variables.
- * Throws INVENTORY_MISSING, INVENTORY_UNSUPPORTED (what later versions read: YAML, scripts, directories, `group_vars`, vault) or
- * INVENTORY_SYNTAX with `file:line`.
+ * Reads the inventory of a build directory, or an inventory file, as Ansible does: INI, YAML, JSON, scripts, several of them in a
+ * directory, with the variables in `group_vars` and `host_vars` beside it; connection variables are not interpreted.
+ * Throws INVENTORY_MISSING, INVENTORY_UNSUPPORTED (TOML, configurations of other inventory plugins), INVENTORY_SYNTAX with `file:line`,
+ * INVENTORY_SCRIPT, or VAULT_PASSWORD for a file that is encrypted as a whole.
  */
-export async function loadInventory(options: {
-  readonly source: string;
-}): Promise<Inventory & { readonly directory: string }> {
-  const source = await readInventorySource(options.source);
-  const { hosts, groups, warnings } = parseIniInventory(decodeLines(source), source.file);
-  await refuseAdjacentVariables(source.file, { groups: groups.keys(), hosts: hosts.keys() });
-  const sha256 = createHash('sha256').update(source.bytes).digest('hex');
-  return { file: source.file, directory: source.directory, sha256, hosts, groups, warnings };
+export async function loadInventory(
+  options: LoadInventoryOptions,
+): Promise<Inventory & { readonly directory: string }> {
+  const { path, directory, files } = await findInventory(options.source);
+  const vault = new Vault(options.vaultSecrets);
+  const { hosts, groups, warnings, contents } = await readSources(files, { vault, signal: options.signal });
+  const isFile = files.length === 1 && files[0] === path;
+  const names = { groups: groups.keys(), hosts: hosts.keys() };
+  const adjacent = await readAdjacentVariables(isFile ? dirname(path) : path, names, vault);
+  const hash = createHash('sha256');
+  for (const content of [...contents, ...adjacent.contents]) hash.update(content);
+  return {
+    file: path,
+    directory,
+    sha256: hash.digest('hex'),
+    hosts: mergeVariables(hosts, adjacent),
+    groups,
+    warnings: [...warnings, ...adjacent.warnings],
+  };
 }

@@ -1,0 +1,70 @@
+import { isList, isMapping, VaultValue } from '../inventory/inventory.js';
+import type { InventoryHost, InventoryValue, Place } from '../inventory/inventory.js';
+import type { Vault } from '../inventory/vault.js';
+import { resolveReferences, UnresolvedTemplate } from './template.js';
+import type { Reference } from './template.js';
+
+interface NamedPlace extends Place {
+  readonly name: string;
+}
+
+/** Lists and mappings in each other; more is a circle of references. */
+const maximumDepth = 20;
+
+/** The variables of one host as whoever needs one sees it: decrypted, and with plain references resolved. */
+export class HostVariables {
+  constructor(
+    private readonly host: InventoryHost,
+    private readonly vault: Vault,
+  ) {}
+
+  /**
+   * Undefined when it is not set. Nothing is decrypted or resolved before it is asked for. Throws UnresolvedTemplate for a template
+   * that is more than references; VAULT_PASSWORD and INVENTORY_SYNTAX for a vault text on the way, with the place of the variable.
+   */
+  value(name: string): InventoryValue | undefined {
+    const variable = this.host.variables.get(name);
+    return variable === undefined ? undefined : this.plain(variable.value, { ...variable, name }, 0);
+  }
+
+  /** `variable` is what is asked for, for messages. */
+  private plain(value: InventoryValue, variable: NamedPlace, depth: number): InventoryValue {
+    if (depth > maximumDepth) throw new UnresolvedTemplate('is nested too deep');
+    const { value: found, literal } = this.reference(value, variable);
+    if (isList(found)) return found.map((item) => this.plain(item, variable, depth + 1));
+    if (isMapping(found)) {
+      const entries = Object.entries(found).map(([key, item]) => [key, this.plain(item, variable, depth + 1)] as const);
+      return Object.fromEntries(entries);
+    }
+    if (literal || typeof found !== 'string') return found;
+    const resolved = resolveReferences(found, (other) => this.lookup(other));
+    return typeof resolved === 'object' ? this.plain(resolved, variable, depth + 1) : resolved;
+  }
+
+  /** Source: Ansible documentation, "Special variables". */
+  private lookup(name: string): Reference | undefined {
+    const variable = this.host.variables.get(name);
+    if (variable !== undefined) return this.reference(variable.value, { ...variable, name });
+    const computed = new Map<string, InventoryValue>([
+      ['inventory_hostname', this.host.name],
+      ['inventory_hostname_short', this.host.name.split('.')[0] ?? ''],
+      ['group_names', this.host.groups],
+    ]).get(name);
+    return computed === undefined ? undefined : { value: computed, literal: true, place: undefined };
+  }
+
+  private reference(value: InventoryValue, { name, file, line }: NamedPlace): Reference {
+    const place = `${file}:${line}`;
+    if (value instanceof VaultValue) {
+      return { value: this.vault.decrypt(value.ciphertext, `${place}: ${name}`), literal: true, place };
+    }
+    const unsafe = unsafeText(value);
+    return { value: unsafe ?? value, literal: unsafe !== undefined, place };
+  }
+}
+
+/** Of `!unsafe`: text that is never a template. */
+function unsafeText(value: InventoryValue): string | undefined {
+  if (!isMapping(value) || Object.keys(value).length !== 1) return undefined;
+  return typeof value.__ansible_unsafe === 'string' ? value.__ansible_unsafe : undefined;
+}

@@ -1,0 +1,43 @@
+import { isUtf8 } from 'node:buffer';
+
+import { BackupError } from '../../model/errors.js';
+import type { Place } from './inventory.js';
+import { splitLines } from '../python/python-text.js';
+
+/** Where the text of an inventory comes from. */
+export interface InventoryText {
+  /** Absolute path. */
+  readonly file: string;
+  /** The file is encrypted as a whole: its values must not be shown. */
+  readonly encrypted: boolean;
+}
+
+/** The place of a line, from 1. */
+export function placeIn({ file, encrypted }: InventoryText, line: number): Place {
+  return encrypted ? { file, line, encrypted } : { file, line };
+}
+
+/**
+ * The lines of an INI inventory. Comments may be in any encoding; everything else must be UTF-8, else INVENTORY_SYNTAX with its line.
+ */
+export function decodeLines(bytes: Buffer, file: string): string[] {
+  if (isUtf8(bytes)) return splitLines(bytes.toString('utf8'));
+  const lines = bytes.toString('latin1').split(/\r\n|\n|\r/);
+  return lines.map((text, index) => {
+    if (/^\s*[#;]/.test(text)) return '';
+    const line = Buffer.from(text, 'latin1');
+    if (isUtf8(line)) return line.toString('utf8');
+    throw notText(file, index + 1);
+  });
+}
+
+/** The text of a YAML or JSON file, which must be UTF-8 as a whole, else INVENTORY_SYNTAX with the first line that is not. */
+export function decodeText(bytes: Buffer, file: string): string {
+  if (isUtf8(bytes)) return bytes.toString('utf8');
+  const lines = bytes.toString('latin1').split('\n');
+  throw notText(file, lines.findIndex((line) => !isUtf8(Buffer.from(line, 'latin1'))) + 1);
+}
+
+function notText(file: string, line: number): BackupError {
+  return new BackupError('INVENTORY_SYNTAX', `${file}:${line}: the line is not UTF-8 text`);
+}
