@@ -94,12 +94,20 @@ describe("a login by the system's ssh", () => {
     }
   });
 
-  it('reaches a server that takes only a key exchange that our own SSH has not', async () => {
+  it('is what reaches a server that takes only a key exchange that our own SSH has not', async () => {
     await using sshd = await startExtraSshd('mon1', 2252, ['KexAlgorithms=sntrup761x25519-sha512@openssh.com']);
     const known = path.join(directory, 'quantum_known_hosts');
     await sshd.writeKnownHosts(known);
-    await using remote = await connect({ port: sshd.port, hostKeys: trusting(known), transport: 'openssh' });
-    expect(remote.facts.hostname).toBe('mon1');
+    const way = { port: sshd.port, hostKeys: trusting(known) };
+    await using asked = await connect({ ...way, transport: 'openssh' });
+    expect([asked.facts.hostname, warnings]).toEqual(['mon1', []]);
+    await using chosen = await connect(way);
+    expect(chosen.facts.hostname).toBe('mon1');
+    expect(warnings).toEqual([
+      { code: 'TRANSPORT_OPENSSH', message: expect.stringMatching(/^mon1: connecting with the system's ssh: /) },
+    ]);
+    // Not where the system's ssh would meet the same end.
+    expect(await rejection(connect({ ...way, hostKeys: trusting('/dev/null') }))).toMatchObject({ code: 'HOST_KEY' });
   });
 
   it('goes through jump hosts', async () => {
