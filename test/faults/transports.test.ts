@@ -189,7 +189,7 @@ describe("a login by the system's ssh", () => {
 
   it('says when this machine has no ssh', async () => {
     const host = JSON.stringify(hostWith({ transport: 'openssh' }));
-    const argv = ['test/support/kept-connection.mjs', host];
+    const argv = ['test/faults/kept-connection.mjs', host];
     expect(await startProgram(process.execPath, argv, { PATH: '/nonexistent' }).finished).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/HOST_UNREACHABLE[^]*Install the OpenSSH client on this machine\./),
@@ -240,7 +240,7 @@ describe("a stream by the system's ssh", () => {
 
   it('and what it began ends when this program is killed', async () => {
     const host = JSON.stringify(hostWith({ transport: 'openssh' }));
-    const { child, finished } = startProgram(process.execPath, ['test/support/kept-connection.mjs', host]);
+    const { child, finished } = startProgram(process.execPath, ['test/faults/kept-connection.mjs', host]);
     if (child.stdout === null) throw new Error('no standard output');
     await once(child.stdout, 'data');
     const masters = async (): Promise<string> => {
