@@ -60,9 +60,9 @@ async function tried(change: Partial<Connection>): Promise<TriedHost> {
   return { remote, [Symbol.asyncDispose]: () => remote[Symbol.asyncDispose]() };
 }
 
-/** Directories of masters that are left on this machine. */
-async function leftDirectories(): Promise<readonly string[]> {
-  return (await readdir(os.tmpdir())).filter((name) => /^lsbackup-[A-Za-z0-9]{6}$/.test(name));
+/** Directories of masters that are left of a process on this machine. */
+async function leftDirectories(pid: number | undefined = process.pid): Promise<readonly string[]> {
+  return (await readdir(os.tmpdir())).filter((name) => name.startsWith(`lsbackup-${pid}-`));
 }
 
 describeTransport('our own SSH and a real sshd', () => tried({ transport: 'ssh' }));
@@ -189,12 +189,13 @@ describe("a login by the system's ssh", () => {
 
   it('says when this machine has no ssh', async () => {
     const host = JSON.stringify(hostWith({ transport: 'openssh' }));
-    const argv = ['test/support/kept-connection.mjs', host];
-    expect(await startProgram(process.execPath, argv, { PATH: '/nonexistent' }).finished).toMatchObject({
+    const argv = ['test/faults/kept-connection.mjs', host];
+    const { child, finished } = startProgram(process.execPath, argv, { PATH: '/nonexistent' });
+    expect(await finished).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/HOST_UNREACHABLE[^]*Install the OpenSSH client on this machine\./),
     });
-    expect(await leftDirectories()).toEqual([]);
+    expect(await leftDirectories(child.pid)).toEqual([]);
   });
 
   it('can be cancelled', async () => {
@@ -240,22 +241,24 @@ describe("a stream by the system's ssh", () => {
 
   it('and what it began ends when this program is killed', async () => {
     const host = JSON.stringify(hostWith({ transport: 'openssh' }));
-    const { child, finished } = startProgram(process.execPath, ['test/support/kept-connection.mjs', host]);
+    const { child, finished } = startProgram(process.execPath, ['test/faults/kept-connection.mjs', host]);
     if (child.stdout === null) throw new Error('no standard output');
     await once(child.stdout, 'data');
     const masters = async (): Promise<string> => {
-      const { stdout } = await startProgram('pgrep', ['-fx', `ssh -N .*${addresses.mon1}`]).finished;
+      const { stdout } = await startProgram('pgrep', ['-fx', `ssh -N .*/lsbackup-${child.pid}-.*`]).finished;
       return stdout;
     };
     expect(await masters()).not.toBe('');
+    expect(await leftDirectories(child.pid)).toHaveLength(1);
     child.kill('SIGKILL');
     await finished;
     const running = (): Promise<string> => onHost('mon1', 'sh', '-c', 'pgrep -fx "sleep 3399" || true');
     for (let tries = 0; tries < 60; tries += 1) {
-      if ((await masters()) === '' && (await leftDirectories()).length === 0 && (await running()) === '') break;
+      if ((await masters()) === '' && (await leftDirectories(child.pid)).length === 0 && (await running()) === '')
+        break;
       await delay(250);
     }
-    expect([await masters(), await leftDirectories(), await running()]).toEqual(['', [], '']);
+    expect([await masters(), await leftDirectories(child.pid), await running()]).toEqual(['', [], '']);
   });
 });
 

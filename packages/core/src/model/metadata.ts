@@ -83,7 +83,7 @@ const hostRecordSchema = z.object({
   hostname: z.string().optional(),
   machineId: z.string().optional(),
   os: z.string().optional(),
-  /** `SHA256:...` as ssh-keygen prints it. */
+  /** `SHA256:...` as ssh-keygen prints it; not for the machine that ran the backup, when it was reached without SSH. */
   sshFingerprint: z.string().optional(),
   /** Why it was not reached. */
   reason: z.string().optional(),

@@ -73,7 +73,7 @@ export class OpensshMaster {
 
 /** Starts ssh for a connection. Rejects when the directory for its socket cannot be made. */
 export async function startMaster(connection: Connection): Promise<OpensshMaster> {
-  const name = 'lsbackup-';
+  const name = `lsbackup-${process.pid}-`;
   const parent =
     path.join(os.tmpdir(), `${name}XXXXXX`, controlSocket).length > maximumSocketPath ? '/tmp' : os.tmpdir();
   const directory = await mkdtemp(path.join(parent, name));
