@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Connection, Host, HostKeyPolicy, LocalUser } from '../../packages/core/src/cluster/cluster.js';
 import { plainConnection, plainHostKeyPolicy } from '../../packages/core/src/cluster/connection/plain-connection.js';
+import type { Warning } from '../../packages/core/src/model/artifact.js';
 import { connectHost } from '../../packages/core/src/remote/connect-host.js';
 import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
 import { generateKey, startSampleHost } from './ssh-server.mjs';
@@ -15,7 +16,7 @@ export interface SampleRemote extends AsyncDisposable {
   readonly user: LocalUser;
   /** For files of the test; removed at the end. */
   readonly directory: string;
-  connect(change?: Partial<Connection>): Promise<RemoteHost>;
+  connect(change?: Partial<Connection>, warn?: (warning: Warning) => void): Promise<RemoteHost>;
 }
 
 export async function sampleRemote(options: Omit<SampleHostOptions, 'authorizedKeys'> = {}): Promise<SampleRemote> {
@@ -40,8 +41,9 @@ export async function sampleRemote(options: Omit<SampleHostOptions, 'authorizedK
     host,
     user,
     directory,
-    async connect(change = {}) {
-      const remote = await connectHost({ ...host, connection: { ...connection, ...change } }, { user, retryPause: 10 });
+    async connect(change = {}, warn = () => undefined) {
+      const changed = { ...host, connection: { ...connection, ...change } };
+      const remote = await connectHost(changed, { user, warn, retryPause: 10 });
       opened.push(remote);
       return remote;
     },

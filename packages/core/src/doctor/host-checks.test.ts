@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { rejection, sampleRemote } from '../../../../test/support/sample-remote.js';
 import { thisController } from '../controller/controller.js';
 import type { HostPool } from '../remote/host-pool.js';
+import type { Warning } from '../model/artifact.js';
 import { BackupError } from '../model/errors.js';
 import type { RemoteHost } from '../remote/remote-host.js';
 import { listScript } from '../run/ledger-scripts.js';
@@ -128,7 +129,9 @@ describe('forwarding', () => {
     [true, 'warning', 'HOST_FORWARD'],
   ])('refused: %j is %s', async (refuseForwarding, status, code) => {
     await using sample = await sampleRemote({ refuseForwarding });
-    const finding = await forwardingFinding(await sample.connect(), signal);
+    const warnings: Warning[] = [];
+    const remote = await sample.connect({}, (each) => warnings.push(each));
+    const finding = await forwardingFinding(remote, { signal, told: () => warnings });
     expect(finding.status).toBe(status);
     expect(finding.code).toBe(code);
     if (refuseForwarding) expect(finding.remedy).toContain('AllowTcpForwarding');
@@ -139,6 +142,8 @@ describe('forwarding', () => {
     const remote = await sample.connect();
     const connection = { ...remote.host.connection, port: 1 };
     const behindTranslation = { ...remote, host: { ...remote.host, connection }, connect: remote.connect.bind(remote) };
-    expect(await forwardingFinding(behindTranslation as unknown as RemoteHost, signal)).toMatchObject({ status: 'ok' });
+    expect(
+      await forwardingFinding(behindTranslation as unknown as RemoteHost, { signal, told: () => [] }),
+    ).toMatchObject({ status: 'ok' });
   });
 });

@@ -31,7 +31,12 @@ const probes: readonly { readonly checks: readonly [HostCheck, ...HostCheck[]]; 
     probe: async (remote, { signal, tools }) => [await toolsFinding(remote, tools(remote.host), signal)],
   },
   { checks: ['leftovers'], probe: async (remote, questions) => [await leftoversFinding(remote, questions)] },
-  { checks: ['forwarding'], probe: async (remote, { signal }) => [await forwardingFinding(remote, signal)] },
+  {
+    checks: ['forwarding'],
+    probe: async (remote, { signal, wayIn }) => [
+      await forwardingFinding(remote, { signal, told: () => wayIn(remote.host).warnings }),
+    ],
+  },
   { checks: ['sessions'], probe: async (remote, { signal }) => [await sessionFinding(remote, signal)] },
 ];
 

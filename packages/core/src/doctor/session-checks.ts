@@ -1,6 +1,7 @@
+import type { Warning } from '../model/artifact.js';
 import { asBackupError, abortError, BackupError } from '../model/errors.js';
 import type { RemoteHost, RemoteProcess } from '../remote/remote-host.js';
-import { type Finding, ok, skipped, warning } from './diagnosis.js';
+import { type Finding, ok, skipped, warning, withoutName } from './diagnosis.js';
 
 /** With fewer at once than this a backup gives its lock back, and components wait for each other (remote/slots.ts). */
 const wanted = 4;
@@ -50,8 +51,11 @@ async function endSession(process: RemoteProcess): Promise<void> {
   await process[Symbol.asyncDispose]();
 }
 
-/** Whether TCP can be forwarded, found out with a port where something listens: sshd's own. */
-export async function forwardingFinding(remote: RemoteHost, signal: AbortSignal): Promise<Finding> {
+/** Whether sshd forwards TCP, found out with a port where something listens: sshd's own. `told` has the warnings of the host so far. */
+export async function forwardingFinding(
+  remote: RemoteHost,
+  { signal, told }: { readonly signal: AbortSignal; readonly told: () => readonly Warning[] },
+): Promise<Finding> {
   const { transport, port } = remote.host.connection;
   if (transport === 'local') return skipped('forwarding', 'not needed on this machine itself');
   try {
@@ -60,12 +64,24 @@ export async function forwardingFinding(remote: RemoteHost, signal: AbortSignal)
     const refusal = asBackupError(error);
     if (signal.aborted || refusal.code !== 'HOST_FORWARD') throw refusal;
     // That nothing answered there is sshd's word that it tried: the port may be another one behind a translation of addresses.
-    if (!refusal.retryable) return warning('forwarding', ...forwardingRefused(refusal));
+    if (!refusal.retryable)
+      return warning(
+        'forwarding',
+        `${withoutName(refusal.message, remote.host.name)}: what is asked over HTTP cannot be`,
+        refusal.hint,
+        refusal.code,
+      );
   }
-  return ok('forwarding', 'forwarding allowed');
+  const relayed = told().find(({ code }) => code === 'HOST_FORWARD');
+  if (relayed === undefined) return ok('forwarding', 'forwarding allowed');
+  return warning(
+    'forwarding',
+    withoutName(relayed.message, remote.host.name),
+    allowForwarding(remote.host.name),
+    relayed.code,
+  );
 }
 
-function forwardingRefused({ message, hint, code, host }: BackupError): [string, string | undefined, string] {
-  const said = host === undefined ? message : message.replace(`${host}: `, '');
-  return [`${said}: what is asked over HTTP cannot be, or only more slowly`, hint, code];
+function allowForwarding(host: string): string {
+  return `Nothing has to be done; AllowTcpForwarding yes in sshd_config on ${host} costs less than the relay.`;
 }

@@ -43,11 +43,15 @@ export function masterStart(connection: Connection, directory: string): MasterSt
   const argv = [
     '-N',
     '-T',
-    ...options(fixed),
+    ...options({
+      ...fixed,
+      // Where ssh was chosen for this host, it decides by its own configuration; else the way that was found out is the way.
+      HostName: connection.transport === 'openssh' ? undefined : connection.address,
+    }),
     ...loginArguments(connection, proxy),
     ...connection.sshArguments,
     // The last one counts, unlike -o.
-    ...['-S', plainPercent(controlPath), '-v', '--', connection.address],
+    ...['-S', plainPercent(controlPath), '-v', '--', connection.sshDestination],
   ];
   return { argv, files };
 }

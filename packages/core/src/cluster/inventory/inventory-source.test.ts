@@ -82,11 +82,11 @@ describe('findInventory', () => {
   });
 
   it('names the candidates where there is more than one', async () => {
-    await put('inventory', 'hosts.yml', 'inventory.json');
+    await put('hosts', 'hosts.yml', 'inventory.json');
     await expect(findInventory(build)).rejects.toMatchObject({
       code: 'INVENTORY_MISSING',
       exitStatus: 2,
-      message: `there is more than one inventory in ${build}: inventory, inventory.json, hosts.yml`,
+      message: `there is more than one inventory in ${build}: hosts, hosts.yml, inventory.json`,
     });
   });
 
