@@ -33,5 +33,5 @@ export async function clusterOptions(
     signal,
     prompt: promptSecret,
   });
-  return { source, user, vaultSecrets, ...(settings.name !== undefined && { name: settings.name }) };
+  return { source, user, vaultSecrets, signal, ...(settings.name !== undefined && { name: settings.name }) };
 }

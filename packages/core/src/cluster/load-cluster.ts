@@ -17,6 +17,8 @@ export interface LoadClusterOptions {
   readonly name?: string;
   /** Passwords of ansible-vault. Needed only where something encrypted is. */
   readonly vaultSecrets?: readonly VaultSecret[];
+  /** Stops the wait for inventory scripts. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -26,8 +28,8 @@ export interface LoadClusterOptions {
  * VAULT_PASSWORD when the connection of a host, an `lsbackup_*` variable or a whole file of variables is encrypted and no password fits.
  */
 export async function loadCluster(options: LoadClusterOptions): Promise<Cluster> {
-  const { source, vaultSecrets } = options;
-  const inventory = await loadInventory({ source, ...(vaultSecrets && { vaultSecrets }) });
+  const { source, vaultSecrets, signal } = options;
+  const inventory = await loadInventory({ source, vaultSecrets, signal });
   if (inventory.hosts.size === 0) {
     throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}:1: the inventory names no host`);
   }
