@@ -13,7 +13,7 @@ export type {
 } from './cluster/inventory/inventory.js';
 export { inventoryJson, inventoryList } from './cluster/inventory/inventory-list.js';
 export { loadCluster, type LoadClusterOptions } from './cluster/load-cluster.js';
-export { loadInventory } from './cluster/inventory/load-inventory.js';
+export { loadInventory, type LoadInventoryOptions } from './cluster/inventory/load-inventory.js';
 export type { VaultSecret } from './cluster/inventory/vault.js';
 
 export type {

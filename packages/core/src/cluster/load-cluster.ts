@@ -10,20 +10,20 @@ import { Vault } from './inventory/vault.js';
 import type { VaultSecret } from './inventory/vault.js';
 
 export interface LoadClusterOptions {
-  /** A build directory with a file `inventory` in it, or an inventory file. */
+  /** A build directory with an inventory in it, an inventory file, or a directory of several that is called `inventory`. */
   readonly source: string;
   readonly user: LocalUser;
   /** Name of the cluster; that of the build directory unless set, `cluster` where that is the root directory. */
   readonly name?: string;
   /** Passwords of ansible-vault. Needed only where something encrypted is. */
   readonly vaultSecrets?: readonly VaultSecret[];
-  /** Stops the wait for inventory scripts. */
+  /** Stops inventory scripts; its reason is thrown. */
   readonly signal?: AbortSignal;
 }
 
 /**
  * The cluster that an inventory describes, with how to reach every host. Touches no host.
- * Throws INVENTORY_MISSING, INVENTORY_SYNTAX (with `file:line`, also for an inventory without hosts) or INVENTORY_UNSUPPORTED,
+ * Throws INVENTORY_MISSING, INVENTORY_SYNTAX (with `file:line`; also for an inventory without hosts), INVENTORY_SCRIPT or INVENTORY_UNSUPPORTED,
  * also for a host that is to be reached in a way this version has not: jump hosts, `ansible_connection=local`, templates. Throws
  * VAULT_PASSWORD when the connection of a host, an `lsbackup_*` variable or a whole file of variables is encrypted and no password fits.
  */
@@ -31,7 +31,7 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
   const { source, vaultSecrets, signal } = options;
   const inventory = await loadInventory({ source, vaultSecrets, signal });
   if (inventory.hosts.size === 0) {
-    throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}:1: the inventory names no host`);
+    throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}: the inventory names no host`);
   }
   const vault = new Vault(vaultSecrets);
   const variables = new ComponentVariables(vault);

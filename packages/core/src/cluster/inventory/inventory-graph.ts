@@ -31,6 +31,8 @@ interface HostNode {
   /** The groups that name it, without their ancestors. */
   readonly groups: Set<string>;
   readonly variables: Map<string, Variable>;
+  /** Named in `ungrouped` and in another group: it has nothing of `ungrouped`, even if that other group is below it. */
+  leftUngrouped: boolean;
 }
 
 export interface ResolvedInventory {
@@ -96,7 +98,7 @@ export class InventoryGraph {
     if (name === '') throw inventoryFault(place, 'a host has an empty name');
     let host = this.hosts.get(name);
     if (host === undefined) {
-      host = { name, place, groups: new Set(), variables: new Map() };
+      host = { name, place, groups: new Set(), variables: new Map(), leftUngrouped: false };
       this.hosts.set(name, host);
       if (this.hosts.size > maximumHosts) throw inventoryFault(place, `there are more than ${maximumHosts} hosts`);
       if (port !== undefined && port !== 0) host.variables.set('ansible_port', { value: port, ...place });
@@ -192,7 +194,8 @@ export class InventoryGraph {
     for (const host of this.hosts.values()) {
       const others = [...this.withAncestors(host.groups)].filter((name) => name !== 'all' && name !== 'ungrouped');
       if (others.length > 0) {
-        if (host.groups.delete('ungrouped')) this.group('ungrouped').hosts.delete(host.name);
+        host.leftUngrouped = host.groups.delete('ungrouped');
+        if (host.leftUngrouped) this.group('ungrouped').hosts.delete(host.name);
       } else if (!this.withAncestors(host.groups).has('ungrouped')) {
         host.groups.add('ungrouped');
         this.group('ungrouped').hosts.add(host.name);
@@ -207,7 +210,8 @@ export class InventoryGraph {
   }
 
   private variableGroups(host: HostNode): string[] {
-    return [...this.withAncestors(host.groups)].filter((name) => name !== 'all').sort(compareCodePoints);
+    const passedOver = host.leftUngrouped ? ['all', 'ungrouped'] : ['all'];
+    return [...this.withAncestors(host.groups)].filter((name) => !passedOver.includes(name)).sort(compareCodePoints);
   }
 
   private groupLayers(names: readonly string[]): GroupLayers {

@@ -14,7 +14,7 @@ export interface LoadInventoryOptions {
   readonly source: string;
   /** Passwords of ansible-vault. Needed only where something encrypted is. */
   readonly vaultSecrets?: readonly VaultSecret[] | undefined;
-  /** Stops the wait for inventory scripts. */
+  /** Stops inventory scripts; its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -87,15 +87,15 @@ describe('which grammar a file has', () => {
   });
 
   it.each([
-    ['a YAML file by its name', 'inventory.yml', '- hosts: all\n', 1, 'is a mapping of groups, and this is none'],
-    ['a YAML file by its name', 'inventory.yml', 'g:\n  hosts: {\n', 3, 'the file ends'],
-    ['a YAML file by its first line', 'inventory', '---\ng:\n  hosts: [\n', 4, 'the file ends'],
-    ['an INI file', 'inventory', '[g]\nh x\n', 2, 'word 2 is not name=value'],
-  ])('the fault is that of %s', async (_, name, content, line, message) => {
+    ['a YAML file by its name', 'inventory.yml', '- hosts: all\n', '1: .*is a mapping of groups, and this is none'],
+    ['a YAML file by its name', 'inventory.yml', 'g:\n  hosts: {\n', '3: .*the file ends'],
+    ['a YAML file by its first line', 'inventory', '---\ng:\n  hosts: [\n', '4: .*the file ends'],
+    ['an INI file', 'inventory', '[g]\nh x\n', '2: .*word 2 is not name=value'],
+  ])('the fault is that of %s', async (_, name, content, message) => {
     const file = await put(name, content);
     await expect(loadInventory({ source: build })).rejects.toMatchObject({
       code: 'INVENTORY_SYNTAX',
-      message: expect.stringMatching(new RegExp(`^${file}:${line}: .*${message}`)),
+      message: expect.stringMatching(new RegExp(`^${file}:${message}`)),
     });
   });
 

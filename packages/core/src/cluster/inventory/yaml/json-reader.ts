@@ -3,7 +3,8 @@ import type { YamlNode } from '../ansible-yaml.js';
 import { maximumDepth } from './scanner.js';
 
 const space = /[ \t\r\n]*/y;
-const stringToken = /"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*"/y;
+/** From the space on every character but the quote and the backslash, which begins an escape. */
+const stringToken = /"[ !#-[\]-\u{10ffff}]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[ !#-[\]-\u{10ffff}]*)*"/uy;
 const numberToken = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?/y;
 const wordToken = /true|false|null|NaN|-?Infinity/y;
 const surrogate = /\p{Surrogate}/u;

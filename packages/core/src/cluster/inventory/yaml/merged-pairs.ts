@@ -1,5 +1,5 @@
 import { BackupError } from '../../../model/errors.js';
-import type { MappingNode, ScalarNode, TreeNode } from './parse-tree.js';
+import type { MappingNode, ScalarNode, TreeNode } from './tree-node.js';
 import { implicitTag } from './scalar-values.js';
 import type { ScalarTag } from './scalar-values.js';
 

@@ -3,7 +3,7 @@ import { floatText } from '../../python/python-number.js';
 import type { YamlNode } from '../ansible-yaml.js';
 import { MergedPairs, tagOfScalar } from './merged-pairs.js';
 import type { Pair } from './merged-pairs.js';
-import type { MappingNode, ScalarNode, SequenceNode, TreeNode } from './parse-tree.js';
+import type { MappingNode, ScalarNode, SequenceNode, TreeNode } from './tree-node.js';
 import { implicitTag, scalarValue } from './scalar-values.js';
 import type { ScalarTag, ScalarValue } from './scalar-values.js';
 

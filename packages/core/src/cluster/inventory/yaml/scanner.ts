@@ -1,24 +1,13 @@
+import { PossibleKeys } from './possible-keys.js';
+import type { PossibleKey } from './possible-keys.js';
 import { scanBlockScalar } from './scan-block-scalar.js';
 import { scanPlainScalar, scanQuotedScalar } from './scan-flow-scalar.js';
 import { scanDirective, scanName, scanTag } from './scan-words.js';
 import { TextCursor } from './text-cursor.js';
 import type { Token, TokenKind } from './tokens.js';
 
-/** A key before `:` is in one line and no longer than this. */
-const maximumKeyLength = 1024;
 /** Deeper files are made to do harm; Ansible fails at a few hundred. */
 export const maximumDepth = 200;
-
-/** What may turn out to be a key, once a `:` follows. */
-interface PossibleKey {
-  /** Place among the tokens. */
-  readonly place: number;
-  readonly position: number;
-  readonly column: number;
-  readonly line: number;
-  /** At the indentation of a mapping, where nothing else can be. */
-  readonly required: boolean;
-}
 
 /**
  * The tokens of a YAML text. Throws INVENTORY_SYNTAX with `file:line`.
@@ -34,11 +23,12 @@ class Scanner {
   /** Column of the block collection that is open, -1 for none; those around it are in `outerIndents`. */
   private indent = -1;
   private readonly outerIndents: number[] = [];
-  /** One for each open `[` or `{`, and one for the block around them. */
-  private readonly possibleKeys: (PossibleKey | undefined)[] = [undefined];
+  private readonly keys: PossibleKeys;
   private keyAllowed = true;
 
-  constructor(private readonly cursor: TextCursor) {}
+  constructor(private readonly cursor: TextCursor) {
+    this.keys = new PossibleKeys(cursor);
+  }
 
   scan(): readonly Token[] {
     for (;;) {
@@ -48,13 +38,13 @@ class Scanner {
       this.scanToken();
     }
     this.closeBlocks(-1);
-    this.dropPossibleKey();
+    this.keys.drop();
     this.add('stream-end');
     return this.tokens;
   }
 
   private get inFlow(): boolean {
-    return this.possibleKeys.length > 1;
+    return this.keys.flowLevel > 0;
   }
 
   private add(kind: TokenKind, details: { text?: string; plain?: boolean; line?: number } = {}): void {
@@ -102,7 +92,7 @@ class Scanner {
 
   private scanDirective(): void {
     this.closeBlocks(-1);
-    this.dropPossibleKey();
+    this.keys.drop();
     this.keyAllowed = false;
     this.add('directive');
     scanDirective(this.cursor);
@@ -110,7 +100,7 @@ class Scanner {
 
   private scanDocumentMark(): void {
     this.closeBlocks(-1);
-    this.dropPossibleKey();
+    this.keys.drop();
     this.keyAllowed = false;
     this.add(this.cursor.peek() === '-' ? 'document-start' : 'document-end');
     this.cursor.skip(3);
@@ -118,23 +108,23 @@ class Scanner {
 
   private openFlow(sign: string): void {
     this.notePossibleKey();
-    this.possibleKeys.push(undefined);
-    if (this.possibleKeys.length > maximumDepth) throw this.tooDeep();
+    this.keys.openFlow();
+    if (this.keys.flowLevel > maximumDepth) throw this.tooDeep();
     this.keyAllowed = true;
     this.add(sign === '[' ? 'flow-sequence-start' : 'flow-mapping-start');
     this.cursor.skip();
   }
 
   private closeFlow(sign: string): void {
-    this.dropPossibleKey();
-    if (this.inFlow) this.possibleKeys.pop();
+    this.keys.drop();
+    this.keys.closeFlow();
     this.keyAllowed = false;
     this.add(sign === ']' ? 'flow-sequence-end' : 'flow-mapping-end');
     this.cursor.skip();
   }
 
   private scanFlowEntry(): void {
-    this.dropPossibleKey();
+    this.keys.drop();
     this.keyAllowed = true;
     this.add('flow-entry');
     this.cursor.skip();
@@ -144,7 +134,7 @@ class Scanner {
     if (!this.inFlow && !this.keyAllowed)
       throw this.cursor.fault('a list ("- ") begins where it cannot: put it in a line of its own');
     this.openBlock('block-sequence-start', this.cursor.column);
-    this.dropPossibleKey();
+    this.keys.drop();
     this.keyAllowed = true;
     this.add('block-entry');
     this.cursor.skip();
@@ -153,14 +143,14 @@ class Scanner {
   private scanKey(): void {
     if (!this.inFlow && !this.keyAllowed) throw this.cursor.fault('a key ("? ") begins where it cannot');
     this.openBlock('block-mapping-start', this.cursor.column);
-    this.dropPossibleKey();
+    this.keys.drop();
     this.keyAllowed = !this.inFlow;
     this.add('key');
     this.cursor.skip();
   }
 
   private scanValue(): void {
-    const key = this.validKey();
+    const key = this.keys.valid();
     if (key === undefined) {
       if (!this.inFlow && !this.keyAllowed) {
         throw this.cursor.fault(
@@ -172,7 +162,7 @@ class Scanner {
     } else {
       this.tokens.splice(key.place, 0, { kind: 'key', line: key.line, text: '', plain: false });
       this.openBlock('block-mapping-start', key.column, key);
-      this.possibleKeys[this.possibleKeys.length - 1] = undefined;
+      this.keys.forget();
       this.keyAllowed = false;
     }
     this.add('value');
@@ -188,7 +178,7 @@ class Scanner {
   }
 
   private scanBlock(): void {
-    this.dropPossibleKey();
+    this.keys.drop();
     this.keyAllowed = true;
     const { line } = this.cursor;
     this.add('scalar', { text: scanBlockScalar(this.cursor, this.indent), line });
@@ -230,26 +220,7 @@ class Scanner {
 
   private notePossibleKey(): void {
     if (!this.keyAllowed) return;
-    this.dropPossibleKey();
-    const { position, column, line } = this.cursor;
-    const required = !this.inFlow && this.indent === column;
-    const key = { place: this.tokens.length, position, column, line, required };
-    this.possibleKeys[this.possibleKeys.length - 1] = key;
-  }
-
-  private dropPossibleKey(): void {
-    const key = this.possibleKeys.at(-1);
-    if (key?.required) throw this.cursor.fault('this is no key: a ":" with a space after it is missing', key.line);
-    this.possibleKeys[this.possibleKeys.length - 1] = undefined;
-  }
-
-  private validKey(): PossibleKey | undefined {
-    const key = this.possibleKeys.at(-1);
-    if (key === undefined) return undefined;
-    const { line, position } = this.cursor;
-    if (key.line === line && position - key.position <= maximumKeyLength) return key;
-    this.dropPossibleKey();
-    return undefined;
+    this.keys.note(this.tokens.length, !this.inFlow && this.indent === this.cursor.column);
   }
 
   private tooDeep(): Error {
