@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { isList } from '../inventory/inventory.js';
+import { isList, isMapping } from '../inventory/inventory.js';
 import type { InventoryValue } from '../inventory/inventory.js';
 import { UnusableLiteral } from './python-literal-errors.js';
 import { evaluateLiteral } from './python-literal.js';
@@ -132,7 +132,7 @@ function pythonText(value: InventoryValue): string {
   if (typeof value === 'boolean') return value ? 'True' : 'False';
   if (typeof value !== 'object') return JSON.stringify(value);
   if (isList(value)) return `[${value.map(pythonText).join(', ')}]`;
-  return `{${Object.entries(value)
-    .map(([key, item]) => `${JSON.stringify(key)}: ${pythonText(item)}`)
-    .join(', ')}}`;
+  if (!isMapping(value)) throw new Error('a literal is never encrypted');
+  const entries = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${pythonText(item)}`);
+  return `{${entries.join(', ')}}`;
 }
