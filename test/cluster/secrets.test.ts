@@ -38,7 +38,7 @@ beforeAll(async () => {
       '[haproxy]',
       'lb1 ansible_host=172.28.0.11',
       '[all:vars]',
-      'ansible_user=operator',
+      'ansible_user=robot',
       `ansible_ssh_private_key_file=${key}`,
       `ansible_ssh_common_args='-o UserKnownHostsFile=${join(root, 'test/cluster/build/ssh/known_hosts')}'`,
       `application_password=${canaries.plain}`,
@@ -93,9 +93,9 @@ function leaks(place: string, text: string): string[] {
 
 describe('passwords, passphrases and vault values', () => {
   it('are in no log, output, metadata, process list or error', async () => {
-    const login = (password: string) => ({ name: 'operator', password, sudo: 'password' as const });
+    const login = (password: string) => ({ name: 'robot', password, sudo: 'password' as const });
     const publicKey = (await readFile(join(root, 'test/cluster/build/ssh/id_ed25519.pub'), 'utf8')).trim();
-    const sshd = ['Match User operator', 'PasswordAuthentication yes'];
+    const sshd = ['Match User robot', 'PasswordAuthentication yes'];
     await during(
       [
         () => addLogin('mq1', login(canaries.become), directory.path),

@@ -118,7 +118,8 @@ export class BackupError extends Error {
 
   /** What happened and what to do about it, for records that have one text for both. */
   get reason(): string {
-    return this.hint === undefined ? this.message : `${this.message} ${this.hint}`;
+    if (this.hint === undefined) return this.message;
+    return `${this.message}${/[.!?]$/.test(this.message) ? '' : '.'} ${this.hint}`;
   }
 
   /** The exit status for this code (docs/exit-codes.md). */

@@ -30,7 +30,7 @@ connect.values = (values: Readonly<Record<string, InventoryValue>>, answers: Ans
   const variables = new Map(
     Object.entries(values).map(([name, value]) => [name, { value, file: '/build/inventory', line: 4 }]),
   );
-  return reach({ name: 'web1', groups: ['web'], variables }, answers);
+  return reach({ name: 'web1', groups: ['web'], variables, place: { file: '/build/inventory', line: 2 } }, answers);
 };
 
 function reach(host: InventoryHost, { configs = noConfigs, ...answers }: Answers): Promise<Connection> {
