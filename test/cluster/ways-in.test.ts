@@ -119,7 +119,10 @@ describe('a backup of a real host', () => {
       await backup(await buildDirectory('lb1', [...named, `ansible_ssh_private_key_passphrase=${passphrase}`])),
     );
     const wrong = await backup(await buildDirectory('lb1', [...named, 'ansible_ssh_private_key_passphrase=wrong']));
-    expect(wrong).toMatchObject({ status: 13, stdout: expect.stringMatching(/passphrase that was given for the key .* is wrong/) });
+    expect(wrong).toMatchObject({
+      status: 13,
+      stdout: expect.stringMatching(/passphrase that was given for the key .* is wrong/),
+    });
     const none = await backup(await buildDirectory('lb1', named));
     expect(none).toMatchObject({ status: 13, stdout: expect.stringMatching(/needs a passphrase/) });
   });
@@ -188,7 +191,7 @@ describe('a backup of a real host', () => {
   it('by dropbear', async () => {
     await shellOnHost(
       'lb1',
-      'mkdir -p /etc/dropbear && systemd-run --unit=test-dropbear /usr/sbin/dropbear -F -E -R -p 2222 && mkdir -p ~admin/.ssh && cp /etc/ssh/authorized_keys.d/admin ~admin/.ssh/authorized_keys && chown -R admin: ~admin/.ssh && chmod 700 ~admin/.ssh',
+      'mkdir -p /etc/dropbear && systemd-run --collect --unit=test-dropbear /usr/sbin/dropbear -F -E -R -p 2222 && mkdir -p ~admin/.ssh && cp /etc/ssh/authorized_keys.d/admin ~admin/.ssh/authorized_keys && chown -R admin: ~admin/.ssh && chmod 700 ~admin/.ssh',
     );
     try {
       const accept = `ansible_ssh_common_args='-o StrictHostKeyChecking=accept-new'`;

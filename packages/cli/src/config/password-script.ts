@@ -12,9 +12,11 @@ const maximumBytes = 64 * 1024;
  * Errors: USAGE when it cannot be started, fails, prints too much or takes more than five minutes; what `signal` aborts with.
  */
 export async function outputOf(file: string, parameters: readonly string[], signal: AbortSignal): Promise<Buffer> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), deadlineMilliseconds);
   const child = spawn(file, parameters, {
     stdio: ['inherit', 'pipe', 'inherit'],
-    signal: AbortSignal.any([signal, AbortSignal.timeout(deadlineMilliseconds)]),
+    signal: AbortSignal.any([signal, late.signal]),
   });
   try {
     const ended = once(child, 'close');
@@ -28,6 +30,8 @@ export async function outputOf(file: string, parameters: readonly string[], sign
     if (error instanceof BackupError) throw error;
     if ((error as Error).name === 'AbortError') throw failed(file, 'it took more than five minutes', error);
     throw failed(file, (error as Error).message, error);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -43,7 +47,7 @@ async function collect(stream: AsyncIterable<Buffer>, file: string): Promise<Buf
 }
 
 function failed(file: string, why: string, cause?: unknown): BackupError {
-  return new BackupError('USAGE', `the vault password program ${file} failed: ${why}`, {
+  return new BackupError('USAGE', `the password program ${file} failed: ${why}`, {
     hint: 'A password file that is no program must not be executable.',
     cause,
   });

@@ -17,7 +17,7 @@ export function eventText(event: BackupEvent): string | undefined {
       if (event.status === 'started') return undefined;
       return `${event.component}/${event.unit} ${event.status}${event.reason === undefined ? '' : `: ${event.reason}`}`;
     case 'warning':
-      return `Warning: ${[event.component, event.host].filter(Boolean).join(' on ')}${event.component || event.host ? ': ' : ''}${event.message}`;
+      return `Warning: ${aboutText(event)}${event.message}`;
     case 'error':
       return errorText(event.error);
     case 'started':
@@ -26,4 +26,11 @@ export function eventText(event: BackupEvent): string | undefined {
     case 'published':
       return undefined;
   }
+}
+
+/** What a warning is about, where its message does not begin with the host itself. */
+function aboutText({ component, host, message }: BackupEvent & { readonly type: 'warning' }): string {
+  const named = host !== undefined && message.startsWith(`${host}: `) ? [component] : [component, host];
+  const about = named.filter(Boolean).join(' on ');
+  return about === '' ? '' : `${about}: `;
 }

@@ -3,7 +3,7 @@ import { BackupError, abortError, asBackupError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
 import type { RemoteHost } from '../remote/remote-host.js';
 import type { DiscoverContext, Discovery, Problem, Unit } from './component.js';
-import { inTime } from './in-time.js';
+import { inTime } from '../model/in-time.js';
 
 /** Seconds for one host; less than the engine gives the whole discovery, so that a host that hangs is a problem of its own. */
 const hostSeconds = 240;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import type { Host, LocalUser } from '../cluster/cluster.js';
-import { inTime } from '../components/in-time.js';
+import { inTime } from '../model/in-time.js';
 import { abortError, BackupError } from '../model/errors.js';
 import { nameList } from '../model/name-list.js';
 import { systemReason } from '../model/system-errors.js';

@@ -1,6 +1,6 @@
 import { buffer } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
-import { inTime } from '../components/in-time.js';
+import { inTime } from '../model/in-time.js';
 import { bytesText } from '../model/bytes-text.js';
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import type { Store, Upload } from '../stores/store.js';

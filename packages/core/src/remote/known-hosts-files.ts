@@ -17,13 +17,17 @@ export interface KnownHosts {
   readonly additions: string | undefined;
 }
 
+/** The user's own files where nothing names others (ssh_config(5), UserKnownHostsFile). */
+export function userKnownHosts(user: LocalUser): readonly string[] {
+  return ['known_hosts', 'known_hosts2'].map((name) => path.join(user.homeDirectory, '.ssh', name));
+}
+
 /**
  * Reads the files of a policy; ssh's own where it names none (ssh_config(5), UserKnownHostsFile and GlobalKnownHostsFile). A missing file
  * counts as empty. Errors: HOST_KEY for one that cannot be read, and for a file of revoked keys that is missing or no list of public keys.
  */
 export async function readKnownHosts(policy: HostKeyPolicy, user: LocalUser): Promise<KnownHosts> {
-  const own = ['known_hosts', 'known_hosts2'].map((name) => path.join(user.homeDirectory, '.ssh', name));
-  const userFiles = policy.userFiles ?? own;
+  const userFiles = policy.userFiles ?? userKnownHosts(user);
   const files = [...userFiles, ...(policy.globalFiles ?? ['/etc/ssh/ssh_known_hosts', '/etc/ssh/ssh_known_hosts2'])];
   const contents = await Promise.all(files.map(readOrEmpty));
   return {

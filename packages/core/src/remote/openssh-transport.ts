@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { types } from 'node:util';
 import pRetry, { AbortError } from 'p-retry';
-import type { Host } from '../cluster/cluster.js';
+import type { Connection, Host, LocalUser, Login } from '../cluster/cluster.js';
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
+import { userKnownHosts } from './known-hosts-files.js';
 import { connectMux } from './mux-connection.js';
 import type { MuxConnection } from './mux-connection.js';
 import { openHost } from './open-host.js';
@@ -60,11 +61,13 @@ async function logInPatiently(host: Host, options: ConnectOptions): Promise<Open
 class Dropped extends Error {}
 
 async function logIn(host: Host, options: ConnectOptions): Promise<OpensshTransport> {
-  const { connection } = host;
+  const connection = withKnownHosts(host.connection, options.user);
   const login = connection.user ?? options.user.name;
-  const late = AbortSignal.timeout(((connection.connectSeconds ?? 0) + loginTimeout) * 1000);
-  const signal = options.signal ? AbortSignal.any([options.signal, late]) : late;
-  if (signal.aborted) throw abortError(signal);
+  if (options.signal?.aborted) throw abortError(options.signal);
+  // Not AbortSignal.timeout: AbortSignal.any does not hold it, and Node 20 forgets it with the next garbage collection.
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(notInTime(host)), ((connection.connectSeconds ?? 0) + loginTimeout) * 1000);
+  const signal = options.signal ? AbortSignal.any([options.signal, late.signal]) : late.signal;
   const master = await startMaster(connection);
   try {
     const mux = await untilReady(host, login, master, signal);
@@ -77,7 +80,18 @@ async function logIn(host: Host, options: ConnectOptions): Promise<OpensshTransp
   } catch (error) {
     await master.stop();
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+/** ssh has an idea of its own of where the user's home directory is. */
+function withKnownHosts(connection: Connection, user: LocalUser): Connection {
+  const own = <Server extends Login>(login: Server): Server => ({
+    ...login,
+    hostKeys: { ...login.hostKeys, userFiles: login.hostKeys.userFiles ?? userKnownHosts(user) },
+  });
+  return { ...own(connection), jumps: connection.jumps.map(own) };
 }
 
 /** Asks the control socket until it answers; ssh makes it when it has logged in. */
@@ -95,7 +109,7 @@ async function untilReady(
     });
     if (mux) return mux;
     if (end) throw await failure(host, login, end.cause, master.said);
-    if (signal.aborted) throw notInTime(host, signal);
+    if (signal.aborted) throw abortError(signal);
     await Promise.race([delay(pollPause), master.ended]);
   }
 }
@@ -142,9 +156,7 @@ function asDropped(error: BackupError): BackupError {
   return new BackupError(code, message, { host, hint, retryable, cause: new Dropped(message) });
 }
 
-function notInTime(host: Host, signal: AbortSignal): BackupError {
-  const reason: unknown = signal.reason;
-  if (!(reason instanceof Error) || reason.name !== 'TimeoutError') return abortError(signal);
+function notInTime(host: Host): BackupError {
   const { address, port } = host.connection;
   const message = `${host.name}: the system's ssh did not log in to ${address} port ${port} in time`;
   return new BackupError('HOST_UNREACHABLE', message, { host: host.name, retryable: true });

@@ -1,6 +1,6 @@
 import type { Cluster, Host } from '../cluster/cluster.js';
 import type { AnyComponent, Discovery, Unit } from '../components/component.js';
-import { inTime } from '../components/in-time.js';
+import { inTime } from '../model/in-time.js';
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { RemoteHost } from '../remote/remote-host.js';

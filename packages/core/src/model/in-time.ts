@@ -1,4 +1,4 @@
-import { abortError, type BackupError } from '../model/errors.js';
+import { abortError, type BackupError } from './errors.js';
 
 export interface TimeLimit {
   readonly seconds: number;
