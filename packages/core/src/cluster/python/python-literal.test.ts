@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
+import { isList, isMapping } from '../inventory/inventory.js';
 import type { InventoryValue } from '../inventory/inventory.js';
 import { UnusableLiteral } from './python-literal-errors.js';
 import { evaluateLiteral } from './python-literal.js';
@@ -130,7 +131,8 @@ function pythonText(value: InventoryValue): string {
   if (value === null) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';
   if (typeof value !== 'object') return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map((item: InventoryValue) => pythonText(item)).join(', ')}]`;
+  if (isList(value)) return `[${value.map(pythonText).join(', ')}]`;
+  if (!isMapping(value)) throw new Error('Python has no vault values');
   return `{${Object.entries(value)
     .map(([key, item]) => `${JSON.stringify(key)}: ${pythonText(item)}`)
     .join(', ')}}`;
