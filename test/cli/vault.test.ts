@@ -40,7 +40,7 @@ describe('a build directory with encrypted files of variables', () => {
     expect(ended).toMatchObject({
       status: 12,
       stderr: expect.stringMatching(
-        /group_vars\/web.yml:1: .*no vault password was given \[VAULT_PASSWORD\]\n.*--vault-id/,
+        /group_vars\/\S+:1: .*no vault password was given \[VAULT_PASSWORD\]\n.*--vault-id/,
       ),
     });
   });

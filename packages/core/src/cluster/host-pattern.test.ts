@@ -10,7 +10,10 @@ const hosts: readonly Host[] = ['lb1', 'lb2', 'db1', 'a.b.c'].map((name) => ({
   name,
   groups: [],
   variables: {},
-  connection: connectionOf({ name, groups: [], variables: new Map() }, { file: '/i', user }),
+  connection: connectionOf(
+    { name, place: { file: '/i', line: 1 }, groups: [], variables: new Map() },
+    { file: '/i', user },
+  ),
 }));
 const names = (patterns?: readonly string[]) => selectHosts(hosts, patterns).map((host) => host.name);
 

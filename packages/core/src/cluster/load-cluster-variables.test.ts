@@ -207,6 +207,18 @@ describe('references', () => {
     ]);
   });
 
+  it('know the directory and the file of the inventory that names the host', async () => {
+    await put('inventory/1', 'lb1\n');
+    await put(
+      'inventory/2',
+      'lb1 ansible_user="{{ inventory_file }}" ansible_private_key_file="{{ inventory_dir }}/key"\n',
+    );
+    expect((await firstHost()).connection).toMatchObject({
+      user: join(build, 'inventory/1'),
+      identityFiles: [join(build, 'inventory/key')],
+    });
+  });
+
   it('to nothing leave the setting to a weaker variable', async () => {
     await put('inventory', 'lb1 ansible_ssh_host="{{ empty }}" ansible_host=10.0.0.1\n');
     await put('group_vars/all.yml', 'empty: null\n');

@@ -1,3 +1,5 @@
+import { dirname } from 'node:path';
+
 import { isList, isMapping, VaultValue } from '../inventory/inventory.js';
 import type { InventoryHost, InventoryValue, Place } from '../inventory/inventory.js';
 import type { Vault } from '../inventory/vault.js';
@@ -45,10 +47,13 @@ export class HostVariables {
   private lookup(name: string): Reference | undefined {
     const variable = this.host.variables.get(name);
     if (variable !== undefined) return this.reference(variable.value, { ...variable, name });
+    const { host } = this;
     const computed = new Map<string, InventoryValue>([
-      ['inventory_hostname', this.host.name],
-      ['inventory_hostname_short', this.host.name.split('.')[0] ?? ''],
-      ['group_names', this.host.groups],
+      ['inventory_hostname', host.name],
+      ['inventory_hostname_short', host.name.split('.')[0] ?? ''],
+      ['inventory_file', host.place.file],
+      ['inventory_dir', dirname(host.place.file)],
+      ['group_names', host.groups],
     ]).get(name);
     return computed === undefined ? undefined : { value: computed, literal: true, place: undefined };
   }

@@ -133,7 +133,7 @@ export class InventoryGraph {
       const inherited = byGroups.get(key) ?? this.groupLayers(groups);
       byGroups.set(key, inherited);
       const variables = mergeLayers([inherited.variables, host.variables]);
-      hosts.set(host.name, { name: host.name, groups, variables, inherited, own: host.variables });
+      hosts.set(host.name, { name: host.name, place: host.place, groups, variables, inherited, own: host.variables });
     }
     const groups = new Map<string, InventoryGroup>();
     for (const { name, hosts: members, children } of this.groups.values()) {

@@ -60,6 +60,8 @@ export interface Inventory {
 
 export interface InventoryHost {
   readonly name: string;
+  /** Where it is named first. */
+  readonly place: Place;
   /** Every group that gives the host variables, with the ancestors of its groups and without `all`, sorted. */
   readonly groups: readonly string[];
   /**

@@ -52,13 +52,13 @@ export function mergeVariables(
     byGroups.set(inherited, merged);
     return merged;
   };
-  const entries = [...hosts.values()].map(({ name, groups, inherited, own }) => {
+  const entries = [...hosts.values()].map(({ name, place, groups, inherited, own }) => {
     const variables = mergeLayers([
       inheritedOf(inherited),
       own,
       adjacent.hosts.get(name) ?? new Map<string, Variable>(),
     ]);
-    return [name, { name, groups, variables }] as const;
+    return [name, { name, place, groups, variables }] as const;
   });
   return new Map(entries);
 }

@@ -132,8 +132,7 @@ function pythonText(value: InventoryValue): string {
   if (typeof value === 'boolean') return value ? 'True' : 'False';
   if (typeof value !== 'object') return JSON.stringify(value);
   if (isList(value)) return `[${value.map(pythonText).join(', ')}]`;
-  if (!isMapping(value)) throw new Error('Python has no vault values');
-  return `{${Object.entries(value)
-    .map(([key, item]) => `${JSON.stringify(key)}: ${pythonText(item)}`)
-    .join(', ')}}`;
+  if (!isMapping(value)) throw new Error('a literal is never encrypted');
+  const entries = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${pythonText(item)}`);
+  return `{${entries.join(', ')}}`;
 }
