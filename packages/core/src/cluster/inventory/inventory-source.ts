@@ -54,7 +54,7 @@ export async function findInventory(source: string): Promise<InventorySource> {
 
 async function inventoryIn(directory: string): Promise<string> {
   const found: string[] = [];
-  for (const name of buildNames) if (await isThere(join(directory, name))) found.push(name);
+  for (const name of buildNames) if (await isInventory(join(directory, name))) found.push(name);
   const [name] = found;
   if (name === undefined) {
     throw missing(`there is no inventory in ${directory}: nothing in it is called "inventory" or "hosts"`, {
@@ -67,10 +67,10 @@ async function inventoryIn(directory: string): Promise<string> {
   });
 }
 
-/** What may not be looked at must not be taken for missing. */
-async function isThere(path: string): Promise<boolean> {
+/** Only a directory `inventory` is one. What may not be looked at must not be taken for missing. */
+async function isInventory(path: string): Promise<boolean> {
   return stat(path).then(
-    () => true,
+    (stats) => basename(path) === 'inventory' || !stats.isDirectory(),
     (error: unknown) => {
       if (isNotThere(error)) return false;
       throw unreadable(path, error);
