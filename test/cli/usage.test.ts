@@ -96,7 +96,8 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
     ['a missing inventory', '', () => /INVENTORY_MISSING/],
     ['a malformed inventory', '[haproxy]\nlb1\n[broken\n', (file) => new RegExp(`${file}:3: `)],
     ['a cycle of groups', '[a:children]\nb\n[b:children]\na\n[c]\nh1\n', (file) => new RegExp(`${file}:\\d+: `)],
-    ['a YAML inventory', 'all:\n  hosts:\n    lb1:\n', () => /INVENTORY_(SYNTAX|UNSUPPORTED)/],
+    ['a malformed YAML inventory', 'all:\n  hosts:\n\t  lb1:\n', (file) => new RegExp(`${file}:3: a tab`)],
+    ['a list of hosts in YAML', '---\nall:\n  hosts: [lb1]\n', (file) => new RegExp(`${file}:3: `)],
   ])('%s', async (_title, text, message) => {
     const file = path('other-inventory');
     await rm(file, { force: true });

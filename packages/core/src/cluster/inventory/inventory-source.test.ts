@@ -37,7 +37,7 @@ describe('findInventory', () => {
     'hosts.yaml',
     'hosts.json',
   ])('finds the file %s of a build directory', async (name) => {
-    await put(name, 'group_vars/all.yml', 'site.yml');
+    await put(name, 'group_vars/all.yml', 'site.yml', name.startsWith('hosts') ? 'x' : 'hosts/etc/passwd');
     const path = join(build, name);
     expect(await findInventory(build)).toEqual({ path, directory: build, files: [path] });
   });

@@ -54,9 +54,9 @@ export async function findInventory(source: string): Promise<InventorySource> {
 
 async function inventoryIn(directory: string): Promise<string> {
   // LambdaStack's own name, whatever else is beside it.
-  if (await isThere(join(directory, 'inventory'))) return join(directory, 'inventory');
+  if (await isInventory(join(directory, 'inventory'))) return join(directory, 'inventory');
   const found: string[] = [];
-  for (const name of otherNames) if (await isThere(join(directory, name))) found.push(name);
+  for (const name of otherNames) if (await isInventory(join(directory, name))) found.push(name);
   const [name] = found;
   if (name === undefined) {
     throw missing(`there is no inventory in ${directory}: nothing in it is called "inventory" or "hosts"`, {
@@ -69,10 +69,10 @@ async function inventoryIn(directory: string): Promise<string> {
   });
 }
 
-/** What may not be looked at must not be taken for missing. */
-async function isThere(path: string): Promise<boolean> {
+/** Only a directory `inventory` is one. What may not be looked at must not be taken for missing. */
+async function isInventory(path: string): Promise<boolean> {
   return stat(path).then(
-    () => true,
+    (stats) => basename(path) === 'inventory' || !stats.isDirectory(),
     (error: unknown) => {
       if (isNotThere(error)) return false;
       throw unreadable(path, error);
