@@ -53,8 +53,14 @@ describe("the arguments of the system's ssh", () => {
     expect(asSshReads(change).get(setting) ?? []).toEqual(expected);
   });
 
+  it('leave to ssh what a host is called where ssh was chosen for it', () => {
+    const change = { sshDestination: 'alias', address: '10.9.9.9' };
+    expect(asSshReads({ ...change, transport: 'openssh' }).get('hostname')).toEqual(['alias']);
+    expect(asSshReads(change).get('hostname')).toEqual(['10.9.9.9']);
+  });
+
   it('never take an address for an option', () => {
-    expect(() => asSshReads({ address: '-oProxyCommand=id' })).toThrow();
+    expect(() => asSshReads({ sshDestination: '-oProxyCommand=id' })).toThrow();
   });
 
   it('lead from one jump host to the other, with every setting of each', () => {
