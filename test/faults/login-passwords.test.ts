@@ -59,6 +59,7 @@ rm -rf /root/lsb-login /etc/lsb-login-keys
 for name in lsb-login lsb-expired; do
   pkill -KILL -u "$name" || true
   userdel -rf "$name" 2>/dev/null || true
+  systemctl reset-failed
 done
 `;
 

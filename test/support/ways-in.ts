@@ -44,7 +44,7 @@ export async function addLogin(host: string, login: Login, directory: string): P
 async function removeLogin(host: string, name: string): Promise<void> {
   await shellOnHost(
     host,
-    `rm -f /etc/sudoers.d/${name} /etc/ssh/authorized_keys.d/${name}; pkill -KILL -u ${name} || true; id ${name} >/dev/null 2>&1 && userdel -rf ${name} 2>/dev/null || true`,
+    `rm -f /etc/sudoers.d/${name} /etc/ssh/authorized_keys.d/${name}; pkill -KILL -u ${name} || true; id ${name} >/dev/null 2>&1 && userdel -rf ${name} 2>/dev/null || true; systemctl reset-failed`,
   );
 }
 

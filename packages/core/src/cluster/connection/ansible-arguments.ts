@@ -50,7 +50,7 @@ function ofVariables(settings: HostSettings, { localUser, hasPassword }: LoginFa
   return joined([
     unchecked ? ofOptions(['StrictHostKeyChecking=no'], 'hostKeyChecking', settings) : nothing,
     ofVariable('port', settings, (port) => `Port=${port}`),
-    ofVariable('privateKeyFile', settings, (file) => `IdentityFile="${expandHome(file, localUser)}"`),
+    ofVariable('privateKeyFile', settings, (file) => `IdentityFile="${escaped(expandHome(file, localUser))}"`),
     hasPassword ? nothing : withoutPassword(settings),
     ofVariable('user', settings, (user) => `User="${user}"`),
     ofVariable('timeout', settings, (seconds) => `ConnectTimeout=${seconds}`),
@@ -75,6 +75,11 @@ function ofVariable(setting: Setting, settings: HostSettings, write: (value: str
 function ofOptions(options: readonly string[], setting: Setting, settings: HostSettings): AnsibleArguments {
   const words = options.flatMap((option) => ['-o', option]);
   return { words, options: parseSshArguments(words, settings.place(setting)).options };
+}
+
+/** Ansible leaves a quote as it is, and ssh then looks for another file. */
+function escaped(file: string): string {
+  return file.replaceAll(/["\\]/g, '\\$&');
 }
 
 /** Ansible expands `~` itself; ssh does so in the other ways to name a key. */
