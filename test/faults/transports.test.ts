@@ -41,6 +41,7 @@ function hostWith(change: Partial<Connection> = {}): Host {
     identityFiles: [path.join(sshDirectory, 'id_ed25519')],
     identitiesOnly: true,
     hostKeys: trusting(path.join(sshDirectory, 'known_hosts')),
+    ...(change.address !== undefined && { sshDestination: change.address }),
     ...change,
   };
   return { name: 'mon1', groups: [], variables: {}, connection };

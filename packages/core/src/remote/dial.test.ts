@@ -112,6 +112,20 @@ describe('connecting', () => {
     const signal = AbortSignal.abort(new Error('no'));
     expect(await rejection(remote.run({ argv: ['true'] }, { signal }))).toMatchObject({ code: 'ABORTED' });
   });
+
+  it('forwards nothing through a jump host whose key is not the known one, whatever is checked', async () => {
+    await using jumpHost = await sampleRemote();
+    await using target = await sampleRemote();
+    const file = path.join(jumpHost.directory, 'changed');
+    const [name] = jumpHost.server.knownHostsLine.split(' ');
+    await writeFile(file, `${name} ${generateKey().publicKey}\n`);
+    const jump = { ...jumpHost.host.connection, hostKeys: { ...trusting(file), strict: 'no' as const } };
+    expect(await rejection(target.connect({ jumps: [jump] }))).toMatchObject({
+      code: 'HOST_KEY',
+      message: expect.stringMatching(/jump host .* nothing is forwarded through such a host/),
+    });
+    expect(target.server.connections).toBe(0);
+  });
 });
 
 // Made by ssh-keygen with a passphrase.

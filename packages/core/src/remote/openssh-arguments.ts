@@ -46,7 +46,7 @@ export function masterStart(connection: Connection, directory: string): MasterSt
     ...options({
       ...fixed,
       // Where ssh was chosen for this host, it decides by its own configuration; else the way that was found out is the way.
-      HostName: connection.transport === 'openssh' ? undefined : connection.address,
+      HostName: connection.transport === 'openssh' ? undefined : plainPercent(connection.address),
     }),
     ...loginArguments(connection, proxy),
     ...connection.sshArguments,

@@ -13,6 +13,8 @@ const maximumSocketPath = 103 - '.0123456789abcdef'.length;
 /** Milliseconds between requests to end, and seconds for them: ssh misses one that comes just before it waits (clientloop.c). */
 const endPause = 200;
 const endTimeout = 5;
+/** Milliseconds that what is written to standard error may take to get here after the end. */
+const lastWords = 500;
 
 /**
  * Runs beside ssh. Its standard input ends when this program ends, however that happens; then ssh is ended too. In both cases the
@@ -40,8 +42,9 @@ export class OpensshMaster {
     ssh.stderr.on('data', (chunk: Buffer) => this.#stderr.add(chunk));
     this.ended = new Promise((resolve) => {
       ssh.once('error', resolve);
-      // After its last words.
+      // After its last words, for which is waited only so long: what a proxy command left behind may hold standard error open for ever.
       ssh.once('close', () => resolve(undefined));
+      ssh.once('exit', () => setTimeout(() => ssh.stderr.destroy(), lastWords));
     });
     this.#guard = ssh.pid === undefined ? undefined : startGuard(ssh.pid, directory);
   }
