@@ -39,6 +39,13 @@ describe('passwords', () => {
     expect(connection.jumps).toMatchObject([{ address: 'a', password: undefined, passphrase: connection.passphrase }]);
   });
 
+  it('are in no refusal of a setting that was given one by mistake', async () => {
+    const values = { password: 'hunter2', ansible_become_method: '{{ password }}' };
+    await expect(connect.values(values)).rejects.toMatchObject({
+      message: '/build/inventory:4: host web1: ansible_become_method=[secret] is not supported',
+    });
+  });
+
   it('are in no argument and no text', async () => {
     const connection = await connect(
       'ansible_password=hunter2',

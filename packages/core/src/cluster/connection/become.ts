@@ -25,7 +25,11 @@ export function becomeOf(settings: HostSettings, askedPassword: Secret | undefin
   const userSetting = method === 'su' ? 'suUser' : 'sudoUser';
   const user = settings.text(userSetting);
   if (user !== undefined && user !== 'root') {
-    throw settings.refusal(userSetting, `to become ${user} is not supported`, 'Only root is supported.');
+    throw settings.refusal(
+      userSetting,
+      `to become ${settings.shown(userSetting)} is not supported`,
+      'Only root is supported.',
+    );
   }
   return { method, password: settings.secret(method === 'su' ? 'suPassword' : 'sudoPassword') ?? askedPassword };
 }
@@ -36,7 +40,7 @@ function becomeMethod(settings: HostSettings): Become['method'] {
   if (method !== undefined) return method;
   throw settings.refusal(
     'becomeMethod',
-    `ansible_become_method=${name} is not supported`,
+    `ansible_become_method=${settings.shown('becomeMethod')} is not supported`,
     'Only sudo and su are supported.',
   );
 }

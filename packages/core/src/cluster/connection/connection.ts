@@ -90,7 +90,7 @@ function pluginOf(settings: HostSettings): Plugin {
   if (plugin !== undefined) return plugin;
   throw settings.refusal(
     'connection',
-    `ansible_connection=${name} is not supported, only ssh, paramiko and local are`,
+    `ansible_connection=${settings.shown('connection')} is not supported, only ssh, paramiko and local are`,
     'Leave the host out with --limit, or give it an address to reach by ssh.',
   );
 }
@@ -99,7 +99,10 @@ function transportOf(settings: HostSettings): Connection['transport'] {
   const name = settings.text('transport') ?? 'auto';
   const transport = transports.get(name);
   if (transport !== undefined) return transport;
-  throw settings.fault('transport', `lsbackup_transport=${name} is none of ${[...transports.keys()].join(', ')}`);
+  throw settings.fault(
+    'transport',
+    `lsbackup_transport=${settings.shown('transport')} is none of ${[...transports.keys()].join(', ')}`,
+  );
 }
 
 /** Another program than ssh may have its own idea of where a host is. */
@@ -108,7 +111,7 @@ function refuseOtherProgram(settings: HostSettings): void {
   if (basename(program) === 'ssh') return;
   throw settings.refusal(
     'sshExecutable',
-    `ansible_ssh_executable=${program} is not supported`,
+    `ansible_ssh_executable=${settings.shown('sshExecutable')} is not supported`,
     'Reach the host by ssh itself, or leave it out with --limit.',
   );
 }

@@ -74,6 +74,14 @@ export class HostSettings {
     return value;
   }
 
+  /** The setting as messages may show it: nothing of what is encrypted, or comes from elsewhere by a reference. */
+  shown(setting: Setting): string {
+    const { variable } = this.find(setting);
+    const isPlain =
+      variable?.encrypted !== true && typeof variable?.value === 'string' && !/\{[{%#]/.test(variable.value);
+    return isPlain ? (this.text(setting) ?? '') : '[secret]';
+  }
+
   /** The setting as a secret; undefined when it is not set, or empty. Its text is in no message. */
   secret(setting: Setting): Secret | undefined {
     const text = this.text(setting);
