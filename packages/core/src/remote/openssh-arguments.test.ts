@@ -59,6 +59,14 @@ describe("the arguments of the system's ssh", () => {
     expect(asSshReads(change).get('hostname')).toEqual(['10.9.9.9']);
   });
 
+  it('leave out what Ansible would pass on and a master cannot have', () => {
+    const sshArguments = ['-fC', '-J', 'bastion', '-Jbastion', '-vE', '/log', '-o', 'Tag=x', '-Mp', '7', '-i/key'];
+    const { argv } = masterStart({ ...plainConnection('10.0.0.1'), sshArguments }, '/d');
+    const text = argv.join(' ');
+    expect(text).toContain(' -C -v -o Tag=x -p 7 -i /key -S ');
+    expect(text).not.toMatch(/bastion|\/log| -f| -M/);
+  });
+
   it('never take an address for an option', () => {
     expect(() => asSshReads({ sshDestination: '-oProxyCommand=id' })).toThrow();
   });

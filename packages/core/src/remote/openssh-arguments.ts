@@ -49,11 +49,35 @@ export function masterStart(connection: Connection, directory: string): MasterSt
       HostName: connection.transport === 'openssh' ? undefined : plainPercent(connection.address),
     }),
     ...loginArguments(connection, proxy),
-    ...connection.sshArguments,
+    ...passedOn(connection.sshArguments),
     // The last one counts, unlike -o.
     ...['-S', plainPercent(controlPath), '-v', '--', connection.sshDestination],
   ];
   return { argv, files };
+}
+
+/** Flags of ssh(1) that take a value; of these, and of the others, those that would undo what a master is started for. */
+const flagsWithValue = /[BbcDEeFIiJLlmOopQRSWw]/;
+const undoingWithValue = 'EJOQSW';
+const undoing = 'fGMNVy';
+
+/** The words without what would send ssh into the background or its messages elsewhere, and without -J: the jumps are there as commands. */
+function passedOn(words: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < words.length; index += 1) {
+    const word = words[index] ?? '';
+    const place = word.slice(1).search(flagsWithValue) + 1;
+    const alone = Array.from(word.slice(1, place === 0 ? undefined : place)).filter(
+      (letter) => !undoing.includes(letter),
+    );
+    if (alone.length > 0) kept.push(`-${alone.join('')}`);
+    if (place === 0) continue;
+    const attached = word.slice(place + 1);
+    if (attached === '') index += 1;
+    const value = attached === '' ? (words[index] ?? '') : attached;
+    if (!undoingWithValue.includes(word.charAt(place))) kept.push(`-${word.charAt(place)}`, value);
+  }
+  return kept;
 }
 
 /** Asks nothing, runs nothing here, hands nothing of this machine to the host. */
