@@ -43,8 +43,11 @@ export async function attemptLogin(prepared: Preparation): Promise<Dialled> {
   const clock = new LoginClock(signal);
   try {
     const seconds = secondsOr(server.login.connectSeconds, connectTimeout);
-    clock.start(seconds, () => unreachable(server, `no answer within ${seconds} s`));
-    const socket = await openSocket(server, lease, clock.signal);
+    const begin = (): AbortSignal => {
+      clock.start(seconds, () => unreachable(server, `no answer within ${seconds} s`));
+      return clock.signal;
+    };
+    const socket = await openSocket(server, lease, begin);
     const dialled = await logInOver(socket, prepared, clock);
     dialled.onLost(() => lease?.release());
     return dialled;
@@ -67,14 +70,18 @@ async function leaseFor({ server, jumps, warn }: Preparation): Promise<JumpLease
   }
 }
 
-async function openSocket(server: Server, lease: JumpLease | undefined, signal: AbortSignal): Promise<Duplex> {
+/** `begin` starts the clock: waiting for one's turn at a jump host does not count, or dead hosts would use up the time of others. */
+async function openSocket(server: Server, lease: JumpLease | undefined, begin: () => AbortSignal): Promise<Duplex> {
   const { address, port, proxyCommand } = server.login;
+  let signal: AbortSignal | undefined;
+  const start = (): AbortSignal => (signal = begin());
   try {
-    if (lease !== undefined) return await lease.connect(server, signal);
+    if (lease !== undefined) return await lease.connect(server, start);
+    const running = start();
     if (proxyCommand !== undefined) return new ProxySocket(proxyCommand);
-    return await connectTcp(address, port, signal);
+    return await connectTcp(address, port, running);
   } catch (error) {
-    if (signal.aborted) throw abortError(signal);
+    if (signal?.aborted) throw abortError(signal);
     if (error instanceof BackupError) throw error;
     const text = error instanceof Error ? error.message : String(error);
     throw error instanceof JumpLostError ? new DroppedError(text, { cause: error }) : unreachable(server, text, error);

@@ -48,9 +48,9 @@ export class JumpPool {
 export interface JumpLease {
   /**
    * A connection from the jump host to a server. Errors: HOST_FORWARD when it does not forward, HOST_UNREACHABLE when it cannot connect,
-   * or the abort reason.
+   * or the abort reason. `begin` is called when it is this server's turn: only then may its time run.
    */
-  connect(to: Server, signal: AbortSignal): Promise<JumpSocket>;
+  connect(to: Server, begin: () => AbortSignal): Promise<JumpSocket>;
   release(): void;
 }
 
@@ -85,7 +85,7 @@ class SharedJump {
       if (this.#leases === 0) void this.#close();
     };
     await this.#dialled;
-    return { release, connect: (to, signal) => this.#limit(() => this.#connect(to, signal)) };
+    return { release, connect: (to, begin) => this.#limit(() => this.#connect(to, begin())) };
   }
 
   async #connect(to: Server, signal: AbortSignal): Promise<JumpSocket> {
