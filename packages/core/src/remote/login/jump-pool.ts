@@ -35,11 +35,13 @@ export class JumpPool {
     const server = jumpServer(jumps);
     if (server === undefined) return undefined;
     const name = digest(jumps);
-    let jump = this.#jumps.get(name);
-    if (jump === undefined) {
-      jump = new SharedJump(server, this.#dial(server, warn), () => this.#jumps.delete(name));
-      this.#jumps.set(name, jump);
-    }
+    const known = this.#jumps.get(name);
+    if (known !== undefined) return known.lease();
+    const jump: SharedJump = new SharedJump(server, this.#dial(server, warn), () => {
+      // One that came after it is not meant.
+      if (this.#jumps.get(name) === jump) this.#jumps.delete(name);
+    });
+    this.#jumps.set(name, jump);
     return jump.lease();
   }
 }
