@@ -8,13 +8,14 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Connection, Host, Login } from '../../packages/core/src/cluster/cluster.js';
 import { plainConnection } from '../../packages/core/src/cluster/connection/plain-connection.js';
 import { connectHost } from '../../packages/core/src/remote/connect-host.js';
+import { connectOpenssh } from '../../packages/core/src/remote/openssh-transport.js';
 import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
 import type { Warning } from '../../packages/core/src/model/artifact.js';
 import { onHost } from '../support/cluster-host.js';
 import { startCutProxy } from '../support/cut-proxy.js';
 import { addresses, makeCertificate, sshDirectory, startExtraSshd } from '../support/extra-sshd.js';
 import { root, startProgram } from '../support/lsbackup.js';
-import { drain, rejection, trusting } from '../support/sample-remote.js';
+import { asInventory, drain, rejection, trusting } from '../support/sample-remote.js';
 import { generateKey } from '../support/ssh-server.mjs';
 import { describeConnections, describeTransport, startEcho } from '../support/transport-contract.js';
 import type { TriedHost } from '../support/transport-contract.js';
@@ -41,19 +42,23 @@ function hostWith(change: Partial<Connection> = {}): Host {
     identityFiles: [path.join(sshDirectory, 'id_ed25519')],
     identitiesOnly: true,
     hostKeys: trusting(path.join(sshDirectory, 'known_hosts')),
-    ...(change.address !== undefined && { sshDestination: change.address }),
     ...change,
   };
-  return { name: 'mon1', groups: [], variables: {}, connection };
+  return { name: 'mon1', groups: [], variables: {}, connection: asInventory(connection) };
 }
 
-function connect(change?: Partial<Connection>): Promise<RemoteHost> {
+function connect(change?: Partial<Connection>, way = connectHost): Promise<RemoteHost> {
   warnings = [];
-  return connectHost(hostWith(change), {
+  return way(hostWith(change), {
     user: { name: 'nobody', homeDirectory: directory },
     warn: (warning) => warnings.push(warning),
     retryPause: 100,
   });
+}
+
+/** By the system's ssh in the place of our own: as when that has given up. */
+function connectInstead(change?: Partial<Connection>): Promise<RemoteHost> {
+  return connect(change, connectOpenssh);
 }
 
 async function tried(change: Partial<Connection>): Promise<TriedHost> {
@@ -113,14 +118,107 @@ describe("a login by the system's ssh", () => {
 
   it('goes through jump hosts', async () => {
     const jump: Login = { ...hostWith().connection, address: addresses.mon2 };
-    await using remote = await connect({
-      transport: 'openssh',
+    await using remote = await connectInstead({
       address: '127.0.0.1',
       jumps: [jump, { ...jump, address: addresses.mon1 }],
       hostKeys: { ...hostWith().connection.hostKeys, alias: addresses.mon1 },
     });
     const { stdout } = await remote.run({ argv: ['sh', '-c', 'hostname; echo "$SSH_CONNECTION"'] });
     expect(stdout.toString()).toMatch(/^mon1\n127\.0\.0\.1 \d+ 127\.0\.0\.1 22\n$/);
+  });
+
+  it('names the jump host where that is what does not let it in', async () => {
+    const jump: Login = { ...hostWith().connection, address: addresses.mon2 };
+    const table: readonly (readonly [Login, string, RegExp])[] = [
+      [
+        { ...jump, hostKeys: trusting('/dev/null') },
+        'HOST_KEY',
+        /^mon1: host key not known: admin@172\.28\.0\.42 port 22 shows /,
+      ],
+      [{ ...jump, user: 'nobody' }, 'HOST_AUTH', /^mon1: nobody@172\.28\.0\.42 port 22 refuses .*nobody@172/],
+      [
+        { ...jump, port: 1 },
+        'HOST_UNREACHABLE',
+        /172\.28\.0\.41 port 22: .*172\.28\.0\.42 port 1: Connection refused$/,
+      ],
+    ];
+    for (const [login, code, message] of table)
+      expect(await rejection(connectInstead({ jumps: [login] }))).toMatchObject({
+        code,
+        message: expect.stringMatching(message),
+      });
+  });
+
+  it('takes a changed key of a host, never one of a jump host, where the inventory says that any will do', async () => {
+    const changed = path.join(directory, 'changed-any');
+    await writeFile(changed, `${addresses.mon1},${addresses.mon2} ${generateKey().publicKey}\n`);
+    const hostKeys = { ...trusting(changed), strict: 'no' as const };
+    const jump: Login = { ...hostWith().connection, address: addresses.mon2, hostKeys };
+    expect(await rejection(connectInstead({ jumps: [jump] }))).toMatchObject({
+      code: 'HOST_KEY',
+      message: expect.stringMatching(/^mon1: host key changed: admin@172\.28\.0\.42 port 22 shows /),
+    });
+    await using remote = await connect({ transport: 'openssh', hostKeys });
+    expect(warnings).toEqual([
+      {
+        code: 'HOST_KEY_UNCHECKED',
+        message: `mon1: the key of 172.28.0.41 port 22, ${remote.facts.sshFingerprint}, was not the known one, and accepted as StrictHostKeyChecking allows`,
+      },
+    ]);
+  });
+
+  it('goes by the configuration of ssh where it was chosen, also through jump hosts', async () => {
+    const config = path.join(directory, 'config');
+    await writeFile(
+      config,
+      [
+        'Host way-there',
+        `  HostName ${addresses.mon2}`,
+        'Host the-host',
+        '  HostName 127.0.0.1',
+        `  HostKeyAlias ${addresses.mon1}`,
+        '  ProxyJump way-there,second',
+        'Match originalhost second exec true',
+        `  HostName ${addresses.mon1}`,
+        'Host *',
+        '  ForkAfterAuthentication yes',
+        '  ControlMaster auto',
+        '  ControlPersist 60',
+        '  RemoteCommand false',
+        '  User admin',
+        `  IdentityFile ${path.join(sshDirectory, 'id_ed25519')}`,
+        `  UserKnownHostsFile ${path.join(sshDirectory, 'known_hosts')}`,
+      ].join('\n'),
+    );
+    const connection = {
+      ...plainConnection('no-such-host.invalid'),
+      transport: 'openssh' as const,
+      port: 1,
+      sshDestination: 'the-host',
+      sshArguments: ['-F', config, '-A', '-f', '-E', '/nonexistent'],
+    };
+    const host = { ...hostWith(), connection };
+    await using remote = await connectHost(host, { user: { name: 'nobody', homeDirectory: directory } });
+    const { stdout } = await remote.run({
+      argv: ['sh', '-c', 'hostname; echo "$SSH_CONNECTION ${SSH_AUTH_SOCK-none}"'],
+    });
+    expect(stdout.toString()).toMatch(/^mon1\n127\.0\.0\.1 \d+ 127\.0\.0\.1 22 none\n$/);
+  });
+
+  it('does not wait for what a proxy command leaves behind, and ends what it can of it', async () => {
+    const marks = ['a', 'b'].map((letter) => `lsbackup-test-${process.pid}-${letter}`);
+    const relay = `const s = require('net').connect(22, '${addresses.mon1}'); process.stdin.pipe(s).pipe(process.stdout)`;
+    const script = path.join(directory, 'proxy');
+    const leave = marks.map((mark, index) => `${index === 0 ? '' : 'setsid '}sh -c 'sleep 3397; : ${mark}' &`);
+    await writeFile(script, [...leave, `exec '${process.execPath}' -e "${relay}"`, ''].join('\n'));
+    const remote = await connect({ transport: 'openssh', proxyCommand: `sh ${script}` });
+    await remote[Symbol.asyncDispose]();
+    const left = async (mark: string): Promise<string> =>
+      (await startProgram('pgrep', ['-f', `sleep 3397; : ${mark}`]).finished).stdout.trim();
+    expect(await left(marks[0] ?? '')).toBe('');
+    const away = await left(marks[1] ?? '');
+    expect(away).not.toBe('');
+    for (const pid of away.split('\n')) process.kill(-Number(pid), 'SIGKILL');
   });
 
   it('is refused with both fingerprints when the key has changed', async () => {
@@ -138,13 +236,13 @@ describe("a login by the system's ssh", () => {
       message: expect.stringContaining(`known is ${shown} (${changed}:1)`),
       hint: expect.stringContaining('ssh-keygen -R'),
     });
-    expect(String(error)).toMatch(/it shows ecdsa-sha2-nistp256 key SHA256:/);
+    expect(String(error)).toMatch(/port 22 shows ecdsa-sha2-nistp256 key SHA256:/);
   });
 
   it('is refused when the key is not known, or is revoked', async () => {
     expect(await rejection(connect({ transport: 'openssh', hostKeys: trusting('/dev/null') }))).toMatchObject({
       code: 'HOST_KEY',
-      message: expect.stringMatching(/host key not known: it shows ssh-ed25519 key SHA256:/),
+      message: expect.stringMatching(/host key not known: .* shows ssh-ed25519 key SHA256:/),
     });
     const known = await readFile(path.join(sshDirectory, 'known_hosts'), 'utf8');
     const own = known.split('\n').filter((line) => line.startsWith(`${addresses.mon1} `));
@@ -174,10 +272,20 @@ describe("a login by the system's ssh", () => {
       [{ identityFiles: [open] }, 'HOST_KEY_FILE', 'bad permissions'],
       [{ identityFiles: [path.join(directory, 'none')] }, 'HOST_KEY_FILE', 'no such file'],
       [{ identityFiles: [wrong] }, 'HOST_AUTH', 'Permission denied (publickey)'],
-      [{ sshArguments: ['-o', 'NoSuchOption=1'] }, 'HOST_UNREACHABLE', 'Bad configuration option'],
+      [
+        { sshArguments: ['-o', 'NoSuchOption=1'] },
+        'HOST_UNREACHABLE',
+        'does not take its options: command-line: line 0: Bad configuration option',
+      ],
+      [
+        { sshArguments: ['-c', 'nonsense'] },
+        'HOST_UNREACHABLE',
+        "does not take its options: Unknown cipher type 'nonsense'",
+      ],
       [{ port: 1 }, 'HOST_UNREACHABLE', 'Connection refused'],
       [{ address: 'no-such-host.invalid' }, 'HOST_UNREACHABLE', 'Could not resolve hostname'],
-      [{ proxyCommand: 'exit 3' }, 'HOST_UNREACHABLE', 'closed'],
+      [{ proxyCommand: 'false' }, 'HOST_UNREACHABLE', 'the command that leads there ended and said nothing'],
+      [{ proxyCommand: 'no-such-program' }, 'HOST_UNREACHABLE', 'no-such-program: not found'],
     ];
     for (const [change, code, text] of table)
       expect(await rejection(connect({ transport: 'openssh', ...change }))).toMatchObject({

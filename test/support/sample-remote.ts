@@ -42,7 +42,7 @@ export async function sampleRemote(options: Omit<SampleHostOptions, 'authorizedK
     user,
     directory,
     async connect(change = {}, warn = () => undefined) {
-      const changed = { ...host, connection: { ...connection, ...change } };
+      const changed = { ...host, connection: asInventory({ ...connection, ...change }) };
       const remote = await connectHost(changed, { user, warn, retryPause: 10 });
       opened.push(remote);
       return remote;
@@ -53,6 +53,25 @@ export async function sampleRemote(options: Omit<SampleHostOptions, 'authorizedK
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** With the login written as words of ssh too, as an inventory has it: all that counts where the system's ssh was chosen. */
+export function asInventory(connection: Connection): Connection {
+  const { address, port, user, identityFiles, identitiesOnly, hostKeys } = connection;
+  const files = hostKeys.userFiles ?? [];
+  const options = [
+    `Port=${port}`,
+    ...(user === undefined ? [] : [`User=${user}`]),
+    ...(identityFiles ?? []).map((file) => `IdentityFile=${file}`),
+    ...(identitiesOnly ? ['IdentitiesOnly=yes'] : []),
+    ...(files.length === 0 ? [] : [`UserKnownHostsFile=${files.join(' ')}`]),
+    ...(hostKeys.globalFiles === undefined ? [] : ['GlobalKnownHostsFile=/dev/null']),
+    ...(hostKeys.alias === undefined ? [] : [`HostKeyAlias=${hostKeys.alias}`]),
+    `StrictHostKeyChecking=${hostKeys.strict}`,
+    ...(connection.proxyCommand === undefined ? [] : [`ProxyCommand=${connection.proxyCommand}`]),
+  ];
+  const words = options.flatMap((option) => ['-o', option]);
+  return { ...connection, sshDestination: address, sshArguments: [...connection.sshArguments, ...words] };
 }
 
 /** The policy of a host whose key is in one of these files. */

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import type { Connection, HostKeyPolicy, Login } from '../cluster/cluster.js';
+import { splitFlags } from '../cluster/connection/ssh-arguments.js';
+import type { OpensshVersion } from './openssh-version.js';
 import { quoteArgument } from './quote.js';
 
 /** Seconds between signs of life, and without any after which a connection counts as dead; the same as for our own connections. */
@@ -17,67 +19,71 @@ export interface MasterStart {
 export const controlSocket = 's';
 
 /**
- * How to start a master. ssh takes the first value it meets of most options, so what the program cannot do without comes first, then what
- * the inventory and the user's configuration were found to say, then what Ansible would write. ssh reads the user's configuration itself
- * too, for what this program knows nothing of. Source: ssh(1), ssh_config(5).
+ * How to start a master. ssh takes the first value it meets of most options, so what the program cannot do without comes first. Where ssh
+ * was chosen for the host, it gets what Ansible would write, and decides the rest by its own configuration: nothing that was found out here
+ * about where the host is. Where it stands in for our own SSH, it reads no configuration, and gets all of what was found out. Source:
+ * ssh(1), ssh_config(5).
  */
-export function masterStart(connection: Connection, directory: string): MasterStart {
+export function masterStart(
+  connection: Connection,
+  { directory, version }: { readonly directory: string; readonly version: OpensshVersion },
+): MasterStart {
   const controlPath = join(directory, controlSocket);
-  const fixed = {
+  const fixed = options({
     ...unattended,
     ControlMaster: 'yes',
     ControlPath: path(controlPath),
     ControlPersist: 'no',
+    // The option is younger than the oldest ssh that will do.
+    ForkAfterAuthentication: version.forksByOption ? 'no' : undefined,
     ClearAllForwardings: 'yes',
     // As `ssh -v` prints it, and no other way.
     FingerprintHash: 'sha256',
+    ...keepAlive(connection),
+  });
+  const { words, files } =
+    connection.transport === 'openssh' ? asAnsible(connection) : asFoundOut(connection, directory);
+  // Of -S and -v the last one counts, unlike of -o.
+  return { argv: ['-N', '-T', ...fixed, ...words, '-S', plainPercent(controlPath), '-v', ...end(connection)], files };
+}
+
+interface Words {
+  readonly words: readonly string[];
+  readonly files: MasterStart['files'];
+}
+
+function end({ transport, sshDestination, address }: Connection): readonly string[] {
+  return ['--', transport === 'openssh' ? sshDestination : address];
+}
+
+/**
+ * Flags that would undo what a master is started for, that hand something of this machine to the host, or that send messages elsewhere.
+ * Most of them count wherever they stand.
+ */
+const undoing = 'AEfGKMNOQqSsTtVvWwXYy';
+
+function asAnsible({ sshArguments }: Connection): Words {
+  const { flags } = splitFlags(sshArguments);
+  const kept = flags.filter(({ letter }) => !undoing.includes(letter));
+  return {
+    words: kept.flatMap(({ letter, value }) => (value === undefined ? [`-${letter}`] : [`-${letter}`, value])),
+    files: {},
   };
+}
+
+function asFoundOut(connection: Connection, directory: string): Words {
   const files: Record<string, string> = {};
   let proxy: string | undefined;
   for (const [index, login] of [...connection.jumps, connection].entries()) {
-    const script = index === 0 ? login.proxyCommand : jumpCommand(connection.jumps[index - 1] ?? login, proxy, login);
-    if (script === undefined) continue;
-    files[`way${index}`] = `exec ${script}\n`;
-    proxy = plainPercent(`/bin/sh ${quoteArgument(join(directory, `way${index}`))}`);
+    const jump = connection.jumps[index - 1];
+    const command = jump === undefined ? login.proxyCommand : jumpCommand(jump, proxy, login);
+    if (command === undefined) continue;
+    const name = `way${index}`;
+    files[name] = `exec ${command}\n`;
+    // In a script: ssh wants quotes balanced in a way that is not the shell's (argv_split in misc.c).
+    proxy = plainPercent(`/bin/sh ${quoteArgument(join(directory, name))}`);
   }
-  const argv = [
-    '-N',
-    '-T',
-    ...options({
-      ...fixed,
-      // Where ssh was chosen for this host, it decides by its own configuration; else the way that was found out is the way.
-      HostName: connection.transport === 'openssh' ? undefined : plainPercent(connection.address),
-    }),
-    ...loginArguments(connection, proxy),
-    ...passedOn(connection.sshArguments),
-    // The last one counts, unlike -o.
-    ...['-S', plainPercent(controlPath), '-v', '--', connection.sshDestination],
-  ];
-  return { argv, files };
-}
-
-/** Flags of ssh(1) that take a value; of these, and of the others, those that would undo what a master is started for. */
-const flagsWithValue = /[BbcDEeFIiJLlmOopQRSWw]/;
-const undoingWithValue = 'EJOQSW';
-const undoing = 'fGMNVy';
-
-/** The words without what would send ssh into the background or its messages elsewhere, and without -J: the jumps are there as commands. */
-function passedOn(words: readonly string[]): string[] {
-  const kept: string[] = [];
-  for (let index = 0; index < words.length; index += 1) {
-    const word = words[index] ?? '';
-    const place = word.slice(1).search(flagsWithValue) + 1;
-    const alone = Array.from(word.slice(1, place === 0 ? undefined : place)).filter(
-      (letter) => !undoing.includes(letter),
-    );
-    if (alone.length > 0) kept.push(`-${alone.join('')}`);
-    if (place === 0) continue;
-    const attached = word.slice(place + 1);
-    if (attached === '') index += 1;
-    const value = attached === '' ? (words[index] ?? '') : attached;
-    if (!undoingWithValue.includes(word.charAt(place))) kept.push(`-${word.charAt(place)}`, value);
-  }
-  return kept;
+  return { words: loginArguments(connection, proxy), files };
 }
 
 /** Asks nothing, runs nothing here, hands nothing of this machine to the host. */
@@ -85,24 +91,28 @@ const unattended = { BatchMode: 'yes', PermitLocalCommand: 'no', ForwardAgent: '
 
 /** The command whose input and output are a connection from a jump host to the next server; `before` leads to the jump host. */
 function jumpCommand(jump: Login, before: string | undefined, next: Login): string {
+  // As by our own SSH, a changed key of a jump host is refused whatever is set: it could lead anywhere.
+  const strict = jump.hostKeys.strict === 'no' ? ('accept-new' as const) : jump.hostKeys.strict;
   const argv = [
     'ssh',
-    ...options({ ...unattended, ControlMaster: 'no', ControlPath: 'none' }),
-    ...loginArguments(jump, before),
+    '-v',
+    ...options({ ...unattended, FingerprintHash: 'sha256', ...keepAlive(jump) }),
+    ...loginArguments({ ...jump, hostKeys: { ...jump.hostKeys, strict } }, before),
     ...['-W', `[${next.address}]:${next.port}`, '--', jump.address],
   ];
   return argv.map(quoteArgument).join(' ');
 }
 
+/** One server with everything that is known about it, and without a look at any configuration. */
 function loginArguments(login: Login, proxy: string | undefined): readonly string[] {
-  const { algorithms, hostKeys, keepAliveSeconds } = login;
-  const keepAlive = keepAliveSeconds !== undefined && keepAliveSeconds > 0 ? keepAliveSeconds : defaultKeepAlive;
+  const { algorithms, hostKeys } = login;
   return [
+    ...['-F', 'none'],
     ...options({
       Port: String(login.port),
       User: login.user === undefined ? undefined : quoted(login.user),
-      // In a script: ssh wants quotes balanced in a way that is not the shell's (argv_split in misc.c).
       ProxyCommand: proxy,
+      PubkeyAuthentication: login.authentications.includes('publickey') ? undefined : 'no',
       IdentitiesOnly: login.identitiesOnly ? 'yes' : undefined,
       IdentityAgent: login.agentSocket === undefined ? undefined : path(login.agentSocket),
       ...hostKeyOptions(hostKeys),
@@ -110,13 +120,20 @@ function loginArguments(login: Login, proxy: string | undefined): readonly strin
       KexAlgorithms: algorithms.keyExchange,
       MACs: algorithms.macs,
       HostKeyAlgorithms: algorithms.hostKeys,
-      ServerAliveInterval: String(keepAlive),
-      ServerAliveCountMax: String(Math.max(1, Math.round(deadAfter / keepAlive))),
-      ConnectTimeout: String(login.connectSeconds ?? 30),
     }),
     ...identityFiles(login),
     ...login.certificateFiles.flatMap((file) => options({ CertificateFile: path(file) })),
   ];
+}
+
+/** How long to wait says nothing about where to go: it is given in both cases. */
+function keepAlive({ keepAliveSeconds, connectSeconds }: Login): Readonly<Record<string, string>> {
+  const seconds = keepAliveSeconds !== undefined && keepAliveSeconds > 0 ? keepAliveSeconds : defaultKeepAlive;
+  return {
+    ServerAliveInterval: String(seconds),
+    ServerAliveCountMax: String(Math.max(1, Math.round(deadAfter / seconds))),
+    ConnectTimeout: String(connectSeconds ?? 30),
+  };
 }
 
 /** Not with -i: ssh passes over one that is missing, and then tries the default ones. */

@@ -3,93 +3,100 @@ import type { Connection, Host } from '../cluster/cluster.js';
 import { BackupError } from '../model/errors.js';
 import { systemReason } from '../model/system-errors.js';
 import { fingerprint, parseKnownHosts } from './known-hosts.js';
+import type { OpensshLog } from './openssh-log.js';
 
-/** What ssh said while it logged in, without what `-v` adds. Source of all texts: sshconnect.c, sshconnect2.c, sshkey.c and ssh.c of OpenSSH. */
-export class OpensshSays {
-  readonly #lines: readonly string[];
-  readonly #all: string;
+/** What ssh says when a connection ends; where a command leads to the server, the command has said why before. */
+const closed = /^(?:kex|ssh)_exchange_identification: |^Connection (?:closed|reset) by |^banner exchange: Connection /;
 
-  constructor(stderr: string) {
-    this.#all = stderr.replaceAll('\r', '');
-    this.#lines = this.#all.split('\n').filter((line) => line !== '' && !/^(?:debug\d: |OpenSSH_)/.test(line));
+/**
+ * The error of a login that failed: HOST_KEY, HOST_KEY_FILE, HOST_AUTH or HOST_UNREACHABLE. It names the server that ssh had got to, which
+ * may be a jump host.
+ */
+export async function opensshError(host: Host, log: OpensshLog): Promise<BackupError> {
+  if (log.find(/^Host key verification failed|^Host key for .* has changed|marked as revoked/) !== undefined)
+    return hostKeyError(host, log);
+  const denied = log.find(/Permission denied \(|Too many authentication failures/);
+  if (denied !== undefined) return loginError(host, log, denied);
+  return log.hasTried ? connectionError(host, log) : optionError(host, log);
+}
+
+/** Whether the connection was dropped before anything was said on it: the server has too many, or is just starting. */
+export function wasDropped(log: OpensshLog): boolean {
+  const isClosed = log.find(/^(?:kex|ssh)_exchange_identification: .*(?:closed by|reset by)/) !== undefined;
+  return isClosed && log.said.every((line) => closed.test(line) || line.startsWith('Warning: '));
+}
+
+async function hostKeyError(host: Host, log: OpensshLog): Promise<BackupError> {
+  const { name } = host;
+  const key = log.hostKey === undefined ? 'a key' : `${log.hostKey.type} key ${log.hostKey.fingerprint}`;
+  const shows = `${serverText(host, log)} shows ${key}`;
+  const error = (message: string, hint: string): BackupError =>
+    new BackupError('HOST_KEY', `${name}: ${message}`, { host: name, hint });
+  if (log.find(/marked as revoked/) !== undefined)
+    return error(`host key revoked: ${shows}`, 'Do not use this host until it has a new key.');
+  const [, file, line] = /^Offending .*key in (.*):(\d+)$/m.exec(log.said.join('\n')) ?? [];
+  if (file === undefined || line === undefined) {
+    const hint =
+      "Compare the fingerprint, then let ssh add the key: log in to the host by hand once, with the inventory's options.";
+    return error(`host key not known: ${shows}, which is in no file of known hosts in use`, hint);
   }
+  const known = await knownFingerprint(file, Number(line));
+  return error(
+    `host key changed: ${shows}, known is ${known} (${file}:${line})`,
+    `If the host was installed anew, remove the old key with: ssh-keygen -R '${knownName(host, log)}' -f ${file}`,
+  );
+}
 
-  /** Of the key the host showed: its type and `SHA256:...`. */
-  get hostKey(): { readonly type: string; readonly fingerprint: string } | undefined {
-    const found = [...this.#all.matchAll(/^debug1: Server host (?:key|certificate): (\S+) (SHA256:[A-Za-z0-9+/]+)/gm)];
-    const [, type, sha256] = found.at(-1) ?? [];
-    return type === undefined || sha256 === undefined ? undefined : { type, fingerprint: sha256 };
+async function loginError(host: Host, log: OpensshLog, denied: string): Promise<BackupError> {
+  const { name, connection } = host;
+  const keyFault = log.find(/^Load key /) ?? (await unreadableKey(connection));
+  if (keyFault !== undefined) {
+    const hint = 'Set ansible_ssh_private_key_file to a private key that the user who runs lsbackup alone may read.';
+    return new BackupError('HOST_KEY_FILE', `${name}: ${keyFault}; ${denied}`, { host: name, hint });
   }
+  const unused = connection.password === undefined ? '' : "; the inventory's password cannot be given to it";
+  const message = `${name}: ${serverText(host, log)} refuses to log the system's ssh in: ${denied}${unused}`;
+  const hint = `Give the host a key or certificate that it takes; one that is encrypted must be in an SSH agent.`;
+  return new BackupError('HOST_AUTH', message, { host: name, hint });
+}
 
-  /** The host's key was accepted although it was not the known one. */
-  get tookUnknownKey(): boolean {
-    return this.#find(/^Warning: Permanently added|REMOTE HOST IDENTIFICATION HAS CHANGED/) !== undefined;
-  }
+function connectionError(host: Host, log: OpensshLog): BackupError {
+  const { name, connection } = host;
+  const reasons = log.isProxied ? log.said.filter((line) => !closed.test(line)) : log.said.slice(-1);
+  const silent = log.isProxied ? 'the command that leads there ended and said nothing' : 'ssh says nothing';
+  const why = reasons.length === 0 ? silent : reasons.slice(-3).join('; ');
+  return new BackupError('HOST_UNREACHABLE', `${name}: cannot connect to ${targetText(connection)}: ${why}`, {
+    host: name,
+    retryable: true,
+    hint: log.isProxied
+      ? 'Check that the host is up, and the jump hosts or the proxy command that lead to it.'
+      : 'Check that the host is up, and ansible_host and ansible_port in the inventory.',
+  });
+}
 
-  /** The connection was dropped before anything was said on it: the server has too many, or is just starting. */
-  get wasDropped(): boolean {
-    const started = this.#all.includes('Remote protocol version');
-    return !started && this.#find(/^(?:kex|ssh)_exchange_identification: .*(?:closed by|reset by)/) !== undefined;
-  }
+function optionError({ name }: Host, log: OpensshLog): BackupError {
+  const why = log.said.find((line) => !line.startsWith('Warning: ')) ?? 'it says nothing';
+  return new BackupError('HOST_UNREACHABLE', `${name}: the system's ssh does not take its options: ${why}`, {
+    host: name,
+    hint: "Correct the option: in ansible_ssh_*args of the inventory, or in ssh's configuration where the message names a file.",
+  });
+}
 
-  /** The error of a login that failed: HOST_KEY, HOST_KEY_FILE, HOST_AUTH or HOST_UNREACHABLE. */
-  async error(host: Host, login: string): Promise<BackupError> {
-    const { address, port } = host.connection;
-    if (this.#find(/^Host key verification failed|^Host key for .* has changed|marked as revoked/) !== undefined)
-      return this.#hostKeyError(host);
-    const denied = this.#find(/Permission denied \(|^Received disconnect from .*Too many authentication failures/);
-    if (denied !== undefined) return this.#loginError(host, login, denied);
-    const why = this.#lines.at(-1) ?? 'ssh says nothing';
-    return new BackupError('HOST_UNREACHABLE', `${host.name}: cannot connect to ${address} port ${port}: ${why}`, {
-      host: host.name,
-      retryable: true,
-      hint: 'Check that the host is up, and ansible_host and ansible_port in the inventory.',
-    });
-  }
+/** The server that ssh got to; without one, what it was to reach. */
+function serverText({ connection }: Host, { server, isProxied }: OpensshLog): string {
+  if (server !== undefined) return `${server.user}@${server.address} port ${server.port}`;
+  return isProxied ? `a server on the way to ${targetText(connection)}` : targetText(connection);
+}
 
-  /** The last thing that was said, for the cause of a connection that is lost. */
-  get last(): string | undefined {
-    return this.#lines.at(-1);
-  }
+/** Where ssh decides the address itself, the name that it was given. */
+export function targetText({ transport, sshDestination, address, port }: Connection): string {
+  return transport === 'openssh' ? sshDestination : `${address} port ${port}`;
+}
 
-  async #hostKeyError({ name, connection }: Host): Promise<BackupError> {
-    const { address, port } = connection;
-    const key = this.hostKey;
-    const shown = key === undefined ? 'a key' : `${key.type} key ${key.fingerprint}`;
-    const revoked = this.#find(/marked as revoked/);
-    if (revoked !== undefined) {
-      const hint = 'Do not use this host until it has a new key.';
-      return new BackupError('HOST_KEY', `${name}: its ${shown} is marked as revoked`, { host: name, hint });
-    }
-    const [, file, line] = /^Offending .*key in (.*):(\d+)$/m.exec(this.#lines.join('\n')) ?? [];
-    if (file === undefined || line === undefined) {
-      const hint = `Compare the fingerprint, then add the key with: ssh-keyscan -p ${port} ${address} >> FILE, a file of UserKnownHostsFile.`;
-      const message = `${name}: host key not known: it shows ${shown}, which is in no file of known hosts in use`;
-      return new BackupError('HOST_KEY', message, { host: name, hint });
-    }
-    const known = await knownFingerprint(file, Number(line));
-    const where = port === 22 ? address : `[${address}]:${port}`;
-    const hint = `If the host was installed anew, remove the old key with: ssh-keygen -R '${where}' -f ${file}`;
-    const message = `${name}: host key changed: it shows ${shown}, known is ${known} (${file}:${line})`;
-    return new BackupError('HOST_KEY', message, { host: name, hint });
-  }
-
-  async #loginError({ name, connection }: Host, login: string, denied: string): Promise<BackupError> {
-    const { address, port, password } = connection;
-    const keyFault = this.#find(/^Load key /) ?? (await unreadableKey(connection));
-    if (keyFault !== undefined) {
-      const hint = 'Set ansible_ssh_private_key_file to a private key that the user who runs lsbackup alone may read.';
-      return new BackupError('HOST_KEY_FILE', `${name}: ${keyFault}; ${denied}`, { host: name, hint });
-    }
-    const unused = password === undefined ? '' : "; the inventory's password cannot be given to it";
-    const message = `${name}: ${login}@${address} port ${port} refuses to log the system's ssh in: ${denied}${unused}`;
-    const hint = `Give the host a key or certificate that it takes; one that is encrypted must be in an SSH agent.`;
-    return new BackupError('HOST_AUTH', message, { host: name, hint });
-  }
-
-  #find(pattern: RegExp): string | undefined {
-    return this.#lines.find((line) => pattern.test(line));
-  }
+/** The name by which ssh keeps the key. Source: hostfile(5) in sshd(8), SSH_KNOWN_HOSTS FILE FORMAT. */
+function knownName({ connection }: Host, { alias, server }: OpensshLog): string {
+  const { address, port } = server ?? connection;
+  return alias ?? (port === 22 ? address : `[${address}]:${port}`);
 }
 
 /** What is wrong with a key that the inventory names: ssh passes over one that is not there. */

@@ -7,6 +7,7 @@ import path from 'node:path';
 import type { Connection } from '../cluster/cluster.js';
 import { BoundedText } from './bounded-text.js';
 import { controlSocket, masterStart } from './openssh-arguments.js';
+import { opensshVersion } from './openssh-version.js';
 
 /** Of a Unix socket's path on the system with the shortest (macOS), and of what ssh puts behind it while it makes the socket. */
 const maximumSocketPath = 103 - '.0123456789abcdef'.length;
@@ -17,10 +18,10 @@ const endTimeout = 5;
 const lastWords = 500;
 
 /**
- * Runs beside ssh. Its standard input ends when this program ends, however that happens; then ssh is ended too. In both cases the
- * directory goes. Arguments: ssh's process id, the directory.
+ * Runs beside ssh. Its standard input says `done` when ssh has ended, and ends when this program does, however that happens; then ssh is
+ * ended too, with what it started. In both cases the directory goes. Arguments: the process group, the directory.
  */
-const guard = 'read -r word || { kill "$1"; sleep 1; kill -KILL "$1"; } 2>/dev/null; rm -rf -- "$2"';
+const guard = 'read -r word || { kill -- "-$1"; sleep 1; kill -KILL -- "-$1"; } 2>/dev/null; rm -rf -- "$2"';
 
 /** An ssh that holds one connection and takes commands at a socket in a directory of its own. */
 export class OpensshMaster {
@@ -28,7 +29,7 @@ export class OpensshMaster {
   readonly #ssh: ChildProcess;
   readonly #stderr = new BoundedText();
   readonly #directory: string;
-  readonly #guard: ChildProcess | undefined;
+  readonly #guarded: Promise<unknown>;
   #stopped: Promise<void> | undefined;
   /** Resolves when ssh has ended, also when it could not be started; then with the reason. */
   readonly ended: Promise<Error | undefined>;
@@ -36,17 +37,31 @@ export class OpensshMaster {
   constructor(directory: string, argv: readonly string[]) {
     this.#directory = directory;
     this.controlPath = path.join(directory, controlSocket);
-    // In sessions of their own: ssh finds no terminal to ask at, and an interrupt at ours reaches the program alone, which needs the connection to clean up.
-    const ssh = spawn('ssh', [...argv], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+    // In sessions of their own: ssh finds no terminal to ask at, and an interrupt at ours reaches the program alone, which needs the
+    // connection to clean up. The ssh of a jump host is not told of BatchMode, and must not ask in a window either.
+    const ssh = spawn('env', ['SSH_ASKPASS_REQUIRE=never', 'ssh', ...argv], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      detached: true,
+    });
     this.#ssh = ssh;
     ssh.stderr.on('data', (chunk: Buffer) => this.#stderr.add(chunk));
+    let late: NodeJS.Timeout | undefined;
+    // After its last words, for which is waited only so long: what a proxy command left behind may hold standard error open for ever.
+    ssh.once('exit', () => (late = setTimeout(() => ssh.stderr.destroy(), lastWords)));
     this.ended = new Promise((resolve) => {
       ssh.once('error', resolve);
-      // After its last words, for which is waited only so long: what a proxy command left behind may hold standard error open for ever.
-      ssh.once('close', () => resolve(undefined));
-      ssh.once('exit', () => setTimeout(() => ssh.stderr.destroy(), lastWords));
+      ssh.once('close', () => {
+        clearTimeout(late);
+        resolve(undefined);
+      });
     });
-    this.#guard = ssh.pid === undefined ? undefined : startGuard(ssh.pid, directory);
+    const child = ssh.pid === undefined ? undefined : startGuard(ssh.pid, directory);
+    this.#guarded = child === undefined ? Promise.resolve() : once(child, 'close').catch(() => undefined);
+    ssh.once('exit', () => {
+      // At once: the number may soon be another's.
+      if (ssh.pid !== undefined) endGroup(ssh.pid);
+      child?.stdin?.end('done\n');
+    });
   }
 
   /** What ssh has said so far. */
@@ -67,23 +82,34 @@ export class OpensshMaster {
     await this.ended;
     clearInterval(asking);
     clearTimeout(late);
-    const guarded = this.#guard && once(this.#guard, 'close').catch(() => undefined);
-    this.#guard?.stdin?.end('done\n');
-    await guarded;
+    await this.#guarded;
     await rm(this.#directory, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
-/** Starts ssh for a connection. Rejects when the directory for its socket cannot be made. */
-export async function startMaster(connection: Connection): Promise<OpensshMaster> {
+/**
+ * Starts ssh for a connection. Rejects when there is no OpenSSH that will do on this machine, and when the directory for its socket
+ * cannot be made.
+ */
+export async function startMaster(connection: Connection, signal: AbortSignal): Promise<OpensshMaster> {
+  const version = await opensshVersion(signal);
   const name = `lsbackup-${process.pid}-`;
   const parent =
     path.join(os.tmpdir(), `${name}XXXXXX`, controlSocket).length > maximumSocketPath ? '/tmp' : os.tmpdir();
   const directory = await mkdtemp(path.join(parent, name));
-  const { argv, files } = masterStart(connection, directory);
+  const { argv, files } = masterStart(connection, { directory, version });
   for (const [file, content] of Object.entries(files))
     await writeFile(path.join(directory, file), content, { mode: 0o600 });
   return new OpensshMaster(directory, argv);
+}
+
+/** Ends what ssh has left behind: parts of a proxy command that do not care that it is gone. */
+function endGroup(group: number): void {
+  try {
+    process.kill(-group, 'SIGTERM');
+  } catch {
+    // Nothing is left, as it should be.
+  }
 }
 
 function startGuard(pid: number, directory: string): ChildProcess {

@@ -2,13 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { types } from 'node:util';
 import pRetry, { AbortError } from 'p-retry';
 import type { Connection, Host, LocalUser, Login } from '../cluster/cluster.js';
+import type { Warning } from '../model/artifact.js';
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import { userKnownHosts } from './known-hosts-files.js';
 import { connectMux } from './mux-connection.js';
 import type { MuxConnection } from './mux-connection.js';
 import { openHost } from './open-host.js';
 import type { ConnectOptions } from './open-host.js';
-import { OpensshSays } from './openssh-errors.js';
+import { opensshError, targetText, wasDropped } from './openssh-errors.js';
+import { OpensshLog } from './openssh-log.js';
+import type { AcceptedKey } from './openssh-log.js';
 import { startMaster } from './openssh-master.js';
 import type { OpensshMaster } from './openssh-master.js';
 import type { RemoteHost } from './remote-host.js';
@@ -61,46 +64,56 @@ async function logInPatiently(host: Host, options: ConnectOptions): Promise<Open
 class Dropped extends Error {}
 
 async function logIn(host: Host, options: ConnectOptions): Promise<OpensshTransport> {
-  const connection = withKnownHosts(host.connection, options.user);
-  const login = connection.user ?? options.user.name;
+  const { user } = options;
+  const connection = forUser(host.connection, user);
   if (options.signal?.aborted) throw abortError(options.signal);
   // Not AbortSignal.timeout: AbortSignal.any does not hold it, and Node 20 forgets it with the next garbage collection.
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(notInTime(host)), ((connection.connectSeconds ?? 0) + loginTimeout) * 1000);
   const signal = options.signal ? AbortSignal.any([options.signal, late.signal]) : late.signal;
-  const master = await startMaster(connection);
   try {
-    const mux = await untilReady(host, login, master, signal);
-    const says = await untilKeyIsKnown(master, signal);
-    if (connection.hostKeys.strict === 'no' && says.tookUnknownKey) {
-      const message = `${host.name}: its key ${says.hostKey?.fingerprint ?? ''} is not the known one, and was accepted because of StrictHostKeyChecking=no`;
-      options.warn?.({ code: 'HOST_KEY_UNCHECKED', message });
+    const master = await startMaster(connection, signal).catch((error: unknown) => {
+      throw signal.aborted ? abortError(signal) : cannotUse(host, error);
+    });
+    try {
+      const mux = await untilReady(host, master, signal);
+      const log = await untilKeyIsKnown(master, signal);
+      for (const accepted of log.accepted) options.warn?.(acceptedWarning(host, accepted));
+      return new OpensshTransport(master, mux, { login: log.server?.user ?? connection.user ?? user.name, log });
+    } catch (error) {
+      await master.stop();
+      throw error;
     }
-    return new OpensshTransport(master, mux, { login, fingerprint: says.hostKey?.fingerprint });
-  } catch (error) {
-    await master.stop();
-    throw error;
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** ssh has an idea of its own of where the user's home directory is. */
-function withKnownHosts(connection: Connection, user: LocalUser): Connection {
+/** With what this program was told of its user: ssh has ideas of its own of the home directory and the agent. */
+function forUser(connection: Connection, user: LocalUser): Connection {
   const own = <Server extends Login>(login: Server): Server => ({
     ...login,
+    agentSocket: login.agentSocket ?? user.agentSocket ?? 'none',
     hostKeys: { ...login.hostKeys, userFiles: login.hostKeys.userFiles ?? userKnownHosts(user) },
   });
   return { ...own(connection), jumps: connection.jumps.map(own) };
 }
 
+function acceptedWarning({ name, connection }: Host, { server, key, as }: AcceptedKey): Warning {
+  const whose =
+    server === undefined ? 'the key of a server on the way' : `the key of ${server.address} port ${server.port}`;
+  const text = `${name}: ${whose}${key === undefined ? '' : `, ${key.fingerprint},`} was`;
+  const setting = 'as StrictHostKeyChecking allows';
+  if (as === 'changed')
+    return { code: 'HOST_KEY_UNCHECKED', message: `${text} not the known one, and accepted ${setting}` };
+  const [file] = connection.hostKeys.userFiles ?? [];
+  if (as === 'new' || file === '/dev/null')
+    return { code: 'HOST_KEY_UNCHECKED', message: `${text} not known, and accepted ${setting}` };
+  return { code: 'HOST_KEY_ADDED', message: `${text} not known, and accepted and made known by ssh ${setting}` };
+}
+
 /** Asks the control socket until it answers; ssh makes it when it has logged in. */
-async function untilReady(
-  host: Host,
-  login: string,
-  master: OpensshMaster,
-  signal: AbortSignal,
-): Promise<MuxConnection> {
+async function untilReady(host: Host, master: OpensshMaster, signal: AbortSignal): Promise<MuxConnection> {
   let end: { readonly cause: Error | undefined } | undefined;
   void master.ended.then((cause) => (end = { cause }));
   for (;;) {
@@ -108,7 +121,7 @@ async function untilReady(
       if (!isNotListening(error) && !signal.aborted) throw cannotUse(host, error);
     });
     if (mux) return mux;
-    if (end) throw await failure(host, login, end.cause, master.said);
+    if (end) throw end.cause === undefined ? await failure(host, master.said) : cannotUse(host, end.cause);
     if (signal.aborted) throw abortError(signal);
     await Promise.race([delay(pollPause), master.ended]);
   }
@@ -130,25 +143,18 @@ function cannotUse({ name }: Host, cause: unknown): BackupError {
 }
 
 /** ssh has written it long before, but perhaps it has not been read yet. */
-async function untilKeyIsKnown(master: OpensshMaster, signal: AbortSignal): Promise<OpensshSays> {
+async function untilKeyIsKnown(master: OpensshMaster, signal: AbortSignal): Promise<OpensshLog> {
   for (let tries = 0; ; tries += 1) {
-    const says = new OpensshSays(master.said);
-    if (says.hostKey !== undefined || tries === 20 || signal.aborted) return says;
+    const log = new OpensshLog(master.said);
+    if (log.hostKey !== undefined || tries === 20 || signal.aborted) return log;
     await delay(pollPause);
   }
 }
 
-async function failure(host: Host, login: string, cause: Error | undefined, said: string): Promise<BackupError> {
-  if (cause !== undefined) {
-    return new BackupError('HOST_UNREACHABLE', `${host.name}: the system's ssh cannot be started: ${cause.message}`, {
-      host: host.name,
-      cause,
-      hint: 'Install the OpenSSH client on this machine.',
-    });
-  }
-  const says = new OpensshSays(said);
-  const error = await says.error(host, login);
-  return says.wasDropped && error.code === 'HOST_UNREACHABLE' ? asDropped(error) : error;
+async function failure(host: Host, said: string): Promise<BackupError> {
+  const log = new OpensshLog(said);
+  const error = await opensshError(host, log);
+  return wasDropped(log) && error.code === 'HOST_UNREACHABLE' ? asDropped(error) : error;
 }
 
 function asDropped(error: BackupError): BackupError {
@@ -157,8 +163,7 @@ function asDropped(error: BackupError): BackupError {
 }
 
 function notInTime(host: Host): BackupError {
-  const { address, port } = host.connection;
-  const message = `${host.name}: the system's ssh did not log in to ${address} port ${port} in time`;
+  const message = `${host.name}: the system's ssh did not log in to ${targetText(host.connection)} in time`;
   return new BackupError('HOST_UNREACHABLE', message, { host: host.name, retryable: true });
 }
 
@@ -173,12 +178,12 @@ class OpensshTransport implements Transport {
   constructor(
     master: OpensshMaster,
     mux: MuxConnection,
-    facts: { readonly login: string; readonly fingerprint: string | undefined },
+    { login, log }: { readonly login: string; readonly log: OpensshLog },
   ) {
     this.#master = master;
     this.#mux = mux;
-    this.login = facts.login;
-    this.fingerprint = facts.fingerprint;
+    this.login = login;
+    this.fingerprint = log.hostKey?.fingerprint;
   }
 
   session(line: string, callback: OpenCallback): void {
@@ -191,7 +196,7 @@ class OpensshTransport implements Transport {
 
   onLost(listener: (cause: Error | undefined) => void): void {
     this.#mux.onLost((cause) => {
-      const last = new OpensshSays(this.#master.said).last;
+      const last = new OpensshLog(this.#master.said).said.at(-1);
       listener(cause ?? (last === undefined ? undefined : new Error(last)));
     });
   }

@@ -65,6 +65,8 @@ describe('connectionOf', () => {
     [['ansible_ssh_common_args='], { ignoredOptions: [] }],
     [['lsbackup_transport=openssh'], { transport: 'openssh' }],
     [['lsbackup_transport=auto'], { transport: 'ssh' }],
+    [["ansible_ssh_common_args='-o PKCS11Provider=/x'"], { ignoredOptions: ['-o PKCS11Provider=/x'] }],
+    [["ansible_ssh_common_args='-o PKCS11Provider=/x'", 'lsbackup_transport=openssh'], { ignoredOptions: [] }],
     [['ansible_ssh_executable=/opt/openssh/bin/ssh'], { ignoredOptions: [] }],
     [['ansible_ssh_transfer_method=piped', 'ansible_pipelining=True'], { ignoredOptions: [] }],
     [
@@ -108,6 +110,7 @@ describe('connectionOf', () => {
       'ansible_paramiko_pass=hunter2',
     );
     expect(connection).toMatchObject({ address: 'b', user: 'bob', transport: 'ssh' });
+    expect(connection.sshArguments.slice(0, 2)).toEqual(['-F', 'none']);
     expect(connection.jumps).toMatchObject([{ address: 'jump', identityFiles: ['/k'], password: undefined }]);
     expect([connection.password?.reveal(), connection.passphrase?.reveal()]).toEqual(['hunter2', 'hunter2']);
   });

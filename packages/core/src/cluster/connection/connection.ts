@@ -79,8 +79,14 @@ export async function connectionOf(host: InventoryHost, context: ConnectionConte
     become,
     jumps: way.jumps,
     sshDestination: destination.text,
-    sshArguments: sshArguments.words,
-    ignoredOptions: [...way.ignored, ...settings.present(unusedVariables), ...unused],
+    // Ansible's paramiko connection does not read ssh's configuration.
+    sshArguments: plugin === 'paramiko' ? ['-F', 'none', ...sshArguments.words] : sshArguments.words,
+    ignoredOptions: [
+      // ssh itself follows them all.
+      ...(transport === 'openssh' ? [] : way.ignored),
+      ...settings.present(unusedVariables),
+      ...unused,
+    ],
   };
 }
 
@@ -146,7 +152,6 @@ function wayOf(
     {
       server: wanted.server,
       options: options.filter(({ keyword }) => keyword !== '-F'),
-      // Ansible's paramiko connection does not read ssh's configuration.
       configFile: wanted.plugin === 'paramiko' ? 'none' : named,
       decidedBySsh: wanted.transport === 'openssh',
       place: wanted.settings.place('address'),

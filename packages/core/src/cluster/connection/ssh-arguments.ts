@@ -35,29 +35,51 @@ export interface SshArguments {
   readonly operands: readonly string[];
 }
 
+/** A flag of ssh(1), with its value where it takes one and there is one. */
+export interface SshFlag {
+  readonly letter: string;
+  readonly value: string | undefined;
+}
+
 /**
- * Reads the words after `ssh`: `-o Name=value`, `-oName value`, flags alone or together, options also after the host. Source: ssh(1) and
- * main in OpenSSH's ssh.c. A value that ssh would not take is told as a fault of the place.
+ * Takes the words after `ssh` apart, as getopt does for main in OpenSSH's ssh.c: flags alone or together, with their values attached or in
+ * the next word, also after the host; the words that are none; after the second of these, or after `--`, everything is such a word.
  */
-export function parseSshArguments(words: readonly string[], place: OptionPlace): SshArguments {
-  const options: SshOption[] = [];
+export function splitFlags(words: readonly string[]): {
+  readonly flags: readonly SshFlag[];
+  readonly operands: readonly string[];
+} {
+  const flags: SshFlag[] = [];
   const operands: string[] = [];
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index] ?? '';
-    if (word === '--') return { options, operands: [...operands, ...words.slice(index + 1)] };
+    if (word === '--') return { flags, operands: [...operands, ...words.slice(index + 1)] };
     if (!word.startsWith('-') || word === '-') {
-      if (operands.length > 0) return { options, operands: [...operands, ...words.slice(index)] };
+      if (operands.length > 0) return { flags, operands: [...operands, ...words.slice(index)] };
       operands.push(word);
       continue;
     }
     const at = word.slice(1).search(flagsWithValue) + 1;
-    for (const letter of word.slice(1, at === 0 ? undefined : at)) options.push(...loneFlag(letter, place));
+    for (const letter of word.slice(1, at === 0 ? undefined : at)) flags.push({ letter, value: undefined });
     if (at === 0) continue;
     if (at === word.length - 1) index += 1;
     const value = at === word.length - 1 ? words[index] : word.slice(at + 1);
-    if (value === undefined) throw place.fault(`-${word.charAt(at)} has no value`);
-    options.push(...flagWithValue(word.charAt(at), value, place));
+    flags.push({ letter: word.charAt(at), value });
   }
+  return { flags, operands };
+}
+
+/**
+ * Reads the words after `ssh`: `-o Name=value`, `-oName value` and flags. Source: ssh(1) and main in OpenSSH's ssh.c. A value that ssh would
+ * not take is told as a fault of the place.
+ */
+export function parseSshArguments(words: readonly string[], place: OptionPlace): SshArguments {
+  const { flags, operands } = splitFlags(words);
+  const options = flags.flatMap(({ letter, value }) => {
+    if (!flagsWithValue.test(letter)) return loneFlag(letter, place);
+    if (value === undefined) throw place.fault(`-${letter} has no value`);
+    return flagWithValue(letter, value, place);
+  });
   return { options, operands };
 }
 
