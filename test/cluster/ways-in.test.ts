@@ -231,7 +231,11 @@ describe('a backup of a real host', () => {
         await onHost('mon1', 'sh', '-c', 'printf "%s\\n" "$1" > /etc/ssh/test_authority', 'sh', trusted);
         const variables = ['ansible_user=robot', `ansible_ssh_private_key_file=${key}`];
         for (const way of [
-          ['lsbackup_transport=openssh'],
+          // By itself it looks where the user's home is by /etc/passwd, not by $HOME.
+          [
+            'lsbackup_transport=openssh',
+            `ansible_ssh_common_args='-o UserKnownHostsFile=${join(home, '.ssh/known_hosts')}'`,
+          ],
           [`ansible_ssh_common_args='-o CertificateFile=${key}-cert.pub'`],
           [],
         ])
