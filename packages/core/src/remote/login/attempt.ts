@@ -116,13 +116,18 @@ async function logInOver(socket: Duplex, prepared: Preparation, clock: LoginCloc
 }
 
 /** Throws HOST_KEY. A server whose key is not the known one gets no password and forwards nothing, as ssh does it (sshconnect.c, check_host_key). */
-async function acceptKey(key: Buffer, prepared: Preparation, authenticator: Authenticator): Promise<void> {
+async function acceptKey(
+  key: Buffer,
+  prepared: Preparation,
+  authenticator: Authenticator,
+): Promise<{ readonly isDoubtful: boolean }> {
   const { server, known, warn } = prepared;
   const decision = await decideHostKey({ key, login: server.login, known, name: server.title });
   if (decision.warning !== undefined) warn(decision.warning);
-  if (decision.isDoubtful === true && server.host === undefined) throw doubtfulJump(server);
-  if (decision.isDoubtful === true) authenticator.forbidPasswords();
-  if (decision.refusal === undefined) return;
+  const { isDoubtful = false } = decision;
+  if (isDoubtful && server.host === undefined) throw doubtfulJump(server);
+  if (isDoubtful) authenticator.forbidPasswords();
+  if (decision.refusal === undefined) return { isDoubtful };
   const { code, message, hint } = decision.refusal;
   const why = 'known_hosts has a certificate authority for this host';
   const cause = decision.wantsCertificate === true ? new NeedsOpenssh(why, decision.refusal) : decision.refusal;

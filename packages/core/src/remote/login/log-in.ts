@@ -18,6 +18,8 @@ export interface Dialled {
   readonly client: Client;
   readonly username: string;
   readonly fingerprint: string;
+  /** As in `Transport`. */
+  readonly isDoubtful: boolean;
   readonly received: ReceivedMemory;
   /** Calls back once when the connection is gone, with the reason if there is one. At once if it is gone already. */
   onLost(listener: (cause: Error | undefined) => void): void;
@@ -31,8 +33,8 @@ export interface LogInOptions {
   readonly keepAliveSeconds: number | undefined;
   readonly algorithms: Algorithms;
   readonly authenticator: Authenticator;
-  /** Asked about the host's key; rejects when that is not the right one. */
-  readonly acceptKey: (key: Buffer) => Promise<void>;
+  /** Asked about the host's key; rejects when the connection must not go on. */
+  readonly acceptKey: (key: Buffer) => Promise<{ readonly isDoubtful: boolean }>;
   readonly clock: LoginClock;
   /** The key exchange is over: from here on it is about who logs in. */
   readonly onHandshake: () => void;
@@ -48,6 +50,7 @@ export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
     const life = watchLife(client);
     const received = new ReceivedMemory();
     let accepted: Buffer | undefined;
+    let isDoubtful = false;
     let hasFailed = false;
     let isIn = false;
     const settle = (finish: () => void): void => {
@@ -81,6 +84,7 @@ export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
           client,
           username,
           fingerprint: accepted === undefined ? '' : fingerprint(accepted),
+          isDoubtful,
           received,
           onLost: life.onLost,
           cut: () => void socket.destroy(),
@@ -105,8 +109,9 @@ export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
           verify(true);
           return;
         }
-        options.acceptKey(key).then(() => {
+        options.acceptKey(key).then((decision) => {
           accepted ??= Buffer.from(key);
+          isDoubtful ||= decision.isDoubtful;
           if (!hasFailed) verify(true);
         }, failWith);
       },
