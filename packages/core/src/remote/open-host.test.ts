@@ -1,26 +1,15 @@
-import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { rejection, sampleRemote, trusting } from '../../../../test/support/sample-remote.js';
-import type { SampleRemote } from '../../../../test/support/sample-remote.js';
-import { generateKey } from '../../../../test/support/ssh-server.mjs';
 import type { Become, HostKeyPolicy } from '../cluster/cluster.js';
 import { Secret } from '../model/secret.js';
 
 const withPassword: Become = { method: 'sudo', password: new Secret('pass-of-the-test') };
 
-/** Checking is off, and the file knows another key of the host. */
-async function changedKey(sample: SampleRemote): Promise<HostKeyPolicy> {
-  const file = path.join(sample.directory, 'other_host');
-  const [name] = sample.server.knownHostsLine.split(' ');
-  await writeFile(file, `${name} ${generateKey().publicKey}\n`);
-  return { ...trusting(file), strict: 'no' };
-}
-
 describe('a host whose key is not the known one, with StrictHostKeyChecking=no', () => {
   it.each(['sudo', 'su'] as const)('is not used where %s would be given a password', async (method) => {
     await using sample = await sampleRemote();
-    const hostKeys = await changedKey(sample);
+    const hostKeys = await sample.changedKey();
     expect(await rejection(sample.connect({ hostKeys, become: { ...withPassword, method } }))).toMatchObject({
       code: 'HOST_KEY',
       host: 'sample1',
@@ -33,7 +22,7 @@ describe('a host whose key is not the known one, with StrictHostKeyChecking=no',
   it('is used where no password is needed', async () => {
     await using sample = await sampleRemote();
     const remote = await sample.connect({
-      hostKeys: await changedKey(sample),
+      hostKeys: await sample.changedKey(),
       become: { method: 'sudo', password: undefined },
     });
     expect(remote.facts.sshFingerprint).toBe(sample.server.fingerprint);
