@@ -96,7 +96,7 @@ async function logInOver(socket: Duplex, prepared: Preparation, clock: LoginCloc
   return logIn(socket, {
     ssh2,
     username,
-    keepAliveSeconds: server.login.keepAliveSeconds,
+    login: server.login,
     algorithms,
     authenticator,
     acceptKey: (key) => acceptKey(key, prepared, authenticator),

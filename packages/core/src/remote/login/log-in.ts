@@ -2,16 +2,13 @@ import type { Duplex } from 'node:stream';
 import { Socket } from 'node:net';
 import type ssh2 from 'ssh2';
 import type { Algorithms, Client } from 'ssh2';
+import type { Login } from '../../cluster/cluster.js';
 import { abortError } from '../../model/errors.js';
 import { fingerprint } from '../known-hosts.js';
 import { ReceivedMemory } from '../received-memory.js';
+import { signsOfLife } from '../signs-of-life.js';
 import type { Authenticator } from './authenticator.js';
-import { secondsOr } from './login-clock.js';
 import type { LoginClock } from './login-clock.js';
-
-const defaultKeepAlive = 15;
-/** Seconds without any answer after which a connection counts as dead. */
-const deadAfter = 60;
 
 /** A connection that has logged in. */
 export interface Dialled {
@@ -30,7 +27,7 @@ export interface Dialled {
 export interface LogInOptions {
   readonly ssh2: typeof ssh2;
   readonly username: string;
-  readonly keepAliveSeconds: number | undefined;
+  readonly login: Login;
   readonly algorithms: Algorithms;
   readonly authenticator: Authenticator;
   /** Asked about the host's key; rejects when the connection must not go on. */
@@ -44,7 +41,7 @@ export interface LogInOptions {
 /** Logs in over a connection. Rejects with what `acceptKey` and `explain` say, or the clock's abort reason; then the socket is destroyed. */
 export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
   const { ssh2, username, authenticator, clock } = options;
-  const keepAlive = secondsOr(options.keepAliveSeconds, defaultKeepAlive);
+  const alive = signsOfLife(options.login);
   return new Promise((resolve, reject) => {
     const client = new ssh2.Client();
     const life = watchLife(client);
@@ -99,8 +96,8 @@ export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
         if (!isIn) authenticator.debug(line);
         received.debug(line);
       },
-      keepaliveInterval: keepAlive * 1000,
-      keepaliveCountMax: Math.max(1, Math.round(deadAfter / keepAlive)),
+      keepaliveInterval: alive.interval * 1000,
+      keepaliveCountMax: alive.count,
       algorithms: options.algorithms,
       authHandler: authenticator.next,
       hostVerifier: (key: Buffer, verify: (isAccepted: boolean) => void) => {
