@@ -1,7 +1,9 @@
+import { EventEmitter, once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { rejection, sampleRemote, trusting } from '../../../../test/support/sample-remote.js';
+import { createHostPool } from './host-pool.js';
 import { connectSsh } from './ssh.js';
 import { whyOpenssh } from './needs-openssh.js';
 import { generateKey } from '../../../../test/support/ssh-server.mjs';
@@ -125,6 +127,26 @@ describe('connecting', () => {
       message: expect.stringMatching(/: jump host .* port \d+: host key changed: .* nothing is forwarded through such/),
     });
     expect(target.server.connections).toBe(0);
+  });
+
+  it('waits its turn at a jump host without losing time, while hosts that say nothing use up theirs', async () => {
+    const ports = [1, 2, 3, 4, 5, 6, 7, 8];
+    const asked = new EventEmitter();
+    const allAsked = Promise.all(ports.map((port) => once(asked, String(port))));
+    await using jumpHost = await sampleRemote({ answersForward: (port) => !asked.emit(String(port)) });
+    await using target = await sampleRemote();
+    const jumps = [jumpHost.host.connection];
+    await using pool = createHostPool({ user: target.user });
+    const silent = ports.map((port) => {
+      const connection = { ...target.host.connection, jumps, port, connectSeconds: 3 };
+      return rejection(pool.get({ ...target.host, name: `silent${String(port)}`, connection }));
+    });
+    await allAsked;
+    const connection = { ...target.host.connection, jumps, connectSeconds: 2 };
+    const remote = await pool.get({ ...target.host, connection });
+    expect(remote.facts.sshFingerprint).toBe(target.server.fingerprint);
+    for (const error of await Promise.all(silent))
+      expect(error).toMatchObject({ code: 'HOST_UNREACHABLE', message: expect.stringContaining('within 3 s') });
   });
 });
 
