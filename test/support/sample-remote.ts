@@ -16,6 +16,8 @@ export interface SampleRemote extends AsyncDisposable {
   readonly user: LocalUser;
   /** For files of the test; removed at the end. */
   readonly directory: string;
+  /** Checking is off, and the file of known hosts has another key of the host. */
+  changedKey(): Promise<HostKeyPolicy>;
   connect(change?: Partial<Connection>, warn?: (warning: Warning) => void): Promise<RemoteHost>;
 }
 
@@ -41,6 +43,12 @@ export async function sampleRemote(options: Omit<SampleHostOptions, 'authorizedK
     host,
     user,
     directory,
+    async changedKey() {
+      const file = path.join(directory, 'other_host');
+      const [name] = server.knownHostsLine.split(' ');
+      await writeFile(file, `${name} ${generateKey().publicKey}\n`);
+      return { ...trusting(file), strict: 'no' };
+    },
     async connect(change = {}, warn = () => undefined) {
       const changed = { ...host, connection: asInventory({ ...connection, ...change }) };
       const remote = await connectHost(changed, { user, warn, retryPause: 10 });

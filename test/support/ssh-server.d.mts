@@ -48,6 +48,8 @@ export interface SampleHostOptions {
   /** Sessions open at once on one connection; more are refused. */
   readonly maximumSessions?: number;
   readonly refuseForwarding?: boolean;
+  /** Asked for the port of every TCP connection; false: it never says whether it can connect, as with a host behind it that takes no packets. */
+  readonly answersForward?: (port: number) => boolean;
   /** Decides about every attempt to log in, instead of `authorizedKeys`. */
   readonly authenticate?: (context: AuthContext) => void;
   /** The only ciphers it takes. */

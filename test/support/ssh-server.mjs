@@ -95,7 +95,10 @@ function serveClient(client, state) {
   });
   // Without a listener the server itself refuses forwarding, as "administratively prohibited".
   if (state.options.refuseForwarding) return;
-  client.on('tcpip', (accept, reject, info) => forward({ host: info.destIP, port: info.destPort }, accept, reject));
+  client.on('tcpip', (accept, reject, info) => {
+    if (state.options.answersForward?.(info.destPort) === false) return;
+    forward({ host: info.destIP, port: info.destPort }, accept, reject);
+  });
   client.on('openssh.streamlocal', (accept, reject, info) => forward({ path: info.socketPath }, accept, reject));
 }
 

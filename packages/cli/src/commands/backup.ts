@@ -1,4 +1,4 @@
-import { createLogger, openTarget } from '../base/environment.js';
+import { openTarget } from '../base/environment.js';
 import {
   buildDirFlag,
   configFlags,
@@ -9,7 +9,7 @@ import {
   targetFlag,
 } from '../base/flags.js';
 import { RunCommand, type Outcome } from '../base/run-command.js';
-import { clusterOptions } from '../config/cluster-options.js';
+import { runOptions } from '../config/run-options.js';
 import { readSettings, requireBuildDir, requireTarget } from '../config/settings.js';
 import type { RunOutput } from '../output/run-output.js';
 import { createBackupReporter, type BackupReporter } from '../report/backup-reporter.js';
@@ -41,24 +41,16 @@ export class Backup extends RunCommand {
     const settings = await readSettings(flags);
     requireBuildDir(settings);
     const targetName = requireTarget(settings);
-    const options = await clusterOptions(settings, flags, signal);
-    const core = await import('@lsbackup/core');
-    const cluster = await core.loadCluster(options);
+    const options = await runOptions(settings, flags, signal);
     await using target = await openTarget(targetName, signal);
-    const logger = await createLogger(flags['log-level']);
+    const { backup } = await import('@lsbackup/core');
     const reporter = (this.reporter = createBackupReporter(output));
-    const result = await core.backup({
-      cluster,
-      user: options.user,
+    const result = await backup({
+      ...options,
       target,
       ...(settings.name !== undefined && { name: settings.name }),
-      ...settings.selection,
-      options: settings.layers,
-      limits: settings.limits,
-      signal,
       onEvent: (event) => reporter.event(event),
       tool: { name: 'lsbackup', version: this.config.version },
-      ...(logger && { logger }),
     });
     return backupOutcome(result, target.description);
   }

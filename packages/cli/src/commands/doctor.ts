@@ -1,4 +1,4 @@
-import { createLogger, openTarget } from '../base/environment.js';
+import { openTarget } from '../base/environment.js';
 import { QueryCommand } from '../base/base-command.js';
 import {
   buildDirFlag,
@@ -9,7 +9,7 @@ import {
   selectionFlags,
   targetFlag,
 } from '../base/flags.js';
-import { clusterOptions } from '../config/cluster-options.js';
+import { runOptions } from '../config/run-options.js';
 import { readSettings } from '../config/settings.js';
 import { diagnosisText } from '../report/doctor-text.js';
 
@@ -35,20 +35,12 @@ export class Doctor extends QueryCommand {
   protected async answer(signal: AbortSignal): Promise<number> {
     const { flags } = await this.parse(Doctor);
     const settings = await readSettings(flags);
-    const options = await clusterOptions(settings, flags, signal);
+    const options = await runOptions(settings, flags, signal);
     const { target } = settings;
-    const core = await import('@lsbackup/core');
-    const cluster = await core.loadCluster(options);
-    const logger = await createLogger(flags['log-level']);
-    const diagnosis = await core.doctor({
-      cluster,
-      user: options.user,
-      ...settings.selection,
-      options: settings.layers,
-      limits: settings.limits,
-      signal,
+    const { doctor } = await import('@lsbackup/core');
+    const diagnosis = await doctor({
+      ...options,
       ...(target !== undefined && { target: { name: target, open: () => openTarget(target, signal) } }),
-      ...(logger && { logger }),
     });
     if (flags.json) this.printDocument(diagnosis);
     else this.print(diagnosisText(diagnosis));

@@ -1,8 +1,7 @@
 import type { PlannedUnit } from '@lsbackup/core';
-import { createLogger } from '../base/environment.js';
 import { QueryCommand } from '../base/base-command.js';
 import { buildDirFlag, configFlags, documentFlag, outputFlags, secretFlags, selectionFlags } from '../base/flags.js';
-import { clusterOptions } from '../config/cluster-options.js';
+import { runOptions } from '../config/run-options.js';
 import { readSettings } from '../config/settings.js';
 import { eventText } from '../report/event-text.js';
 import { planText } from '../report/plan-text.js';
@@ -33,25 +32,17 @@ export class Plan extends QueryCommand {
   protected async answer(signal: AbortSignal): Promise<number> {
     const { flags } = await this.parse(Plan);
     const settings = await readSettings(flags);
-    const options = await clusterOptions(settings, flags, signal);
-    const core = await import('@lsbackup/core');
-    const cluster = await core.loadCluster(options);
-    const logger = await createLogger(flags['log-level']);
+    const options = await runOptions(settings, flags, signal);
     const warnings: Warning[] = [];
-    const plan = await core.plan({
-      cluster,
-      user: options.user,
-      ...settings.selection,
-      options: settings.layers,
-      limits: settings.limits,
-      signal,
+    const { plan: makePlan } = await import('@lsbackup/core');
+    const plan = await makePlan({
+      ...options,
       onEvent: (event) => {
         if (event.type !== 'warning') return;
         const { code, message, host = null, component = null } = event;
         warnings.push({ code, message, host, component });
         this.notice(printable(eventText(event) ?? message));
       },
-      ...(logger && { logger }),
     });
     if (flags.json) this.printDocument({ ...plan, warnings });
     else this.print(planText(plan));

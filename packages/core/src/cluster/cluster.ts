@@ -57,7 +57,10 @@ export interface Login {
   readonly hostKeys: HostKeyPolicy;
   /** Lists in ssh_config's syntax (with `+`, `-`, `^` in front and `*`); undefined: the transport's own. */
   readonly algorithms: Readonly<Record<'ciphers' | 'keyExchange' | 'macs' | 'hostKeys', string | undefined>>;
+  /** ServerAliveInterval; 0: off. Undefined: the transport's own. */
   readonly keepAliveSeconds: number | undefined;
+  /** ServerAliveCountMax: how many signs of life may be missing. Undefined: the transport's own. */
+  readonly keepAliveCount: number | undefined;
   readonly connectSeconds: number | undefined;
   /** Command whose standard input and output are the connection to this server, for `/bin/sh -c`, tokens expanded. */
   readonly proxyCommand: string | undefined;

@@ -18,6 +18,7 @@ describe('a command on a host', () => {
       loginIsRoot: process.getuid?.() === 0,
       tar: 'gnu',
       sshFingerprint: sample.server.fingerprint,
+      isDoubtful: false,
     });
     expect(remote.facts.hostname).not.toBe('');
   });

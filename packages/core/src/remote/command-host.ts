@@ -76,7 +76,7 @@ export class CommandHost implements RemoteHost {
 
   async gatherFacts(signal: AbortSignal | undefined): Promise<void> {
     const { stdout } = await this.run(factsCommand(), signal && { signal });
-    this.#facts = readFacts(stdout.toString(), this.#transport.fingerprint);
+    this.#facts = readFacts(stdout.toString(), this.#transport);
   }
 
   async run(command: Command, options: StreamOptions & { readonly maximumBytes?: number } = {}): Promise<Output> {

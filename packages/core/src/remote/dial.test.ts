@@ -1,7 +1,9 @@
+import { EventEmitter, once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { rejection, sampleRemote, trusting } from '../../../../test/support/sample-remote.js';
+import { createHostPool } from './host-pool.js';
 import { connectSsh } from './ssh.js';
 import { whyOpenssh } from './needs-openssh.js';
 import { generateKey } from '../../../../test/support/ssh-server.mjs';
@@ -34,7 +36,10 @@ describe('connecting', () => {
     await using sample = await sampleRemote();
     const none = path.join(sample.directory, 'none');
     const unknown = await rejection(sample.connect({ hostKeys: trusting(none) }));
-    expect(unknown).toMatchObject({ code: 'HOST_KEY', hint: expect.stringMatching(/ssh-keyscan .* >> \/.*none$/) });
+    expect(unknown).toMatchObject({
+      code: 'HOST_KEY',
+      hint: expect.stringMatching(/ add this line to \/.*none: \[127/),
+    });
     expect(String(unknown)).toContain(sample.server.fingerprint);
     const file = path.join(sample.directory, 'changed');
     const [name] = sample.server.knownHostsLine.split(' ');
@@ -116,15 +121,32 @@ describe('connecting', () => {
   it('forwards nothing through a jump host whose key is not the known one, whatever is checked', async () => {
     await using jumpHost = await sampleRemote();
     await using target = await sampleRemote();
-    const file = path.join(jumpHost.directory, 'changed');
-    const [name] = jumpHost.server.knownHostsLine.split(' ');
-    await writeFile(file, `${name} ${generateKey().publicKey}\n`);
-    const jump = { ...jumpHost.host.connection, hostKeys: { ...trusting(file), strict: 'no' as const } };
+    const jump = { ...jumpHost.host.connection, hostKeys: await jumpHost.changedKey() };
     expect(await rejection(target.connect({ jumps: [jump] }))).toMatchObject({
       code: 'HOST_KEY',
-      message: expect.stringMatching(/jump host .* nothing is forwarded through such a host/),
+      message: expect.stringMatching(/: jump host .* port \d+: host key changed: .* nothing is forwarded through such/),
     });
     expect(target.server.connections).toBe(0);
+  });
+
+  it('waits its turn at a jump host without losing time, while hosts that say nothing use up theirs', async () => {
+    const ports = [1, 2, 3, 4, 5, 6, 7, 8];
+    const asked = new EventEmitter();
+    const allAsked = Promise.all(ports.map((port) => once(asked, String(port))));
+    await using jumpHost = await sampleRemote({ answersForward: (port) => !asked.emit(String(port)) });
+    await using target = await sampleRemote();
+    const jumps = [jumpHost.host.connection];
+    await using pool = createHostPool({ user: target.user });
+    const silent = ports.map((port) => {
+      const connection = { ...target.host.connection, jumps, port, connectSeconds: 3 };
+      return rejection(pool.get({ ...target.host, name: `silent${String(port)}`, connection }));
+    });
+    await allAsked;
+    const connection = { ...target.host.connection, jumps, connectSeconds: 2 };
+    const remote = await pool.get({ ...target.host, connection });
+    expect(remote.facts.sshFingerprint).toBe(target.server.fingerprint);
+    for (const error of await Promise.all(silent))
+      expect(error).toMatchObject({ code: 'HOST_UNREACHABLE', message: expect.stringContaining('within 3 s') });
   });
 });
 

@@ -1,5 +1,6 @@
 import { BackupError } from '../model/errors.js';
 import type { Command, HostFacts } from './remote-host.js';
+import type { Transport } from './transport.js';
 
 const script = [
   'echo "hostname=$(uname -n)"',
@@ -19,7 +20,7 @@ export function factsCommand(): Command {
 }
 
 /** Reads what `factsCommand` printed. */
-export function readFacts(output: string, sshFingerprint: string | undefined): HostFacts {
+export function readFacts(output: string, transport: Pick<Transport, 'fingerprint' | 'isDoubtful'>): HostFacts {
   const value = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(output)?.[1]?.trim() ?? '';
   const login = value('login');
   if (!/^\d+$/.test(login)) throw new BackupError('INTERNAL', 'the host did not say who logged in');
@@ -29,7 +30,8 @@ export function readFacts(output: string, sshFingerprint: string | undefined): H
     os: value('os'),
     loginIsRoot: login === '0',
     tar: tarFlavour(value('tar')),
-    sshFingerprint,
+    sshFingerprint: transport.fingerprint,
+    isDoubtful: transport.isDoubtful,
   };
 }
 

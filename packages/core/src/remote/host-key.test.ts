@@ -26,12 +26,13 @@ async function decide(
   content: string,
   strict: HostKeyPolicy['strict'],
   more: Partial<HostKeyPolicy> = {},
+  isJump = false,
 ): Promise<KeyDecision> {
   await writeFile(file, content);
   const hostKeys = { ...plainHostKeyPolicy, userFiles: [file], globalFiles: [], strict, ...more };
   const login = { ...plainLogin('db1'), port: 2222, hostKeys };
   const known = await readKnownHosts(hostKeys, { name: 'me', homeDirectory: directory });
-  return decideHostKey({ key: bytes(own), login, known, name: 'db1' });
+  return decideHostKey({ key: bytes(own), login, known, name: 'db1', isJump });
 }
 
 describe('decideHostKey', () => {
@@ -45,11 +46,19 @@ describe('decideHostKey', () => {
       refusal: {
         code: 'HOST_KEY',
         message: expect.stringContaining(fingerprint(bytes(own))),
-        hint: `Compare the fingerprint, then add it with: ssh-keyscan -p 2222 db1 >> ${file}`,
+        hint: `Compare the fingerprint, then add this line to ${file}: [db1]:2222 ${own}`,
       },
       wantsCertificate: false,
     });
     expect(await decide(`@cert-authority * ${other}\n`, 'yes')).toMatchObject({ wantsCertificate: true });
+  });
+
+  it('gives a line under the alias of a host, and a hint that makes the key known', async () => {
+    const policy = { alias: 'Database', hash: true };
+    const { refusal } = await decide('', 'yes', policy);
+    const line = refusal?.hint?.split(`${file}: `)[1] ?? '';
+    expect(line).toBe(`database ${own}`);
+    expect(await decide(`${line}\n`, 'yes', policy)).toEqual({});
   });
 
   it.each(['no', 'accept-new'] as const)(
@@ -94,6 +103,15 @@ describe('decideHostKey', () => {
     expect(await decide(`[db1]:2222 ${other}\n`, 'no')).toEqual({
       isDoubtful: true,
       warning: { code: 'HOST_KEY_UNCHECKED', message: expect.stringContaining('is not the known one') },
+    });
+  });
+
+  it('accepts no changed key of a jump host', async () => {
+    const { refusal } = await decide(`[db1]:2222 ${other}\n`, 'no', {}, true);
+    expect(refusal).toMatchObject({
+      code: 'HOST_KEY',
+      message: expect.stringMatching(/^db1: host key changed: .*:1\), and nothing is forwarded through such a host$/),
+      hint: expect.stringContaining(`ssh-keygen -R '[db1]:2222' -f ${file}`),
     });
   });
 

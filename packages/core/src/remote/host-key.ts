@@ -4,7 +4,7 @@ import { BackupError } from '../model/errors.js';
 import { systemReason } from '../model/system-errors.js';
 import { addKnownHost } from './known-hosts-files.js';
 import type { KnownHosts } from './known-hosts-files.js';
-import { checkHostKey, fingerprint, keyType, knownName } from './known-hosts.js';
+import { checkHostKey, fingerprint, keyType, knownHostsLine, knownName } from './known-hosts.js';
 import type { HostKeyVerdict, KnownHost } from './known-hosts.js';
 
 /** A server that shows its key, and what is known of it. */
@@ -14,6 +14,8 @@ export interface Shown {
   readonly known: KnownHosts;
   /** The host as messages name it. */
   readonly name: string;
+  /** It is to forward connections, and as in ssh a host does not whose key has changed, whatever StrictHostKeyChecking says. */
+  readonly isJump: boolean;
 }
 
 /** What comes of a key that a server shows. */
@@ -40,7 +42,7 @@ export async function decideHostKey(shown: Shown): Promise<KeyDecision> {
   if (verdict.status === 'revoked') return { refusal: revokedKey(shown, place(verdict.entry)) };
   if (login.hostKeys.strict === 'yes') return refuse(shown, verdict);
   if (verdict.status === 'unknown') return acceptNew(shown);
-  if (login.hostKeys.strict === 'accept-new') return refuse(shown, verdict);
+  if (login.hostKeys.strict === 'accept-new' || shown.isJump) return refuse(shown, verdict);
   return {
     isDoubtful: true,
     warning: unchecked(
@@ -75,24 +77,29 @@ function revokedKey(shown: Shown, where: string): BackupError {
 
 function changedKey(shown: Shown, entry: KnownHost): BackupError {
   const known = `${entry.type} key ${fingerprint(entry.key)} (${place(entry)})`;
+  const forwards = shown.isJump ? ', and nothing is forwarded through such a host' : '';
   return new BackupError(
     'HOST_KEY',
-    `${shown.name}: host key changed: it shows ${keyText(shown.key)}, known is ${known}`,
+    `${shown.name}: host key changed: it shows ${keyText(shown.key)}, known is ${known}${forwards}`,
     {
       hint: `If the host was installed anew, remove the old key with: ssh-keygen -R '${knownName(shown.login).name}' -f ${entry.file}`,
     },
   );
 }
 
+/**
+ * The hint has the very key that was shown: ssh-keyscan would ask the network again after the fingerprint was compared, knows nothing of
+ * HostKeyAlias, and gets to no host behind another.
+ */
 function unknownKey({ key, login, known, name }: Shown, authorities: boolean): BackupError {
-  const { address, port } = login;
   const used = known.files.filter((file) => file !== '/dev/null');
   const where = used.length === 0 ? 'and no file of known hosts is in use' : `which is not in ${used.join(', ')}`;
   const certificates = authorities ? ' Lines with @cert-authority count only for a host that shows a certificate.' : '';
+  const line = knownHostsLine(knownName(login).name, key, { hash: false }).trimEnd();
   const hint =
     used[0] === undefined
       ? 'Compare the fingerprint, then name a file in UserKnownHostsFile, or leave that out, and add the key to the file.'
-      : `Compare the fingerprint, then add it with: ssh-keyscan -p ${port} ${address} >> ${used[0]}`;
+      : `Compare the fingerprint, then add this line to ${used[0]}: ${line}`;
   return new BackupError(
     'HOST_KEY',
     `${name}: host key not known: it shows ${keyText(key)}, ${where}.${certificates}`,

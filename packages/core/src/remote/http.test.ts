@@ -53,6 +53,25 @@ describe('httpRequest', () => {
     expect(await httpRequest(remote, { ...to, path: '/missing' })).toMatchObject({ status: 404 });
   });
 
+  it('gives no password to a host whose key is not the known one', async () => {
+    await using sample = await sampleRemote();
+    let requests = 0;
+    await using service = await serve((_, response) => {
+      requests += 1;
+      response.end();
+    });
+    const remote = await sample.connect({ hostKeys: await sample.changedKey() });
+    const request = { host: '127.0.0.1', port: service.port, path: '/' };
+    const auth = { user: 'me', password: new Secret('pass') };
+    expect(await rejection(httpRequest(remote, { ...request, auth }))).toMatchObject({
+      code: 'HOST_KEY',
+      host: 'sample1',
+      message: `sample1: its key is not the known one, and the password of me for 127.0.0.1:${service.port} is not sent to such a host`,
+    });
+    expect(requests).toBe(0);
+    expect(await httpRequest(remote, request)).toMatchObject({ status: 200 });
+  });
+
   it('fails on an answer that is cut, too large, or does not come', async () => {
     await using sample = await sampleRemote();
     await using service = await serve((request, response) => {

@@ -46,10 +46,11 @@ export interface HttpResponse {
 
 /**
  * One HTTP or HTTPS exchange through the host's SSH connection. Any status is an answer, so 404 and 500 are returned.
- * Errors: HOST_FORWARD (no connection to the address), HTTP_FAILED (no complete answer in time, or too large a one), STREAM_CUT (the
+ * Errors: HOST_KEY (a password, and a host that is doubtful), HOST_FORWARD (no connection to the address), HTTP_FAILED (no complete answer in time, or too large a one), STREAM_CUT (the
  * SSH connection was lost), or the abort reason.
  */
 export async function httpRequest(remote: RemoteHost, request: HttpRequest): Promise<HttpResponse> {
+  refuseDoubtful(remote, request);
   const deadline = request.deadline ?? defaultDeadline;
   const timeout = AbortSignal.timeout(deadline * 1000);
   const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout;
@@ -66,6 +67,16 @@ export async function httpRequest(remote: RemoteHost, request: HttpRequest): Pro
     if (error instanceof BackupError && error.code !== 'HTTP_FAILED') throw error;
     throw failed(remote, request, error instanceof Error ? error.message : String(error), error);
   }
+}
+
+function refuseDoubtful({ host, facts }: RemoteHost, { auth, host: address, port }: HttpRequest): void {
+  if (!facts.isDoubtful || auth === undefined) return;
+  const service = `${address}:${port}`;
+  throw new BackupError(
+    'HOST_KEY',
+    `${host.name}: its key is not the known one, and the password of ${auth.user} for ${service} is not sent to such a host`,
+    { host: host.name, hint: "Correct the host's line in its known_hosts file." },
+  );
 }
 
 function secure(socket: Duplex, { host, tls: options = {} }: HttpRequest, signal: AbortSignal): Promise<Duplex> {

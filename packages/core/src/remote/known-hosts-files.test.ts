@@ -69,4 +69,17 @@ describe('addKnownHost', () => {
     await addKnownHost(file, bytes, { name, hash: false });
     expect(await readFile(file, 'utf8')).toBe(`other\ndb1 ${publicKey}\ndb1 ${publicKey}\n`);
   });
+
+  it.each(['', 'other\n', 'other'])('adds a line each when called at once for a file with %j', async (content) => {
+    const file = path.join(home, 'at-once');
+    await writeFile(file, content);
+    const names = Array.from({ length: 20 }, (_, index) => `host${String(index)}`);
+    await Promise.all(
+      names.map((host) => addKnownHost(file, bytes, { name: knownName(plainLogin(host)), hash: false })),
+    );
+    const lines = (await readFile(file, 'utf8')).split('\n');
+    expect(lines.pop()).toBe('');
+    const before = content === '' ? [] : ['other'];
+    expect(lines.toSorted()).toEqual([...before, ...names.map((host) => `${host} ${publicKey}`)].toSorted());
+  });
 });

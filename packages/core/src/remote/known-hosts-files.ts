@@ -1,4 +1,4 @@
-import { appendFile, mkdir, open, readFile } from 'node:fs/promises';
+import { mkdir, open, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { HostKeyPolicy, LocalUser } from '../cluster/cluster.js';
 import { BackupError } from '../model/errors.js';
@@ -39,8 +39,8 @@ export async function readKnownHosts(policy: HostKeyPolicy, user: LocalUser): Pr
 }
 
 /**
- * Makes a key known, as ssh does when it accepts a new one; a directory that is missing is made for its owner alone.
- * Errors: those of the file system.
+ * Makes a key known, as ssh does when it accepts a new one, on a line of its own whoever else adds some at the same time; a directory that
+ * is missing is made for its owner alone. Errors: those of the file system.
  */
 export async function addKnownHost(
   file: string,
@@ -48,25 +48,24 @@ export async function addKnownHost(
   { name, hash }: { readonly name: KnownName; readonly hash: boolean },
 ): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-  const gap = (await endsWithLine(file)) ? '' : '\n';
-  await appendFile(file, gap + knownHostsLine(name.name, key, { hash }), { mode: 0o600 });
+  await endLastLine(file);
+  await using handle = await open(file, 'a', 0o600);
+  const line = Buffer.from(knownHostsLine(name.name, key, { hash }));
+  const { bytesWritten } = await handle.write(line);
+  if (bytesWritten < line.length) throw new Error('the line could not be written completely');
 }
 
-/** An empty or missing file does too. */
-async function endsWithLine(file: string): Promise<boolean> {
-  const handle = await open(file, 'r').catch((error: unknown) => {
+/** At a place of its own and not at the end, so that of several who find the line without an end all write the same one. */
+async function endLastLine(file: string): Promise<void> {
+  await using handle = await open(file, 'r+').catch((error: unknown) => {
     if (isAbsence(error)) return undefined;
     throw error;
   });
-  if (handle === undefined) return true;
-  try {
-    const { size } = await handle.stat();
-    if (size === 0) return true;
-    const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
-    return buffer.toString() === '\n';
-  } finally {
-    await handle.close();
-  }
+  if (handle === undefined) return;
+  const { size } = await handle.stat();
+  if (size === 0) return;
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+  if (buffer.toString() !== '\n') await handle.write('\n', size);
 }
 
 /** Public keys, one a line; ssh also takes binary key revocation lists (sshd(8), ssh-keygen(1)), we do not. */

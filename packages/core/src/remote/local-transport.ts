@@ -21,6 +21,7 @@ export function connectLocal(host: Host, options: ConnectOptions): Promise<Remot
 export class LocalTransport implements Transport {
   readonly login: string;
   readonly fingerprint = undefined;
+  readonly isDoubtful = false;
   readonly isRemote = false;
   readonly #user: LocalUser;
   readonly #listeners = new Set<(cause: Error | undefined) => void>();

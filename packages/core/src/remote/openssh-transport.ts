@@ -171,6 +171,7 @@ function notInTime(host: Host): BackupError {
 class OpensshTransport implements Transport {
   readonly login: string;
   readonly fingerprint: string | undefined;
+  readonly isDoubtful = false;
   readonly isRemote = true;
   readonly #master: OpensshMaster;
   readonly #mux: MuxConnection;

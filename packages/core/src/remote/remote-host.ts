@@ -104,4 +104,6 @@ export interface HostFacts {
   readonly tar: 'gnu' | 'bsdtar' | 'busybox' | 'none';
   /** Undefined where the host is this machine itself. */
   readonly sshFingerprint: string | undefined;
+  /** As in `Transport`: no password may reach the host. */
+  readonly isDoubtful: boolean;
 }

@@ -12,6 +12,7 @@ const closeTimeout = 5;
 export class Ssh2Transport implements Transport {
   readonly login: string;
   readonly fingerprint: string;
+  readonly isDoubtful: boolean;
   readonly isRemote = true;
   readonly #dialled: Dialled;
   readonly #client: Client;
@@ -20,6 +21,7 @@ export class Ssh2Transport implements Transport {
   constructor(dialled: Dialled) {
     this.login = dialled.username;
     this.fingerprint = dialled.fingerprint;
+    this.isDoubtful = dialled.isDoubtful;
     this.#dialled = dialled;
     this.#client = dialled.client;
     dialled.onLost(() => (this.#isLost = true));

@@ -10,6 +10,11 @@ export interface Transport {
   readonly login: string;
   /** Of the host's key, `SHA256:...` as ssh-keygen prints it; undefined where there is no key. */
   readonly fingerprint: string | undefined;
+  /**
+   * The host's key is not the known one, and was accepted all the same (StrictHostKeyChecking=no): no password may reach such a host. A
+   * host of which no key was known is none: ssh gives it the password of the login, and we any other too.
+   */
+  readonly isDoubtful: boolean;
   /** Whether a server decides how many sessions it takes: then a session that it refused may be had later. */
   readonly isRemote: boolean;
   /** Opens a session in which the login shell runs the line. */

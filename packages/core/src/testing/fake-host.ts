@@ -88,6 +88,7 @@ export class FakeHost implements RemoteHost {
       loginIsRoot: false,
       tar: 'gnu',
       sshFingerprint: 'SHA256:fake',
+      isDoubtful: false,
       ...options.facts,
     };
     this.#rules = [...(options.rules ?? [])];

@@ -33,6 +33,7 @@ describe('connectionOf', () => {
       authentications: keysOnly,
       hostKeys: { ...plainHostKeyPolicy, strict: 'no' },
       keepAliveSeconds: 60,
+      keepAliveCount: 1,
       sshArguments: expect.arrayContaining(['User="operations"', 'IdentityFile="/home/me/.ssh/id_rsa"']),
     });
   });

@@ -47,6 +47,7 @@ export function loginOf(resolved: ResolvedOptions, localUser: LocalUser, secrets
       hostKeys: values.text('hostkeyalgorithms'),
     },
     keepAliveSeconds: values.seconds('serveraliveinterval'),
+    keepAliveCount: values.count('serveralivecountmax'),
     connectSeconds: limit === 0 ? undefined : limit,
   };
 }
@@ -88,6 +89,16 @@ class Values {
       throw option.place.fault('the user name has characters that ssh does not take');
     }
     return option?.words[0];
+  }
+
+  /** A whole number in decimal digits, as ssh takes it (parse_int in OpenSSH's readconf.c). */
+  count(keyword: string): number | undefined {
+    const option = this.resolved.option(keyword);
+    if (option === undefined) return undefined;
+    const text = option.words[0] ?? '';
+    const count = Number(text);
+    if (/^[0-9]{1,10}$/.test(text) && count < 2 ** 31) return count;
+    throw option.place.fault(`${keyword}=${text} is no number from 0`);
   }
 
   /** ssh's times: `60`, `90s`, `1h30m`; `none` is none. Source: sshd_config(5), TIME FORMATS. */

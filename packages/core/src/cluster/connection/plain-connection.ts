@@ -26,6 +26,7 @@ export function plainLogin(address: string): Login {
     hostKeys: plainHostKeyPolicy,
     algorithms: { ciphers: undefined, keyExchange: undefined, macs: undefined, hostKeys: undefined },
     keepAliveSeconds: undefined,
+    keepAliveCount: undefined,
     connectSeconds: undefined,
     proxyCommand: undefined,
   };

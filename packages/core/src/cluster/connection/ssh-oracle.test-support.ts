@@ -24,7 +24,7 @@ export type Answer = Readonly<Record<string, string>> | 'refused';
 const compared = [
   'hostname', 'user', 'port', 'identityfile', 'certificatefile', 'identitiesonly', 'identityagent', 'userknownhostsfile',
   'globalknownhostsfile', 'hostkeyalias', 'stricthostkeychecking', 'hashknownhosts', 'revokedhostkeys', 'serveraliveinterval',
-  'connecttimeout', 'proxycommand', 'proxyjump', 'pubkeyauthentication', 'passwordauthentication', 'kbdinteractiveauthentication',
+  'serveralivecountmax', 'connecttimeout', 'proxycommand', 'proxyjump', 'pubkeyauthentication', 'passwordauthentication', 'kbdinteractiveauthentication',
 ]; // prettier-ignore
 
 /** What OpenSSH says. */
@@ -100,6 +100,7 @@ function inWordsOfSsh(
     hashknownhosts: yesOrNo(login.hostKeys.hash),
     revokedhostkeys: option('revokedhostkeys')?.words[0],
     serveraliveinterval: String(login.keepAliveSeconds ?? 0),
+    serveralivecountmax: String(login.keepAliveCount ?? 3),
     connecttimeout: String(login.connectSeconds ?? 'none'),
     proxycommand: hasProxy && proxy.keyword === 'proxycommand' ? proxy.text : undefined,
     proxyjump:

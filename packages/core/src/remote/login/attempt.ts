@@ -5,7 +5,6 @@ import { BackupError, abortError } from '../../model/errors.js';
 import { DroppedError, unreachable } from '../dial-errors.js';
 import { decideHostKey } from '../host-key.js';
 import type { KnownHosts } from '../known-hosts-files.js';
-import { knownName } from '../known-hosts.js';
 import { NeedsOpenssh } from '../needs-openssh.js';
 import { refused } from './auth-errors.js';
 import { Authenticator } from './authenticator.js';
@@ -97,7 +96,7 @@ async function logInOver(socket: Duplex, prepared: Preparation, clock: LoginCloc
   return logIn(socket, {
     ssh2,
     username,
-    keepAliveSeconds: server.login.keepAliveSeconds,
+    login: server.login,
     algorithms,
     authenticator,
     acceptKey: (key) => acceptKey(key, prepared, authenticator),
@@ -115,28 +114,23 @@ async function logInOver(socket: Duplex, prepared: Preparation, clock: LoginCloc
   });
 }
 
-/** Throws HOST_KEY. A server whose key is not the known one gets no password and forwards nothing, as ssh does it (sshconnect.c, check_host_key). */
-async function acceptKey(key: Buffer, prepared: Preparation, authenticator: Authenticator): Promise<void> {
+/** Throws HOST_KEY. A server whose key is not the known one gets no password, as ssh does it (sshconnect.c, check_host_key). */
+async function acceptKey(
+  key: Buffer,
+  prepared: Preparation,
+  authenticator: Authenticator,
+): Promise<{ readonly isDoubtful: boolean }> {
   const { server, known, warn } = prepared;
-  const decision = await decideHostKey({ key, login: server.login, known, name: server.title });
+  const { login, title, host } = server;
+  const decision = await decideHostKey({ key, login, known, name: title, isJump: host === undefined });
   if (decision.warning !== undefined) warn(decision.warning);
-  if (decision.isDoubtful === true && server.host === undefined) throw doubtfulJump(server);
-  if (decision.isDoubtful === true) authenticator.forbidPasswords();
-  if (decision.refusal === undefined) return;
+  const { isDoubtful = false } = decision;
+  if (isDoubtful) authenticator.forbidPasswords();
+  if (decision.refusal === undefined) return { isDoubtful };
   const { code, message, hint } = decision.refusal;
   const why = 'known_hosts has a certificate authority for this host';
   const cause = decision.wantsCertificate === true ? new NeedsOpenssh(why, decision.refusal) : decision.refusal;
-  throw new BackupError(code, message, { host: server.host, hint, cause });
-}
-
-function doubtfulJump({ title, login }: Server): BackupError {
-  return new BackupError(
-    'HOST_KEY',
-    `${title}: its key is not the known one, and nothing is forwarded through such a host`,
-    {
-      hint: `If the host was installed anew, remove the old key with: ssh-keygen -R '${knownName(login).name}'`,
-    },
-  );
+  throw new BackupError(code, message, { host, hint, cause });
 }
 
 interface LoginError extends Error {

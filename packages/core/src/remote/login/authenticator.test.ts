@@ -1,12 +1,9 @@
-import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import type { AuthContext, Prompt } from 'ssh2';
-import { generateKey } from '../../../../../test/support/ssh-server.mjs';
-import { rejection, sampleRemote, trusting } from '../../../../../test/support/sample-remote.js';
+import { rejection, sampleRemote } from '../../../../../test/support/sample-remote.js';
 import type { SampleRemote } from '../../../../../test/support/sample-remote.js';
-import type { Connection, HostKeyPolicy } from '../../cluster/cluster.js';
+import type { Connection } from '../../cluster/cluster.js';
 import { Secret } from '../../model/secret.js';
 
 const password = new Secret('pass-of-the-test');
@@ -122,11 +119,7 @@ describe('ways to log in', () => {
       context.reject(['password', 'keyboard-interactive']);
     };
     await using sample = await sampleRemote({ authenticate });
-    const file = path.join(sample.directory, 'other_host');
-    const [name] = sample.server.knownHostsLine.split(' ');
-    await writeFile(file, `${name} ${generateKey().publicKey}\n`);
-    const hostKeys: HostKeyPolicy = { ...trusting(file), strict: 'no' };
-    expect(await rejection(withPassword(sample, { hostKeys }))).toMatchObject({
+    expect(await rejection(withPassword(sample, { hostKeys: await sample.changedKey() }))).toMatchObject({
       code: 'HOST_AUTH',
       message: expect.stringContaining('no password is given to a server whose key is not the known one'),
     });

@@ -2,22 +2,21 @@ import type { Duplex } from 'node:stream';
 import { Socket } from 'node:net';
 import type ssh2 from 'ssh2';
 import type { Algorithms, Client } from 'ssh2';
+import type { Login } from '../../cluster/cluster.js';
 import { abortError } from '../../model/errors.js';
 import { fingerprint } from '../known-hosts.js';
 import { ReceivedMemory } from '../received-memory.js';
+import { signsOfLife } from '../signs-of-life.js';
 import type { Authenticator } from './authenticator.js';
-import { secondsOr } from './login-clock.js';
 import type { LoginClock } from './login-clock.js';
-
-const defaultKeepAlive = 15;
-/** Seconds without any answer after which a connection counts as dead. */
-const deadAfter = 60;
 
 /** A connection that has logged in. */
 export interface Dialled {
   readonly client: Client;
   readonly username: string;
   readonly fingerprint: string;
+  /** As in `Transport`. */
+  readonly isDoubtful: boolean;
   readonly received: ReceivedMemory;
   /** Calls back once when the connection is gone, with the reason if there is one. At once if it is gone already. */
   onLost(listener: (cause: Error | undefined) => void): void;
@@ -28,11 +27,11 @@ export interface Dialled {
 export interface LogInOptions {
   readonly ssh2: typeof ssh2;
   readonly username: string;
-  readonly keepAliveSeconds: number | undefined;
+  readonly login: Login;
   readonly algorithms: Algorithms;
   readonly authenticator: Authenticator;
-  /** Asked about the host's key; rejects when that is not the right one. */
-  readonly acceptKey: (key: Buffer) => Promise<void>;
+  /** Asked about the host's key; rejects when the connection must not go on. */
+  readonly acceptKey: (key: Buffer) => Promise<{ readonly isDoubtful: boolean }>;
   readonly clock: LoginClock;
   /** The key exchange is over: from here on it is about who logs in. */
   readonly onHandshake: () => void;
@@ -42,12 +41,13 @@ export interface LogInOptions {
 /** Logs in over a connection. Rejects with what `acceptKey` and `explain` say, or the clock's abort reason; then the socket is destroyed. */
 export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
   const { ssh2, username, authenticator, clock } = options;
-  const keepAlive = secondsOr(options.keepAliveSeconds, defaultKeepAlive);
+  const alive = signsOfLife(options.login);
   return new Promise((resolve, reject) => {
     const client = new ssh2.Client();
     const life = watchLife(client);
     const received = new ReceivedMemory();
     let accepted: Buffer | undefined;
+    let isDoubtful = false;
     let hasFailed = false;
     let isIn = false;
     const settle = (finish: () => void): void => {
@@ -81,6 +81,7 @@ export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
           client,
           username,
           fingerprint: accepted === undefined ? '' : fingerprint(accepted),
+          isDoubtful,
           received,
           onLost: life.onLost,
           cut: () => void socket.destroy(),
@@ -95,8 +96,8 @@ export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
         if (!isIn) authenticator.debug(line);
         received.debug(line);
       },
-      keepaliveInterval: keepAlive * 1000,
-      keepaliveCountMax: Math.max(1, Math.round(deadAfter / keepAlive)),
+      keepaliveInterval: alive.interval * 1000,
+      keepaliveCountMax: alive.count,
       algorithms: options.algorithms,
       authHandler: authenticator.next,
       hostVerifier: (key: Buffer, verify: (isAccepted: boolean) => void) => {
@@ -105,8 +106,9 @@ export function logIn(socket: Duplex, options: LogInOptions): Promise<Dialled> {
           verify(true);
           return;
         }
-        options.acceptKey(key).then(() => {
+        options.acceptKey(key).then((decision) => {
           accepted ??= Buffer.from(key);
+          isDoubtful ||= decision.isDoubtful;
           if (!hasFailed) verify(true);
         }, failWith);
       },
