@@ -11,6 +11,7 @@ import { connectHost } from '../../packages/core/src/remote/connect-host.js';
 import { connectOpenssh } from '../../packages/core/src/remote/openssh-transport.js';
 import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
 import type { Warning } from '../../packages/core/src/model/artifact.js';
+import { Secret } from '../../packages/core/src/model/secret.js';
 import { onHost } from '../support/cluster-host.js';
 import { startCutProxy } from '../support/cut-proxy.js';
 import { addresses, makeCertificate, sshDirectory, startExtraSshd } from '../support/extra-sshd.js';
@@ -165,6 +166,11 @@ describe("a login by the system's ssh", () => {
         message: `mon1: the key of 172.28.0.41 port 22, ${remote.facts.sshFingerprint}, was not the known one, and accepted as StrictHostKeyChecking allows`,
       },
     ]);
+    const become = { method: 'sudo' as const, password: new Secret('not for this host') };
+    expect(await rejection(connect({ transport: 'openssh', hostKeys, become }))).toMatchObject({
+      code: 'HOST_KEY',
+      message: expect.stringContaining('no password for sudo is sent to such a host'),
+    });
   });
 
   it('goes by the configuration of ssh where it was chosen, also through jump hosts', async () => {
@@ -302,7 +308,7 @@ describe("a login by the system's ssh", () => {
     const { child, finished } = startProgram(process.execPath, argv, { PATH: '/nonexistent' });
     expect(await finished).toMatchObject({
       status: 1,
-      stderr: expect.stringMatching(/HOST_UNREACHABLE[^]*Install the OpenSSH client on this machine\./),
+      stderr: expect.stringMatching(/HOST_UNREACHABLE[^]*Install the OpenSSH client on this machine, 7\.4 or later\./),
     });
     expect(await leftDirectories(child.pid)).toEqual([]);
   });

@@ -3,10 +3,7 @@ import type { Connection, HostKeyPolicy, Login } from '../cluster/cluster.js';
 import { splitFlags } from '../cluster/connection/ssh-arguments.js';
 import type { OpensshVersion } from './openssh-version.js';
 import { quoteArgument } from './quote.js';
-
-/** Seconds between signs of life, and without any after which a connection counts as dead; the same as for our own connections. */
-const defaultKeepAlive = 15;
-const deadAfter = 60;
+import { signsOfLife } from './signs-of-life.js';
 
 /** A master's command line without the program's name, and the files that it names in a directory of its own. */
 export interface MasterStart {
@@ -39,7 +36,7 @@ export function masterStart(
     ClearAllForwardings: 'yes',
     // As `ssh -v` prints it, and no other way.
     FingerprintHash: 'sha256',
-    ...keepAlive(connection),
+    ...patience(connection),
   });
   const { words, files } =
     connection.transport === 'openssh' ? asAnsible(connection) : asFoundOut(connection, directory);
@@ -96,7 +93,7 @@ function jumpCommand(jump: Login, before: string | undefined, next: Login): stri
   const argv = [
     'ssh',
     '-v',
-    ...options({ ...unattended, FingerprintHash: 'sha256', ...keepAlive(jump) }),
+    ...options({ ...unattended, FingerprintHash: 'sha256', ...patience(jump) }),
     ...loginArguments({ ...jump, hostKeys: { ...jump.hostKeys, strict } }, before),
     ...['-W', `[${next.address}]:${next.port}`, '--', jump.address],
   ];
@@ -127,12 +124,12 @@ function loginArguments(login: Login, proxy: string | undefined): readonly strin
 }
 
 /** How long to wait says nothing about where to go: it is given in both cases. */
-function keepAlive({ keepAliveSeconds, connectSeconds }: Login): Readonly<Record<string, string>> {
-  const seconds = keepAliveSeconds !== undefined && keepAliveSeconds > 0 ? keepAliveSeconds : defaultKeepAlive;
+function patience(login: Login): Readonly<Record<string, string>> {
+  const { interval, count } = signsOfLife(login);
   return {
-    ServerAliveInterval: String(seconds),
-    ServerAliveCountMax: String(Math.max(1, Math.round(deadAfter / seconds))),
-    ConnectTimeout: String(connectSeconds ?? 30),
+    ServerAliveInterval: String(interval),
+    ServerAliveCountMax: String(count),
+    ConnectTimeout: String(login.connectSeconds ?? 30),
   };
 }
 

@@ -138,7 +138,7 @@ function cannotUse({ name }: Host, cause: unknown): BackupError {
   return new BackupError('HOST_UNREACHABLE', `${name}: the system's ssh cannot be used: ${why}`, {
     host: name,
     cause,
-    hint: 'Install OpenSSH 7.4 or later on this machine.',
+    hint: 'Install the OpenSSH client on this machine, 7.4 or later.',
   });
 }
 
@@ -171,7 +171,7 @@ function notInTime(host: Host): BackupError {
 class OpensshTransport implements Transport {
   readonly login: string;
   readonly fingerprint: string | undefined;
-  readonly isDoubtful = false;
+  readonly isDoubtful: boolean;
   readonly isRemote = true;
   readonly #master: OpensshMaster;
   readonly #mux: MuxConnection;
@@ -185,6 +185,8 @@ class OpensshTransport implements Transport {
     this.#mux = mux;
     this.login = login;
     this.fingerprint = log.hostKey?.fingerprint;
+    // Also a jump host's: it could have led anywhere.
+    this.isDoubtful = log.accepted.some(({ as }) => as === 'changed');
   }
 
   session(line: string, callback: OpenCallback): void {
