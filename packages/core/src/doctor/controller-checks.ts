@@ -1,13 +1,12 @@
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { promisify } from 'node:util';
 import type { Host, LocalUser } from '../cluster/cluster.js';
 import { inTime } from '../model/in-time.js';
 import { abortError, BackupError } from '../model/errors.js';
 import { nameList } from '../model/name-list.js';
 import { systemReason } from '../model/system-errors.js';
 import { hasNativeCrypto } from '../remote/native-crypto.js';
+import { opensshVersion } from '../remote/openssh-version.js';
 import { type Finding, ok, refused, warning } from './diagnosis.js';
 
 const answerSeconds = 5;
@@ -29,17 +28,16 @@ export async function examineController(
   ];
 }
 
-/** Its absence is no fault where nobody needs it. `ssh -V` prints its version on standard error (ssh(1)). */
+/** Its absence is no fault where nobody needs it. */
 async function sshCheck(hosts: readonly Host[], signal: AbortSignal): Promise<Finding> {
   try {
-    const { stderr } = await promisify(execFile)('ssh', ['-V'], { timeout: answerSeconds * 1000, signal });
-    return ok('ssh', stderr.trim().split(',')[0] ?? '');
+    return ok('ssh', (await opensshVersion(signal)).name);
   } catch (error) {
     if (signal.aborted) throw abortError(signal);
     const needing = hosts.filter(({ connection }) => connection.transport === 'openssh').map(({ name }) => name);
-    if (needing.length === 0) return ok('ssh', 'no ssh program, and no host asks for it');
+    if (needing.length === 0) return ok('ssh', 'no OpenSSH that will do, and no host asks for it');
     const detail = `ssh cannot be run (${systemReason(error)}), and these hosts are reached with it: ${nameList(needing)}`;
-    return refused('ssh', 'HOST_UNREACHABLE', detail, "Install OpenSSH's client on this machine.");
+    return refused('ssh', 'HOST_UNREACHABLE', detail, 'Install the OpenSSH client on this machine, 7.4 or later.');
   }
 }
 

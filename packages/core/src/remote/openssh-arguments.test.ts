@@ -7,7 +7,7 @@ import type { MasterStart } from './openssh-arguments.js';
 
 function start(change: Partial<Connection>, forksByOption = true): MasterStart {
   const connection = { ...plainConnection('10.0.0.1'), ...change };
-  return masterStart(connection, { directory: '/tmp/a b', version: { forksByOption } });
+  return masterStart(connection, { directory: '/tmp/a b', version: { name: '', forksByOption } });
 }
 
 /** What ssh itself makes of the arguments; with no file of configuration. */

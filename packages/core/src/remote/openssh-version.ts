@@ -6,6 +6,8 @@ const versionTimeout = 10_000;
 
 /** What this program needs to know of the ssh on this machine. */
 export interface OpensshVersion {
+  /** As it calls itself: `OpenSSH_9.2p1 Debian-2`. */
+  readonly name: string;
   /** Whether there is the option ForkAfterAuthentication (OpenSSH 8.7, release notes). */
   readonly forksByOption: boolean;
 }
@@ -26,5 +28,5 @@ export function parseOpensshVersion(text: string): OpensshVersion {
   const isSince = (otherMajor: number, otherMinor: number): boolean =>
     Number(major) > otherMajor || (Number(major) === otherMajor && Number(minor) >= otherMinor);
   if (!isSince(7, 4)) throw new Error(`OpenSSH ${major}.${minor} is too old`);
-  return { forksByOption: isSince(8, 7) };
+  return { name: text.trim().split(',')[0] ?? '', forksByOption: isSince(8, 7) };
 }
