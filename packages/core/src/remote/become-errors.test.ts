@@ -8,7 +8,6 @@ describe('what sudo and su say', () => {
     ['sudo', 'sudo: a password is required', 'sudo needs a password for ops.', 1],
     ['sudo', 'sudo: no tty present and no askpass program specified', 'sudo needs a password for ops.', 1],
     ['sudo', 'sudo: interactive authentication is required', 'sudo needs a password for ops.', 1],
-
     ['sudo', 'Sorry, try again.\nsudo: 1 incorrect password attempt', 'does not accept the password for ops.', 1],
     ['sudo', 'sudo: Maximum 3 incorrect authentication attempts', 'does not accept the password for ops.', 1],
     [

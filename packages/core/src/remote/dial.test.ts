@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { rejection, sampleRemote, trusting } from '../../../../test/support/sample-remote.js';
+import { encryptedKey } from './login/encrypted-key.test-support.js';
 import { createHostPool } from './host-pool.js';
 import { connectSsh } from './ssh.js';
 import { whyOpenssh } from './needs-openssh.js';
@@ -149,14 +150,3 @@ describe('connecting', () => {
       expect(error).toMatchObject({ code: 'HOST_UNREACHABLE', message: expect.stringContaining('within 3 s') });
   });
 });
-
-// Made by ssh-keygen with a passphrase.
-const encryptedKey = `-----BEGIN OPENSSH PRIVATE KEY-----
-b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABBvohU7Dl
-W8WHZoiy3PMDDSAAAAEAAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIAkjGs3llCR1Ztz6
-zmb5smKkMS4yfNFwYrSB9Ah23Ob2AAAAkOq7n5X7nUX647jzxwoH06WSiEkN2DfmO8jR8q
-cZ0Oo7l6VHlZqVTIDdxNNoEc1J47rR4Hri8PXE93svfeRxF4T+H8gKhynCunLJQHeCiSUe
-+eB7/23dJuv+kVWu2jSwhXwuITrdRt7hjud6uYju/S8g+mDgKuHvsWB6uhOPCLz8vKLZI3
-38h2TSXAzrrSYLog==
------END OPENSSH PRIVATE KEY-----
-`;

@@ -7,7 +7,7 @@ import { countReaders, giveAway } from '../model/memory.js';
 import { BecomeDialogue, mayAsk, textOfBecome, withoutMarkers, type OutputName } from './become-dialogue.js';
 import { BoundedText } from './bounded-text.js';
 import { Clocks } from './clocks.js';
-import { commandError, lastLines } from './command-errors.js';
+import { commandError } from './command-errors.js';
 import type { CommandEnd, CommandPlace } from './command-errors.js';
 import { CommandInput } from './command-input.js';
 import { HeldOutput } from './held-output.js';
@@ -15,7 +15,15 @@ import { lostWhere } from './login/jump-socket.js';
 import { MarkerFilter } from './marker-filter.js';
 import { markerPrefix } from './quote.js';
 import type { Command, RemoteProcess } from './remote-host.js';
-import { hintNotBegun } from './shell-errors.js';
+import {
+  commandTimeout,
+  inputBroken,
+  readerStopped,
+  streamBanner,
+  streamCut,
+  streamStalled,
+  type StreamProgress,
+} from './stream-errors.js';
 import { TarJudge } from './tar-messages.js';
 import type { Channel } from './transport.js';
 
@@ -121,7 +129,7 @@ export class GatedProcess implements RemoteProcess {
     countReaders(this.stdout);
     this.#input = new CommandInput(channel, {
       state: () => (this.#passed ? 'over' : this.#failure || this.#isClosed ? 'lost' : 'open'),
-      broken: (cause) => this.#inputBroken(cause),
+      broken: (cause) => this.#fail(inputBroken(options.place, cause)),
       waits: mayAsk(options.become),
     });
     this.#become = becomeDialogue(channel, options);
@@ -187,7 +195,7 @@ export class GatedProcess implements RemoteProcess {
     this.#clocks.progress();
     const own = this.#outputMarker.push(packet);
     if (this.#outputMarker.overflown) {
-      this.#fail(this.#banner());
+      this.#fail(streamBanner(this.#options.place, this.#outputMarker.noise));
       return true;
     }
     if (own === undefined) this.#hear('stdout', this.#outputMarker);
@@ -196,13 +204,6 @@ export class GatedProcess implements RemoteProcess {
     if (this.#wanting) this.#give(copyOf(own));
     else this.#held.add(own);
     return this.#wanting;
-  }
-
-  #inputBroken(cause: Error): void {
-    const { host, what } = this.#options.place;
-    this.#fail(
-      new BackupError('ABORTED', `${host}: the input of ${what} broke off: ${cause.message}`, { host, cause }),
-    );
   }
 
   #want(): void {
@@ -297,7 +298,7 @@ export class GatedProcess implements RemoteProcess {
   #finishOutput(): void {
     if (this.#held.bytes > 0) return;
     if (this.#outputMarker.found === undefined) {
-      this.#fail(this.#banner());
+      this.#fail(streamBanner(this.#options.place, this.#outputMarker.noise));
       return;
     }
     this.#finished = true;
@@ -321,15 +322,7 @@ export class GatedProcess implements RemoteProcess {
 
   /** The reader is done with the output: at its end, or because it, or we, gave up. */
   #destroyed(error: Error | null, callback: (error: Error | null) => void): void {
-    if (!this.#failure && !this.#finished) {
-      const { host, what } = this.#options.place;
-      this.#fail(
-        new BackupError('ABORTED', `${host}: the reader of ${what} stopped before its end`, {
-          host,
-          cause: error ?? undefined,
-        }),
-      );
-    }
+    if (!this.#failure && !this.#finished) this.#fail(readerStopped(this.#options.place, error ?? undefined));
     void (this.#windDown ?? Promise.resolve()).then(() => callback(error));
   }
 
@@ -358,25 +351,15 @@ export class GatedProcess implements RemoteProcess {
 
   #startClocks(): Clocks {
     const { deadline, waited, quiet, place } = this.#options;
-    const late = (code: 'COMMAND_TIMEOUT' | 'STREAM_STALLED', text: string, hint?: string): void =>
-      this.#fail(
-        new BackupError(code, `${place.host}: ${place.what} ${text}${this.#said()}`, {
-          host: place.host,
-          retryable: true,
-          hint,
-        }),
-      );
-    const tooLate = (): void => {
-      const begun = this.#errorMarker.found !== undefined;
-      const text = `did not ${begun ? 'end' : 'begin'} within ${String(deadline)} s`;
-      late('COMMAND_TIMEOUT', text, begun ? undefined : hintNotBegun(place));
-    };
     return new Clocks({
       deadline: deadline === undefined ? undefined : deadline - waited,
       quiet,
       isWaiting: () => this.#wanting,
-      onLate: tooLate,
-      onSilent: () => late('STREAM_STALLED', `sent nothing for ${String(quiet)} s after ${String(this.#bytes)} bytes`),
+      onLate: () => {
+        const begun = this.#errorMarker.found !== undefined;
+        this.#fail(commandTimeout(place, { begun, said: this.stderr }, deadline ?? 0));
+      },
+      onSilent: () => this.#fail(streamStalled(place, this.#progress(), quiet ?? 0)),
     });
   }
 
@@ -386,27 +369,11 @@ export class GatedProcess implements RemoteProcess {
   }
 
   #cut(why: string, cause?: Error): BackupError {
-    const { host, what } = this.#options.place;
-    const text = `${host}: ${why} after ${this.#bytes} bytes of ${what}; nothing was kept for this stream.${this.#said()}`;
-    return new BackupError('STREAM_CUT', text, { host, cause, retryable: true });
+    return streamCut(this.#options.place, this.#progress(), why, cause);
   }
 
-  #banner(): BackupError {
-    const { host, what, login } = this.#options.place;
-    const noise = lastLines(this.#outputMarker.noise.slice(0, 200));
-    return new BackupError(
-      'STREAM_BANNER',
-      `${host}: the output of ${what} did not begin; the login shell printed: ${noise}`,
-      {
-        host,
-        hint: `The shell start files of ${login} on ${host} must print nothing when the shell is not interactive.`,
-      },
-    );
-  }
-
-  #said(): string {
-    const text = this.stderr.trim();
-    return text === '' ? '' : ` Standard error: ${lastLines(text)}`;
+  #progress(): StreamProgress {
+    return { bytes: this.#bytes, said: this.stderr };
   }
 }
 

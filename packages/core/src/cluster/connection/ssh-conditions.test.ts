@@ -1,35 +1,8 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
 
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { inHome, put, reach, useSshHome } from './ssh-home.test-support.js';
 
-import type { Connection } from '../cluster.js';
-import { connect } from './connection.test-support.js';
-import { SshConfigs } from './ssh-config.js';
-
-let home: string;
-
-beforeEach(async () => {
-  home = await mkdtemp(join(tmpdir(), 'lsbackup-home-'));
-});
-
-afterEach(async () => {
-  await rm(home, { recursive: true, force: true });
-});
-
-async function put(name: string, content: string, mode = 0o600): Promise<string> {
-  const path = join(home, name);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, content);
-  await chmod(path, mode);
-  return path;
-}
-
-function reach(variables: Readonly<Record<string, string>> = {}): Promise<Connection> {
-  const configs = new SshConfigs(home, { user: join(home, '.ssh/config'), system: join(home, 'etc/ssh_config') });
-  return connect.values(variables, { configs });
-}
+useSshHome();
 
 describe('conditions that only ssh can decide', () => {
   it.each([
@@ -44,7 +17,7 @@ describe('conditions that only ssh can decide', () => {
   ])('are refused where they would decide the way: %s', async (line) => {
     const path = await put(
       '.ssh/config',
-      `Port 22\nMatch host web1 exec "touch ${home}/ran"\n  ${line.replace('Port 1', 'User x')}\n`,
+      `Port 22\nMatch host web1 exec "touch ${inHome('ran')}"\n  ${line.replace('Port 1', 'User x')}\n`,
     );
     await expect(reach()).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
@@ -63,7 +36,7 @@ describe('conditions that only ssh can decide', () => {
   });
 
   it('are told of where they would set something else, also in files that they include', async () => {
-    const path = await put('.ssh/config', `Match exec "true"\nIdentityFile /x\nInclude ${home}/included\n`);
+    const path = await put('.ssh/config', `Match exec "true"\nIdentityFile /x\nInclude ${inHome('included')}\n`);
     await put('included', 'Host web1\nServerAliveInterval 5\n');
     expect(await reach()).toMatchObject({
       identityFiles: undefined,

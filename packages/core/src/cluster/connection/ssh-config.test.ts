@@ -1,35 +1,12 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { chmod } from 'node:fs/promises';
 
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
-import type { Connection } from '../cluster.js';
 import { connect } from './connection.test-support.js';
 import { SshConfigs } from './ssh-config.js';
+import { inHome, put, reach, useSshHome } from './ssh-home.test-support.js';
 
-let home: string;
-
-beforeEach(async () => {
-  home = await mkdtemp(join(tmpdir(), 'lsbackup-home-'));
-});
-
-afterEach(async () => {
-  await rm(home, { recursive: true, force: true });
-});
-
-async function put(name: string, content: string, mode = 0o600): Promise<string> {
-  const path = join(home, name);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, content);
-  await chmod(path, mode);
-  return path;
-}
-
-function reach(variables: Readonly<Record<string, string>> = {}): Promise<Connection> {
-  const configs = new SshConfigs(home, { user: join(home, '.ssh/config'), system: join(home, 'etc/ssh_config') });
-  return connect.values(variables, { configs });
-}
+useSshHome();
 
 describe('configuration files of ssh', () => {
   it('count after the command line: those of the user, then those of the system', async () => {
@@ -45,9 +22,9 @@ describe('configuration files of ssh', () => {
 
   it('need not be there, but one that -F names must', async () => {
     expect(await reach()).toMatchObject({ address: 'web1', port: 22 });
-    await expect(reach({ ansible_ssh_args: `-F ${home}/nothing` })).rejects.toMatchObject({
+    await expect(reach({ ansible_ssh_args: `-F ${inHome('nothing')}` })).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      message: `cannot read the ssh configuration ${home}/nothing: no such file or directory (ENOENT)`,
+      message: `cannot read the ssh configuration ${inHome('nothing')}: no such file or directory (ENOENT)`,
       hint: expect.stringContaining('started in'),
     });
   });
@@ -70,7 +47,7 @@ describe('configuration files of ssh', () => {
   });
 
   it('include others: from ~/.ssh, by ~ and by absolute paths, in the order of their names', async () => {
-    await put('.ssh/config', `Include conf.d/*.conf ~/mine ${home}/last\n`);
+    await put('.ssh/config', `Include conf.d/*.conf ~/mine ${inHome('last')}\n`);
     await put('.ssh/conf.d/20.conf', 'User twenty\nIdentityFile /20\n');
     await put('.ssh/conf.d/10.conf', 'IdentityFile /10\n');
     await put('.ssh/conf.d/.hidden.conf', 'IdentityFile /hidden\n');
@@ -82,13 +59,13 @@ describe('configuration files of ssh', () => {
 
   it('include each other sixteen deep and no deeper', async () => {
     const last = (name: string): string =>
-      name === 'f16' ? 'User deep\n' : `Include ${home}/f${Number(name.slice(1)) + 1}\n`;
+      name === 'f16' ? 'User deep\n' : `Include ${inHome('f')}${Number(name.slice(1)) + 1}\n`;
     for (let depth = 1; depth <= 16; depth += 1) await put(`f${depth}`, last(`f${depth}`));
-    await put('.ssh/config', `Include ${home}/f1\n`);
+    await put('.ssh/config', `Include ${inHome('f1')}\n`);
     expect(await reach()).toMatchObject({ user: 'deep' });
-    await put('.ssh/config', `Include ${home}/f0\n`);
-    await put('f0', `Include ${home}/f1\n`);
-    await expect(reach()).rejects.toThrow(`${home}/f15:1: the configuration files include each other too deeply`);
+    await put('.ssh/config', `Include ${inHome('f0')}\n`);
+    await put('f0', `Include ${inHome('f1')}\n`);
+    await expect(reach()).rejects.toThrow(`${inHome('f15')}:1: the configuration files include each other too deeply`);
   });
 
   it.each([
@@ -96,12 +73,12 @@ describe('configuration files of ssh', () => {
     ['.ssh/config', 0o666],
     ['included', 0o622],
   ])('%s that others may change (%o) is refused', async (name, mode) => {
-    await put('.ssh/config', `Include ${home}/included\n`);
+    await put('.ssh/config', `Include ${inHome('included')}\n`);
     await put('included', 'User x\n');
-    await chmod(join(home, name), mode);
+    await chmod(inHome(name), mode);
     await expect(reach()).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      message: `${join(home, name)}: others may change this ssh configuration, so it is not read`,
+      message: `${inHome(name)}: others may change this ssh configuration, so it is not read`,
       hint: expect.stringContaining('chmod go-w'),
     });
   });
@@ -147,7 +124,7 @@ describe('configuration files of ssh', () => {
 
   it('are read once for all hosts', async () => {
     const path = await put('.ssh/config', 'User before\n');
-    const configs = new SshConfigs(home, { user: path, system: '/nowhere' });
+    const configs = new SshConfigs(inHome('.'), { user: path, system: '/nowhere' });
     expect(await connect.values({}, { configs })).toMatchObject({ user: 'before' });
     await put('.ssh/config', 'User after\n');
     expect(await connect.values({}, { configs })).toMatchObject({ user: 'before' });

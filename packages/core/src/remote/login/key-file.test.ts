@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { generateKey } from '../../../../../test/support/ssh-server.mjs';
 import { Secret } from '../../model/secret.js';
+import { encryptedKey } from './encrypted-key.test-support.js';
 import { readKeyFile } from './key-file.js';
 import { KeyProblem, OpensshOnlyKey } from './key-problem.js';
 import { parsePrivateKey, readOpensshHeader } from './private-key.js';
@@ -47,7 +48,7 @@ describe('readKeyFile', () => {
   });
 
   it('reads the half of an OpenSSH key that is not encrypted', async () => {
-    const found = await keyFile(encrypted);
+    const found = await keyFile(encryptedKey);
     expect(found.privateKey?.isEncrypted).toBe(true);
     expect(found.publicBlob?.toString('base64')).toMatch(/^AAAAC3NzaC1lZDI1NTE5/);
   });
@@ -79,7 +80,7 @@ describe('readKeyFile', () => {
 
 describe('a private key that is damaged', () => {
   it('is a problem, and never more than that', async () => {
-    const texts = [pair.privateKey, encrypted];
+    const texts = [pair.privateKey, encryptedKey];
     const damage = fc.tuple(fc.constantFrom(...texts), fc.nat(), fc.nat(300), fc.string({ maxLength: 20 }));
     await fc.assert(
       fc.asyncProperty(damage, async ([text, at, length, other]) => {
@@ -95,7 +96,7 @@ describe('a private key that is damaged', () => {
   });
 
   it('is told from a wrong passphrase', async () => {
-    const key = { content: Buffer.from(encrypted), isEncrypted: true };
+    const key = { content: Buffer.from(encryptedKey), isEncrypted: true };
     await expect(parsePrivateKey('key', key, new Secret('wrong'))).rejects.toThrow('the passphrase that was given');
   });
 });
@@ -120,14 +121,3 @@ function opensshKey(publicKey: Buffer): string {
   ]);
   return `-----BEGIN OPENSSH PRIVATE KEY-----\n${bytes.toString('base64')}\n-----END OPENSSH PRIVATE KEY-----\n`;
 }
-
-// Made by ssh-keygen with a passphrase.
-const encrypted = `-----BEGIN OPENSSH PRIVATE KEY-----
-b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABBvohU7Dl
-W8WHZoiy3PMDDSAAAAEAAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIAkjGs3llCR1Ztz6
-zmb5smKkMS4yfNFwYrSB9Ah23Ob2AAAAkOq7n5X7nUX647jzxwoH06WSiEkN2DfmO8jR8q
-cZ0Oo7l6VHlZqVTIDdxNNoEc1J47rR4Hri8PXE93svfeRxF4T+H8gKhynCunLJQHeCiSUe
-+eB7/23dJuv+kVWu2jSwhXwuITrdRt7hjud6uYju/S8g+mDgKuHvsWB6uhOPCLz8vKLZI3
-38h2TSXAzrrSYLog==
------END OPENSSH PRIVATE KEY-----
-`;

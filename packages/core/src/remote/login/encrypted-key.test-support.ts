@@ -1,0 +1,10 @@
+/** A private key, made by ssh-keygen with a passphrase. */
+export const encryptedKey = `-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABBvohU7Dl
+W8WHZoiy3PMDDSAAAAEAAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIAkjGs3llCR1Ztz6
+zmb5smKkMS4yfNFwYrSB9Ah23Ob2AAAAkOq7n5X7nUX647jzxwoH06WSiEkN2DfmO8jR8q
+cZ0Oo7l6VHlZqVTIDdxNNoEc1J47rR4Hri8PXE93svfeRxF4T+H8gKhynCunLJQHeCiSUe
++eB7/23dJuv+kVWu2jSwhXwuITrdRt7hjud6uYju/S8g+mDgKuHvsWB6uhOPCLz8vKLZI3
+38h2TSXAzrrSYLog==
+-----END OPENSSH PRIVATE KEY-----
+`;
