@@ -49,11 +49,11 @@ function ofVariables(settings: HostSettings, { localUser, hasPassword }: LoginFa
   const unchecked = settings.yesOrNo('hostKeyChecking') === false;
   return joined([
     unchecked ? ofOptions(['StrictHostKeyChecking=no'], 'hostKeyChecking', settings) : nothing,
-    ofVariable('port', settings, (port) => `Port=${port}`),
+    ofInteger('port', settings, (port) => `Port=${port}`),
     ofVariable('privateKeyFile', settings, (file) => `IdentityFile="${escaped(expandHome(file, localUser))}"`),
     hasPassword ? nothing : withoutPassword(settings),
     ofVariable('user', settings, (user) => `User="${user}"`),
-    ofVariable('timeout', settings, (seconds) => `ConnectTimeout=${seconds}`),
+    ofInteger('timeout', settings, (seconds) => `ConnectTimeout=${seconds}`),
   ]);
 }
 
@@ -70,6 +70,11 @@ function withoutPassword(settings: HostSettings): AnsibleArguments {
 function ofVariable(setting: Setting, settings: HostSettings, write: (value: string) => string): AnsibleArguments {
   const value = settings.text(setting);
   return value === undefined || value === '' ? nothing : ofOptions([write(value)], setting, settings);
+}
+
+function ofInteger(setting: Setting, settings: HostSettings, write: (digits: string) => string): AnsibleArguments {
+  const digits = settings.integer(setting);
+  return digits === undefined ? nothing : ofOptions([write(digits)], setting, settings);
 }
 
 function ofOptions(options: readonly string[], setting: Setting, settings: HostSettings): AnsibleArguments {

@@ -2,6 +2,7 @@ import { BackupError } from '../../model/errors.js';
 import { Secret } from '../../model/secret.js';
 import type { InventoryHost, InventoryValue, Variable } from '../inventory/inventory.js';
 import type { Vault } from '../inventory/vault.js';
+import { numberText, parseInteger, PythonFloat } from '../python/python-number.js';
 import { HostVariables } from './host-variables.js';
 import type { OptionPlace } from './ssh-options.js';
 import { UnresolvedTemplate } from './template.js';
@@ -63,15 +64,25 @@ export class HostSettings {
   }
 
   /**
-   * The setting as text, numbers written out, decrypted, plain references resolved; undefined when it is not set. Throws
+   * The setting as text, numbers written as Python writes them (`1.0`), decrypted, plain references resolved; undefined when it is not set. Throws
    * INVENTORY_UNSUPPORTED for any other template, VAULT_PASSWORD for an encrypted value whose password is not there.
    */
   text(setting: Setting): string | undefined {
     const { name, value } = this.read(setting);
     if (value === undefined) return undefined;
-    if (typeof value === 'number' || typeof value === 'bigint') return String(value);
-    if (typeof value !== 'string') throw this.fault(setting, `${name} is neither text nor a number`);
-    return value;
+    if (typeof value === 'string') return value;
+    if (typeof value === 'number' || typeof value === 'bigint' || value instanceof PythonFloat)
+      return numberText(value);
+    throw this.fault(setting, `${name} is neither text nor a number`);
+  }
+
+  /** The setting as the digits of a whole number, which Ansible also takes from ` 022` and `22.0`; undefined when it is not set. */
+  integer(setting: Setting): string | undefined {
+    const text = this.text(setting);
+    if (text === undefined) return undefined;
+    const number = parseInteger(text.replace(/\.0*(?=\s*$)/, ''));
+    if (number === undefined) throw this.fault(setting, `${this.read(setting).name} is no whole number`);
+    return String(number);
   }
 
   /** The setting as messages may show it: nothing of what is encrypted, or comes from elsewhere by a reference. */
@@ -106,7 +117,7 @@ export class HostSettings {
   yesOrNo(setting: Setting): boolean | undefined {
     const { name, value } = this.read(setting);
     if (value === undefined) return undefined;
-    const word = typeof value === 'boolean' ? String(value) : (this.text(setting) ?? '').toLowerCase();
+    const word = truthWord(value);
     if (yesWords.has(word)) return true;
     if (noWords.has(word)) return false;
     throw this.fault(setting, `${name} is neither true nor false`);
@@ -162,4 +173,10 @@ export class HostSettings {
     const place = variable === undefined ? this.file : `${variable.file}:${variable.line}`;
     return `${place}: host ${this.host.name}: ${message}`;
   }
+}
+
+/** Nothing for what is no truth value in any words. */
+function truthWord(value: InventoryValue): string {
+  if (value instanceof PythonFloat) return String(value.value);
+  return typeof value === 'object' ? '' : String(value).toLowerCase().trim();
 }

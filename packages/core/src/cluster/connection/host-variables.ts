@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 
-import { isList, isMapping, VaultValue } from '../inventory/inventory.js';
+import { ForeignValue, isList, isMapping, VaultValue } from '../inventory/inventory.js';
 import type { InventoryHost, InventoryValue, Place } from '../inventory/inventory.js';
 import type { Vault } from '../inventory/vault.js';
 import { resolveReferences, UnresolvedTemplate } from './template.js';
@@ -38,6 +38,7 @@ export class HostVariables {
       const entries = Object.entries(found).map(([key, item]) => [key, this.plain(item, variable, depth + 1)] as const);
       return Object.fromEntries(entries);
     }
+    if (found instanceof ForeignValue && found.kind === 'bytes') throw new UnresolvedTemplate('holds bytes (!!binary)');
     if (literal || typeof found !== 'string') return found;
     const resolved = resolveReferences(found, (other) => this.lookup(other));
     return typeof resolved === 'object' ? this.plain(resolved, variable, depth + 1) : resolved;

@@ -1,4 +1,5 @@
 import type { InventoryValue } from '../inventory/inventory.js';
+import { numberText, PythonFloat } from '../python/python-number.js';
 
 /** What a name in a template stands for. */
 export interface Reference {
@@ -115,8 +116,9 @@ function nameIn(expression: string, path: readonly PathStep[]): string {
 function textOf(value: InventoryValue, name: string, path: readonly PathStep[]): string {
   if (value === null) return '';
   if (typeof value === 'boolean') return value ? 'True' : 'False';
-  if (typeof value === 'object') throw fault(path, `is a template that refers to "${name}", which is no text`);
-  return String(value);
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object' || value instanceof PythonFloat) return numberText(value);
+  throw fault(path, `is a template that refers to "${name}", which is no text`);
 }
 
 function fault(path: readonly PathStep[], what: string): UnresolvedTemplate {
