@@ -128,7 +128,7 @@ describe('what is refused', () => {
     ['ansible_become={{ x }}', 'ansible_become is a template'],
     ["ansible_ssh_common_args='-o ProxyCommand=none {{ more }}'", 'ansible_ssh_common_args is a template'],
     ['ansible_ssh_private_key_file=~bob/key', "another user's home directory"],
-    ['ansible_ssh_private_key_file=${KEYS}/key', 'needs ${KEYS} of the environment'],
+    ['ansible_ssh_private_key_file=${KEYS}/key', 'the path in identityfile needs a variable of the environment'],
   ])('%s, as unsupported', async (variable, message) => {
     await expect(connect(variable)).rejects.toMatchObject({
       code: 'INVENTORY_UNSUPPORTED',

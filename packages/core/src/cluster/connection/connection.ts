@@ -69,6 +69,13 @@ export async function connectionOf(host: InventoryHost, context: ConnectionConte
   const facts = { localUser: context.user, hasPassword: password !== undefined };
   const sshArguments = plugin === 'ssh' ? sshArgumentsOf(settings, facts) : paramikoArgumentsOf(settings, facts);
   const passphrase = settings.secret('passphrase') ?? (plugin === 'paramiko' ? password : undefined);
+  if (sshArguments.hidden && transport === 'openssh') {
+    throw settings.refusal(
+      'transport',
+      'the ssh arguments come from an encrypted variable, and the ssh program of the system would show them in the list of processes',
+      'Set the ssh arguments where nothing is encrypted, or leave out lsbackup_transport.',
+    );
+  }
   const way = await wayOf({ settings, server: destination.server, sshArguments, plugin, transport }, context, {
     password,
     passphrase,
@@ -79,7 +86,8 @@ export async function connectionOf(host: InventoryHost, context: ConnectionConte
     become,
     jumps: way.jumps,
     sshDestination: destination.text,
-    sshArguments: sshArguments.words,
+    sshArguments: sshArguments.hidden ? [] : sshArguments.words,
+    ...(sshArguments.hidden && { hiddenArguments: true }),
     ignoredOptions: [...way.ignored, ...settings.present(unusedVariables), ...unused],
   };
 }

@@ -5,7 +5,7 @@ import type { Vault } from '../inventory/vault.js';
 import { numberText, parseInteger, PythonFloat } from '../python/python-number.js';
 import { HostVariables } from './host-variables.js';
 import type { OptionPlace } from './ssh-options.js';
-import { UnresolvedTemplate } from './template.js';
+import { isTemplate, UnresolvedTemplate } from './template.js';
 
 /**
  * For each setting the variables that set it; a later one wins. Source: options of Ansible's ssh and paramiko connections and of its
@@ -45,6 +45,11 @@ const paramikoNames: Partial<Record<Setting, readonly string[]>> = {
   hostKeyChecking: ['ansible_paramiko_host_key_checking'],
   timeout: ['ansible_paramiko_timeout'],
 };
+
+/** Every variable that says how a host is reached and how root is become on it. */
+export const connectionVariables: readonly string[] = [
+  ...new Set([...Object.values(variableNames), ...Object.values(paramikoNames)].flat()),
+];
 
 export type Setting = keyof typeof variableNames;
 
@@ -88,8 +93,7 @@ export class HostSettings {
   /** The setting as messages may show it: nothing of what is encrypted, or comes from elsewhere by a reference. */
   shown(setting: Setting): string {
     const { variable } = this.find(setting);
-    const isPlain =
-      variable?.encrypted !== true && typeof variable?.value === 'string' && !/\{[{%#]/.test(variable.value);
+    const isPlain = typeof variable?.value === 'string' && !isTemplate(variable.value) && !this.isEncrypted(setting);
     return isPlain ? (this.text(setting) ?? '') : '[secret]';
   }
 
@@ -99,12 +103,21 @@ export class HostSettings {
     return text === undefined || text === '' ? undefined : new Secret(text);
   }
 
-  /** Where the setting is, for the options that come from it. */
+  /** Whether any of the setting is encrypted, or stands in a file that is, also by references. */
+  isEncrypted(setting: Setting): boolean {
+    return this.names(setting).some((name) => this.variables.isEncrypted(name));
+  }
+
+  /** Where the setting is, for the options that come from it; of one that is encrypted nothing is told but its name. */
   place(setting: Setting): OptionPlace {
+    const { name } = this.find(setting);
+    const isEncrypted = this.isEncrypted(setting);
+    const told = (message: string): string =>
+      isEncrypted ? `ssh would not take what ${name} says; it is encrypted, so it is not shown` : message;
     return {
-      note: '',
-      fault: (message) => this.fault(setting, message),
-      refusal: (message, hint) => this.refusal(setting, message, hint),
+      named: (option) => (isEncrypted ? `an option in ${name}` : option),
+      fault: (message) => this.fault(setting, told(message)),
+      refusal: (message, hint) => this.refusal(setting, told(message), hint),
     };
   }
 
