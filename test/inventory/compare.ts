@@ -55,7 +55,15 @@ export async function vaultSecretsOf(file: string): Promise<VaultSecret[]> {
   return Promise.all(names.map(read));
 }
 
-/** JSON.parse that keeps every digit of a long integer, as text. Both programs print one value a line. */
+const numberLine = /^(\s*(?:"(?:[^"\\]|\\.)*": )?)(-?(?:[0-9][-+.e0-9]*|Infinity|NaN))(,?)$/gm;
+const pythonNames: Readonly<Record<string, string>> = { Infinity: 'inf', '-Infinity': '-inf', NaN: 'nan' };
+
+/**
+ * JSON.parse that keeps numbers as they are written, as text: every digit, and `1.0` is not `1`. Infinity and NaN are the text that
+ * Python's `str` gives, which is what we print. Both programs print one value a line.
+ */
 export function parseExactly(text: string): unknown {
-  return JSON.parse(text.replace(/^(\s*(?:"(?:[^"\\]|\\.)*": )?)(-?[0-9]{16,})(,?)$/gm, '$1"integer $2"$3'));
+  const asText = (_: string, before: string, number: string, after: string): string =>
+    `${before}"${pythonNames[number] ?? `number ${number}`}"${after}`;
+  return JSON.parse(text.replace(numberLine, asText));
 }

@@ -1,13 +1,11 @@
-import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { loadCluster } from '../../packages/core/src/index.js';
-import { ansibleInventory } from './ansible.js';
+import { callsOfSsh } from './ssh-calls.js';
 
 let directory: string;
 
@@ -41,62 +39,17 @@ const hosts = [
   `ansible_ssh_extra_args='-o ServerAliveInterval=60 -o ServerAliveCountMax=1'`,
 ];
 
-/** Writes each word that it is called with, and connects to nothing. */
-const recorder = `#!/bin/sh
-for word; do printf '%s\\0' "$word"; done > "$RECORDS/$$"
-exit 255
-`;
-
-/** What Ansible gives ssh on its own account: to keep connections, to give up, to run the module. */
-const ownOptions = /^(?:ControlPath=|ConnectTimeout=10$|NumberOfPasswordPrompts=1$)/;
-
-/** The words before the host that Ansible calls ssh with, by host. */
-async function ansibleArguments(inventory: string): Promise<ReadonlyMap<string, readonly string[]>> {
-  const records = join(directory, 'records');
-  const program = join(directory, 'ssh');
-  await promisify(execFile)('mkdir', [records]);
-  await writeFile(program, recorder);
-  await chmod(program, 0o755);
-  const env = {
-    PATH: process.env.PATH,
-    HOME: directory,
-    LC_ALL: 'C.UTF-8',
-    RECORDS: records,
-    ANSIBLE_SSH_EXECUTABLE: program,
-    ANSIBLE_SSH_ARGS: '-q',
-  };
-  const ansible = join(dirname(ansibleInventory()), 'ansible');
-  const words = ['-i', inventory, 'all', '-m', 'raw', '-a', 'true', '-f', '20'];
-  // No host can be reached, so the program fails.
-  await promisify(execFile)(ansible, words, { env, cwd: directory }).catch(() => undefined);
-  const found = new Map<string, readonly string[]>();
-  for (const name of await readdir(records)) {
-    const called = (await readFile(join(records, name), 'utf8')).split('\0').slice(0, -1);
-    const host = called[called.indexOf('-tt') + 1] ?? '';
-    found.set(host, called.slice(called[0] === '-q' ? 1 : 0, called.indexOf('-tt')));
-  }
-  return found;
-}
-
-function withoutOwn(words: readonly string[]): readonly string[] {
-  return words.filter(
-    (word, index) => !ownOptions.test(word) && !(word === '-o' && ownOptions.test(words[index + 1] ?? '')),
-  );
-}
-
 describe('the arguments of ssh', () => {
   it('are those that Ansible calls it with', async () => {
     const inventory = join(directory, 'inventory');
     const lines = hosts.map((variables, index) => `h${index} ansible_host=10.0.0.${index + 1} ${variables}`);
     await writeFile(inventory, `${lines.join('\n')}\n`);
-    const expected = await ansibleArguments(inventory);
+    const calls = await callsOfSsh(inventory, directory);
+    const expected = new Map(calls.map(({ host, words }) => [host, words]));
     const cluster = await loadCluster({ source: inventory, user: { name: 'me', homeDirectory: directory } });
     for (const { name, connection, refusal } of cluster.hosts) {
       expect(refusal).toBeUndefined();
-      expect([name, connection.sshArguments]).toEqual([
-        name,
-        withoutOwn(expected.get(connection.sshDestination) ?? ['none']),
-      ]);
+      expect([name, connection.sshArguments]).toEqual([name, expected.get(connection.sshDestination)]);
     }
     expect(expected.size).toBe(hosts.length);
   });

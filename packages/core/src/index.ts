@@ -11,7 +11,7 @@ export type {
   LocalUser,
   Login,
 } from './cluster/cluster.js';
-export { VaultValue } from './cluster/inventory/inventory.js';
+export { ForeignValue, VaultValue } from './cluster/inventory/inventory.js';
 export type {
   Inventory,
   InventoryGroup,
@@ -20,6 +20,7 @@ export type {
   Place,
   Variable,
 } from './cluster/inventory/inventory.js';
+export { PythonFloat } from './cluster/python/python-number.js';
 export type { SshConfigPaths } from './cluster/connection/ssh-config.js';
 export { inventoryJson, inventoryList } from './cluster/inventory/inventory-list.js';
 export { loadCluster, type LoadClusterOptions } from './cluster/load-cluster.js';

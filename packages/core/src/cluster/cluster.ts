@@ -30,7 +30,9 @@ export interface Connection extends Login {
   readonly sshDestination: string;
   /** What Ansible would write on ssh's command line before the host's name, for the system's ssh. No secrets. */
   readonly sshArguments: readonly string[];
-  /** Options that are set somewhere and that this version does not honour, as they were written. */
+  /** They come from an encrypted variable, so they are not in `sshArguments`, and the system's ssh must not be used without them. */
+  readonly hiddenArguments?: true;
+  /** Options that are set somewhere and that this version does not honour, by name, without their values. */
   readonly ignoredOptions: readonly string[];
 }
 

@@ -2,9 +2,10 @@ import { BackupError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
 import { HostVariables } from './connection/host-variables.js';
 import { UnresolvedTemplate } from './connection/template.js';
-import { isList, isMapping, VaultValue } from './inventory/inventory.js';
+import { ForeignValue, isList, isMapping, VaultValue } from './inventory/inventory.js';
 import type { InventoryHost, InventoryValue, Variable } from './inventory/inventory.js';
 import type { Vault } from './inventory/vault.js';
+import { floatText, PythonFloat } from './python/python-number.js';
 
 /**
  * The variables of hosts for components: `lsbackup_*`, their options, decrypted and with references resolved; of all others only those
@@ -62,10 +63,12 @@ function holdsVault(value: InventoryValue): boolean {
   return isMapping(value) ? Object.values(value).some(holdsVault) : value instanceof VaultValue;
 }
 
-/** Integers that a number cannot hold become their digits. No vault value gets here. */
+/** What JSON has no number for becomes text: long integers, infinity. No vault value gets here. */
 function jsonOf(value: InventoryValue): Json {
   if (isList(value)) return value.map(jsonOf);
   if (isMapping(value)) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, jsonOf(item)]));
   if (value instanceof VaultValue) return value.ciphertext;
+  if (value instanceof ForeignValue) return value.text;
+  if (value instanceof PythonFloat) return Number.isFinite(value.value) ? value.value : floatText(value.value);
   return typeof value === 'bigint' ? String(value) : value;
 }

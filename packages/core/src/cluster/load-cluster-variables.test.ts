@@ -106,7 +106,7 @@ describe('variables beside the inventory', () => {
     await put('group_vars/all.yml', '---\nansible_port: ssh\n');
     expect(await failure()).toMatchObject({
       code: 'INVENTORY_SYNTAX',
-      message: `${join(build, 'group_vars/all.yml')}:2: host lb1: the port is no number from 1 to 65535`,
+      message: `${join(build, 'group_vars/all.yml')}:2: host lb1: ansible_port is no whole number`,
     });
   });
 

@@ -45,6 +45,16 @@ it('tells once that sshd refuses to forward, and does not ask it again', async (
   ]);
 });
 
+it("does not turn to the system's ssh where its arguments must be kept secret", async () => {
+  await using sample = await sampleRemote();
+  const warnings: Warning[] = [];
+  const warn = (warning: Warning): void => void warnings.push(warning);
+  const connection = { ...sample.host.connection, certificateFiles: ['/k-cert.pub'], hiddenArguments: true as const };
+  const refused = await rejection(connectHost({ ...sample.host, connection }, { user: sample.user, warn }));
+  expect(refused).toMatchObject({ code: 'INVENTORY_UNSUPPORTED', host: 'sample1' });
+  expect([warnings, sample.server.connections]).toEqual([[], 0]);
+});
+
 it.each(['ssh', 'openssh'] as const)('loses nothing silently when the connection of %s is cut', async (transport) => {
   await using sample = await sampleRemote();
   const remote = await sample.connect({ transport });

@@ -9,6 +9,8 @@ import type { SshOption } from './ssh-options.js';
 /** What Ansible writes on ssh's command line before the host, as words and as the options that they are. */
 export interface AnsibleArguments {
   readonly words: readonly string[];
+  /** Whether any of the words come from an encrypted variable; user, port and key file only name where to go. */
+  readonly hidden: boolean;
   readonly options: readonly SshOption[];
 }
 
@@ -36,24 +38,29 @@ export function sshArgumentsOf(settings: HostSettings, facts: LoginFacts): Ansib
 /** With its paramiko connection Ansible calls no ssh and reads no ssh arguments: options that mean the same. */
 export function paramikoArgumentsOf(settings: HostSettings, facts: LoginFacts): AnsibleArguments {
   const command = ofVariable('paramikoProxyCommand', settings, (text) => `ProxyCommand=${text}`);
+  refuseHidden('paramikoProxyCommand', settings, command.options);
   return joined([ofVariables(settings, facts), command]);
 }
 
-const nothing: AnsibleArguments = { words: [], options: [] };
+const nothing: AnsibleArguments = { words: [], hidden: false, options: [] };
 
 function joined(parts: readonly AnsibleArguments[]): AnsibleArguments {
-  return { words: parts.flatMap(({ words }) => words), options: parts.flatMap(({ options }) => options) };
+  return {
+    words: parts.flatMap(({ words }) => words),
+    hidden: parts.some(({ hidden }) => hidden),
+    options: parts.flatMap(({ options }) => options),
+  };
 }
 
 function ofVariables(settings: HostSettings, { localUser, hasPassword }: LoginFacts): AnsibleArguments {
   const unchecked = settings.yesOrNo('hostKeyChecking') === false;
   return joined([
     unchecked ? ofOptions(['StrictHostKeyChecking=no'], 'hostKeyChecking', settings) : nothing,
-    ofVariable('port', settings, (port) => `Port=${port}`),
+    ofInteger('port', settings, (port) => `Port=${port}`),
     ofVariable('privateKeyFile', settings, (file) => `IdentityFile="${escaped(expandHome(file, localUser))}"`),
     hasPassword ? nothing : withoutPassword(settings),
     ofVariable('user', settings, (user) => `User="${user}"`),
-    ofVariable('timeout', settings, (seconds) => `ConnectTimeout=${seconds}`),
+    ofInteger('timeout', settings, (seconds) => `ConnectTimeout=${seconds}`),
   ]);
 }
 
@@ -72,9 +79,14 @@ function ofVariable(setting: Setting, settings: HostSettings, write: (value: str
   return value === undefined || value === '' ? nothing : ofOptions([write(value)], setting, settings);
 }
 
+function ofInteger(setting: Setting, settings: HostSettings, write: (digits: string) => string): AnsibleArguments {
+  const digits = settings.integer(setting);
+  return digits === undefined ? nothing : ofOptions([write(digits)], setting, settings);
+}
+
 function ofOptions(options: readonly string[], setting: Setting, settings: HostSettings): AnsibleArguments {
   const words = options.flatMap((option) => ['-o', option]);
-  return { words, options: parseSshArguments(words, settings.place(setting)).options };
+  return { words, hidden: false, options: parseSshArguments(words, settings.place(setting)).options };
 }
 
 /** Ansible leaves a quote as it is, and ssh then looks for another file. */
@@ -96,7 +108,20 @@ function ofText(setting: Setting, settings: HostSettings): AnsibleArguments {
   if (options.some(({ keyword }) => keyword === '-W')) {
     throw settings.fault(setting, 'with -W ssh would connect to another machine and run nothing');
   }
-  return { words, options };
+  refuseHidden(setting, settings, options);
+  return { words, hidden: words.length > 0 && settings.isEncrypted(setting), options };
+}
+
+/** A command would be seen in the list of processes, and a file's name in the messages about it. */
+function refuseHidden(setting: Setting, settings: HostSettings, options: readonly SshOption[]): void {
+  const names: Readonly<Record<string, string>> = { proxycommand: 'a ProxyCommand', '-F': 'a configuration file (-F)' };
+  const found = options.find(({ keyword, text }) => keyword in names && text.toLowerCase() !== 'none');
+  if (found === undefined || !settings.isEncrypted(setting)) return;
+  throw settings.refusal(
+    setting,
+    `the ssh arguments come from an encrypted variable and have ${names[found.keyword] ?? ''}, which cannot be kept secret`,
+    'Set it where nothing is encrypted, and keep a password for it in a file that the command reads, or use ProxyJump.',
+  );
 }
 
 function wordsOf(setting: Setting, settings: HostSettings): readonly string[] {

@@ -47,7 +47,10 @@ describe('connectionOf', () => {
     [['ansible_ssh_port=23', 'ansible_port=24'], { port: 23 }],
     [['ansible_port="25"'], { port: 25 }],
     [['ansible_user=a', 'ansible_ssh_user=b'], { user: 'b' }],
+    [['ansible_port=22.0'], { port: 22 }],
+    [['ansible_port=" +022 "'], { port: 22 }],
     [['ansible_user=1000'], { user: '1000' }],
+    [['ansible_user=1.0', 'ansible_host=1e5'], { user: '1.0', address: '100000.0' }],
     [['ansible_user="a b"'], { user: 'a b' }],
     [['ansible_private_key_file=/a', 'ansible_ssh_private_key_file=/b'], { identityFiles: ['/b'] }],
     [['ansible_private_key_file="/with space/key"'], { identityFiles: ['/with space/key'] }],
@@ -66,7 +69,7 @@ describe('connectionOf', () => {
     [['ansible_ssh_common_args='], { ignoredOptions: [] }],
     [['lsbackup_transport=openssh'], { transport: 'openssh' }],
     [['lsbackup_transport=auto'], { transport: 'ssh' }],
-    [["ansible_ssh_common_args='-o PKCS11Provider=/x'"], { ignoredOptions: ['-o PKCS11Provider=/x'] }],
+    [["ansible_ssh_common_args='-o PKCS11Provider=/x'"], { ignoredOptions: ['-o PKCS11Provider'] }],
     [["ansible_ssh_common_args='-o PKCS11Provider=/x'", 'lsbackup_transport=openssh'], { ignoredOptions: [] }],
     [['ansible_ssh_executable=/opt/openssh/bin/ssh'], { ignoredOptions: [] }],
     [['ansible_ssh_transfer_method=piped', 'ansible_pipelining=True'], { ignoredOptions: [] }],
@@ -129,7 +132,7 @@ describe('what is refused', () => {
     ['ansible_become={{ x }}', 'ansible_become is a template'],
     ["ansible_ssh_common_args='-o ProxyCommand=none {{ more }}'", 'ansible_ssh_common_args is a template'],
     ['ansible_ssh_private_key_file=~bob/key', "another user's home directory"],
-    ['ansible_ssh_private_key_file=${KEYS}/key', 'needs ${KEYS} of the environment'],
+    ['ansible_ssh_private_key_file=${KEYS}/key', 'the path in identityfile needs a variable of the environment'],
   ])('%s, as unsupported', async (variable, message) => {
     await expect(connect(variable)).rejects.toMatchObject({
       code: 'INVENTORY_UNSUPPORTED',
@@ -142,7 +145,10 @@ describe('what is refused', () => {
   });
 
   it.each([
-    ['ansible_port=ssh', 'the port is no number from 1 to 65535'],
+    ['ansible_port=ssh', 'ansible_port is no whole number'],
+    ['ansible_port=22.5', 'ansible_port is no whole number'],
+    ['ansible_port=', 'ansible_port is no whole number'],
+    ['ansible_timeout=7s', 'ansible_timeout is no whole number'],
     ['ansible_port=0', 'the port is no number from 1 to 65535'],
     ['ansible_port=65536', 'the port is no number from 1 to 65535'],
     ['ansible_port=[22]', 'ansible_port is neither text nor a number'],

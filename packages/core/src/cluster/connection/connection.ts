@@ -69,18 +69,27 @@ export async function connectionOf(host: InventoryHost, context: ConnectionConte
   const facts = { localUser: context.user, hasPassword: password !== undefined };
   const sshArguments = plugin === 'ssh' ? sshArgumentsOf(settings, facts) : paramikoArgumentsOf(settings, facts);
   const passphrase = settings.secret('passphrase') ?? (plugin === 'paramiko' ? password : undefined);
+  if (sshArguments.hidden && transport === 'openssh') {
+    throw settings.refusal(
+      'transport',
+      'the ssh arguments come from an encrypted variable, and the ssh program of the system would show them in the list of processes',
+      'Set the ssh arguments where nothing is encrypted, or leave out lsbackup_transport.',
+    );
+  }
   const way = await wayOf({ settings, server: destination.server, sshArguments, plugin, transport }, context, {
     password,
     passphrase,
   });
+  // Ansible's paramiko connection does not read ssh's configuration.
+  const unread = plugin === 'paramiko' ? ['-F', 'none'] : [];
   return {
     ...way.login,
     transport,
     become,
     jumps: way.jumps,
     sshDestination: destination.text,
-    // Ansible's paramiko connection does not read ssh's configuration.
-    sshArguments: plugin === 'paramiko' ? ['-F', 'none', ...sshArguments.words] : sshArguments.words,
+    sshArguments: sshArguments.hidden ? [] : [...unread, ...sshArguments.words],
+    ...(sshArguments.hidden && { hiddenArguments: true }),
     ignoredOptions: [
       // ssh itself follows them all.
       ...(transport === 'openssh' ? [] : way.ignored),

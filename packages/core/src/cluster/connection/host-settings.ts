@@ -2,9 +2,10 @@ import { BackupError } from '../../model/errors.js';
 import { Secret } from '../../model/secret.js';
 import type { InventoryHost, InventoryValue, Variable } from '../inventory/inventory.js';
 import type { Vault } from '../inventory/vault.js';
+import { numberText, parseInteger, PythonFloat } from '../python/python-number.js';
 import { HostVariables } from './host-variables.js';
 import type { OptionPlace } from './ssh-options.js';
-import { UnresolvedTemplate } from './template.js';
+import { isTemplate, UnresolvedTemplate } from './template.js';
 
 /**
  * For each setting the variables that set it; a later one wins. Source: options of Ansible's ssh and paramiko connections and of its
@@ -45,6 +46,11 @@ const paramikoNames: Partial<Record<Setting, readonly string[]>> = {
   timeout: ['ansible_paramiko_timeout'],
 };
 
+/** Every variable that says how a host is reached and how root is become on it. */
+export const connectionVariables: readonly string[] = [
+  ...new Set([...Object.values(variableNames), ...Object.values(paramikoNames)].flat()),
+];
+
 export type Setting = keyof typeof variableNames;
 
 const yesWords = new Set(['y', 'yes', 'on', '1', 'true', 't']);
@@ -63,22 +69,31 @@ export class HostSettings {
   }
 
   /**
-   * The setting as text, numbers written out, decrypted, plain references resolved; undefined when it is not set. Throws
+   * The setting as text, numbers written as Python writes them (`1.0`), decrypted, plain references resolved; undefined when it is not set. Throws
    * INVENTORY_UNSUPPORTED for any other template, VAULT_PASSWORD for an encrypted value whose password is not there.
    */
   text(setting: Setting): string | undefined {
     const { name, value } = this.read(setting);
     if (value === undefined) return undefined;
-    if (typeof value === 'number' || typeof value === 'bigint') return String(value);
-    if (typeof value !== 'string') throw this.fault(setting, `${name} is neither text nor a number`);
-    return value;
+    if (typeof value === 'string') return value;
+    if (typeof value === 'number' || typeof value === 'bigint' || value instanceof PythonFloat)
+      return numberText(value);
+    throw this.fault(setting, `${name} is neither text nor a number`);
+  }
+
+  /** The setting as the digits of a whole number, which Ansible also takes from ` 022` and `22.0`; undefined when it is not set. */
+  integer(setting: Setting): string | undefined {
+    const text = this.text(setting);
+    if (text === undefined) return undefined;
+    const number = parseInteger(text.replace(/\.0*(?=\s*$)/, ''));
+    if (number === undefined) throw this.fault(setting, `${this.read(setting).name} is no whole number`);
+    return String(number);
   }
 
   /** The setting as messages may show it: nothing of what is encrypted, or comes from elsewhere by a reference. */
   shown(setting: Setting): string {
     const { variable } = this.find(setting);
-    const isPlain =
-      variable?.encrypted !== true && typeof variable?.value === 'string' && !/\{[{%#]/.test(variable.value);
+    const isPlain = typeof variable?.value === 'string' && !isTemplate(variable.value) && !this.isEncrypted(setting);
     return isPlain ? (this.text(setting) ?? '') : '[secret]';
   }
 
@@ -88,12 +103,21 @@ export class HostSettings {
     return text === undefined || text === '' ? undefined : new Secret(text);
   }
 
-  /** Where the setting is, for the options that come from it. */
+  /** Whether any of the setting is encrypted, or stands in a file that is, also by references. */
+  isEncrypted(setting: Setting): boolean {
+    return this.names(setting).some((name) => this.variables.isEncrypted(name));
+  }
+
+  /** Where the setting is, for the options that come from it; of one that is encrypted nothing is told but its name. */
   place(setting: Setting): OptionPlace {
+    const { name } = this.find(setting);
+    const isEncrypted = this.isEncrypted(setting);
+    const told = (message: string): string =>
+      isEncrypted ? `ssh would not take what ${name} says; it is encrypted, so it is not shown` : message;
     return {
-      note: '',
-      fault: (message) => this.fault(setting, message),
-      refusal: (message, hint) => this.refusal(setting, message, hint),
+      named: (option) => (isEncrypted ? `an option in ${name}` : option),
+      fault: (message) => this.fault(setting, told(message)),
+      refusal: (message, hint) => this.refusal(setting, told(message), hint),
     };
   }
 
@@ -106,7 +130,7 @@ export class HostSettings {
   yesOrNo(setting: Setting): boolean | undefined {
     const { name, value } = this.read(setting);
     if (value === undefined) return undefined;
-    const word = typeof value === 'boolean' ? String(value) : (this.text(setting) ?? '').toLowerCase();
+    const word = truthWord(value);
     if (yesWords.has(word)) return true;
     if (noWords.has(word)) return false;
     throw this.fault(setting, `${name} is neither true nor false`);
@@ -162,4 +186,10 @@ export class HostSettings {
     const place = variable === undefined ? this.file : `${variable.file}:${variable.line}`;
     return `${place}: host ${this.host.name}: ${message}`;
   }
+}
+
+/** Nothing for what is no truth value in any words. */
+function truthWord(value: InventoryValue): string {
+  if (value instanceof PythonFloat) return String(value.value);
+  return typeof value === 'object' ? '' : String(value).toLowerCase().trim();
 }

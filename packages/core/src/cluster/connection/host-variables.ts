@@ -1,9 +1,9 @@
 import { dirname } from 'node:path';
 
-import { isList, isMapping, VaultValue } from '../inventory/inventory.js';
+import { ForeignValue, isList, isMapping, VaultValue } from '../inventory/inventory.js';
 import type { InventoryHost, InventoryValue, Place } from '../inventory/inventory.js';
 import type { Vault } from '../inventory/vault.js';
-import { resolveReferences, UnresolvedTemplate } from './template.js';
+import { isTemplate, resolveReferences, UnresolvedTemplate } from './template.js';
 import type { Reference } from './template.js';
 
 interface NamedPlace extends Place {
@@ -29,6 +29,23 @@ export class HostVariables {
     return variable === undefined ? undefined : this.plain(variable.value, { ...variable, name }, 0);
   }
 
+  /** Whether any of it is encrypted, or stands in a file that is, also by references. Decrypts nothing. */
+  isEncrypted(name: string, passed = new Set<string>()): boolean {
+    const variable = this.host.variables.get(name);
+    if (variable === undefined || passed.has(name)) return false;
+    passed.add(name);
+    return variable.encrypted === true || this.holdsEncrypted(variable.value, passed);
+  }
+
+  private holdsEncrypted(value: InventoryValue, passed: Set<string>): boolean {
+    if (value instanceof VaultValue) return true;
+    if (isList(value)) return value.some((item) => this.holdsEncrypted(item, passed));
+    if (isMapping(value)) return Object.values(value).some((item) => this.holdsEncrypted(item, passed));
+    if (typeof value !== 'string' || !isTemplate(value)) return false;
+    const words = value.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? [];
+    return words.some((word) => this.isEncrypted(word, passed));
+  }
+
   /** `variable` is what is asked for, for messages. */
   private plain(value: InventoryValue, variable: NamedPlace, depth: number): InventoryValue {
     if (depth > maximumDepth) throw new UnresolvedTemplate('is nested too deep');
@@ -38,8 +55,9 @@ export class HostVariables {
       const entries = Object.entries(found).map(([key, item]) => [key, this.plain(item, variable, depth + 1)] as const);
       return Object.fromEntries(entries);
     }
+    if (found instanceof ForeignValue && found.kind === 'bytes') throw new UnresolvedTemplate('holds bytes (!!binary)');
     if (literal || typeof found !== 'string') return found;
-    const resolved = resolveReferences(found, (other) => this.lookup(other));
+    const resolved = resolveReferences(found, (other) => this.lookup(other), variable.encrypted);
     return typeof resolved === 'object' ? this.plain(resolved, variable, depth + 1) : resolved;
   }
 
@@ -58,13 +76,13 @@ export class HostVariables {
     return computed === undefined ? undefined : { value: computed, literal: true, place: undefined };
   }
 
-  private reference(value: InventoryValue, { name, file, line }: NamedPlace): Reference {
+  private reference(value: InventoryValue, { name, file, line, encrypted }: NamedPlace): Reference {
     const place = `${file}:${line}`;
     if (value instanceof VaultValue) {
       return { value: this.vault.decrypt(value.ciphertext, `${place}: ${name}`), literal: true, place };
     }
     const unsafe = unsafeText(value);
-    return { value: unsafe ?? value, literal: unsafe !== undefined, place };
+    return { value: unsafe ?? value, literal: unsafe !== undefined, place, hidden: encrypted };
   }
 }
 

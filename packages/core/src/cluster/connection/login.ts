@@ -28,7 +28,7 @@ export function loginOf(resolved: ResolvedOptions, localUser: LocalUser, secrets
     });
   // No limit, as ssh has it: the one that this program has anyway counts.
   const limit = values.seconds('connecttimeout');
-  const pathOf = (name: string, { place }: SshOption): string => localPath(name, localUser, tokens, place);
+  const pathOf = (name: string, option: SshOption): string => localPath(name, localUser, tokens, option);
   return {
     ...plainLogin(resolved.host),
     ...secrets,
@@ -72,7 +72,7 @@ class Values {
     if (option === undefined) return undefined;
     const word = (option.words[0] ?? '').toLowerCase();
     if (Object.hasOwn(values, word)) return values[word];
-    throw option.place.fault(`${keyword}=${option.words[0] ?? ''} is not known to ssh`);
+    throw option.place.fault(`${keyword} has a value that ssh does not know`);
   }
 
   port(): number {
@@ -98,7 +98,7 @@ class Values {
     const text = option.words[0] ?? '';
     const count = Number(text);
     if (/^[0-9]{1,10}$/.test(text) && count < 2 ** 31) return count;
-    throw option.place.fault(`${keyword}=${text} is no number from 0`);
+    throw option.place.fault(`${keyword} is no number from 0`);
   }
 
   /** ssh's times: `60`, `90s`, `1h30m`; `none` is none. Source: sshd_config(5), TIME FORMATS. */
@@ -108,7 +108,7 @@ class Values {
     if (option === undefined || text === 'none') return undefined;
     const parts = [...text.matchAll(/([0-9]{1,9})([smhdw]?)/gi)];
     if (parts.length === 0 || parts.map(([part]) => part).join('') !== text) {
-      throw option.place.fault(`${keyword}=${text} is no time`);
+      throw option.place.fault(`${keyword} is no time`);
     }
     const units: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400, w: 604_800 };
     return parts.reduce((sum, [, digits, unit = '']) => sum + Number(digits) * (units[unit.toLowerCase()] ?? 1), 0);
@@ -127,7 +127,7 @@ function agentSocket(option: SshOption | undefined, localUser: LocalUser, pathOf
   if (option === undefined || ['SSH_AUTH_SOCK', '$SSH_AUTH_SOCK', '${SSH_AUTH_SOCK}'].includes(value)) return undefined;
   if (value.toLowerCase() === 'none') return 'none';
   if (/^\$[^{]/.test(value)) {
-    throw option.place.refusal(`the agent ${value} stands in the environment`, "Write the socket's path out.");
+    throw option.place.refusal('the socket of the agent stands in the environment', "Write the socket's path out.");
   }
   return pathOf(value, option);
 }

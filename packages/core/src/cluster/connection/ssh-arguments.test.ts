@@ -47,8 +47,8 @@ describe('ssh arguments', () => {
       { ignoredOptions: [] },
     ],
     ['-o ForwardAgent=no -o CheckHostIP=no -o AddressFamily=any -o Tunnel=no', { ignoredOptions: [] }],
-    ['-4 -A -b 10.0.0.9', { ignoredOptions: ['-4', '-A', '-b 10.0.0.9'] }],
-    ['-o BindAddress=10.0.0.9 -o Unheard=of', { ignoredOptions: ['-o BindAddress=10.0.0.9', '-o Unheard=of'] }],
+    ['-4 -A -b 10.0.0.9', { ignoredOptions: ['-4', '-A', '-b'] }],
+    ['-o BindAddress=10.0.0.9 -o Unheard=of', { ignoredOptions: ['-o BindAddress', '-o Unheard'] }],
     ['-o IgnoreUnknown=un* -o Unheard=of', { ignoredOptions: [] }],
     ['-F none', { ignoredOptions: [] }],
   ])('%s give %j', async (text, expected) => {
@@ -76,12 +76,12 @@ describe('ssh arguments', () => {
     ['-o "Port', 'is not closed'],
     ["-o 'User=\"a'", 'a quote is not closed'],
     ['-o User="a b"', 'user takes one value'],
-    ['-o StrictHostKeyChecking=maybe', 'stricthostkeychecking=maybe is not known to ssh'],
-    ['-o ServerAliveInterval=often', 'serveraliveinterval=often is no time'],
-    ['-o ServerAliveCountMax=3x', 'serveralivecountmax=3x is no number'],
-    ['-o ServerAliveCountMax=-1', 'serveralivecountmax=-1 is no number'],
+    ['-o StrictHostKeyChecking=maybe', 'stricthostkeychecking has a value that ssh does not know'],
+    ['-o ServerAliveInterval=often', 'serveraliveinterval is no time'],
+    ['-o IdentitiesOnly=perhaps', 'identitiesonly has a value'],
+    ['-o ServerAliveCountMax=3x', 'serveralivecountmax is no number'],
+    ['-o ServerAliveCountMax=-1', 'serveralivecountmax is no number'],
     ['-o ServerAliveCountMax=2147483648', 'is no number from 0'],
-    ['-o IdentitiesOnly=perhaps', 'identitiesonly=perhaps'],
     ['other.host', 'a word that is no option'],
     ['-C -- other.host', 'a word that is no option'],
     ['-W a:22', 'with -W ssh would connect to another machine'],
@@ -95,12 +95,12 @@ describe('ssh arguments', () => {
     await expect(connection).rejects.toThrow(message);
   });
 
-  it('never show the command of an option, which may hold a password', async () => {
+  it('never show the value of an option, which may hold a password', async () => {
     const command = 'sshpass -p hunter2 ssh bastion';
     const { ignoredOptions } = await connect(
       `ansible_ssh_common_args='-o LocalCommand="${command}" -o SetEnv=A="${command}"'`,
     );
-    expect(ignoredOptions).toEqual(['-o LocalCommand=...', '-o SetEnv=...']);
+    expect(ignoredOptions).toEqual(['-o LocalCommand', '-o SetEnv']);
     for (const text of [`-o ProxyCommand="${command} %z"`, `-o 'ProxyCommand="${command}'`, '-p hunter2'])
       await expect(connect.values({ ansible_ssh_common_args: text })).rejects.not.toThrow('hunter2');
   });

@@ -1,4 +1,4 @@
-import { canonicalKeyword, mayBeSecret } from './ssh-options.js';
+import { canonicalKeyword } from './ssh-options.js';
 import type { OptionPlace, SshOption } from './ssh-options.js';
 import { parseOptionLine, splitOptionWords } from './ssh-words.js';
 
@@ -86,7 +86,7 @@ export function parseSshArguments(words: readonly string[], place: OptionPlace):
 function loneFlag(letter: string, place: OptionPlace): SshOption[] {
   const [keyword, value] = valueByFlag.get(letter) ?? [];
   if (keyword !== undefined && value !== undefined) {
-    return [{ keyword, words: [value], text: value, written: `-${letter}`, place, overrides: false }];
+    return [{ keyword, words: [value], text: value, written: place.named(`-${letter}`), place, overrides: false }];
   }
   if (harmlessFlags.includes(letter)) return [];
   throw place.fault(`ssh has no option -${letter}`);
@@ -97,29 +97,28 @@ function flagWithValue(flag: string, value: string, place: OptionPlace): SshOpti
   const keyword = keywordByFlag.get(flag);
   if (keyword === undefined) return [];
   const overrides = flag === 'c' || flag === 'm';
-  return [{ keyword, words: [value], text: value, written: `-${flag} ${value}`, place, overrides }];
+  return [{ keyword, words: [value], text: value, written: place.named(`-${flag}`), place, overrides }];
 }
 
 function keywordOptions(value: string, place: OptionPlace): SshOption[] {
   try {
     const line = parseOptionLine(value);
-    return line === undefined ? [] : [optionOfLine(line, (shown) => `-o ${line.name}=${shown}`, place)];
+    return line === undefined ? [] : [optionOfLine(line, `-o ${line.name}`, place)];
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw place.fault(`an option of ssh cannot be read: ${error.message}`);
   }
 }
 
-/** An option from its parts; `write` is given the value, or dots for one that may hold a password. Throws a SyntaxError on an open quote. */
+/** An option from its parts; `name` is how messages call it. Throws a SyntaxError on an open quote. */
 export function optionOfLine(
   line: { readonly keyword: string; readonly text: string },
-  write: (shown: string) => string,
+  name: string,
   place: OptionPlace,
 ): SshOption {
   const keyword = canonicalKeyword(line.keyword);
-  const shown = mayBeSecret(keyword) && line.text.toLowerCase() !== 'none' ? '...' : line.text;
   const text = line.text.replace(/^[ \t\r\n=]+/, '');
-  return { keyword, words: splitOptionWords(line.text), text, written: write(shown), place, overrides: false };
+  return { keyword, words: splitOptionWords(line.text), text, written: place.named(name), place, overrides: false };
 }
 
 /** An option as ssh would have it from `-o keyword="value"`, whatever the value is. */

@@ -21,7 +21,7 @@ describe('conditions that only ssh can decide', () => {
     );
     await expect(reach()).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      message: `${path}:2: only ssh itself can tell whether this Match applies, and it may set how web1 is reached`,
+      message: `${path}:2: only ssh itself can tell whether this Match applies, and it may set how the host is reached`,
       hint: expect.stringContaining('lsbackup_transport=openssh'),
     });
   });

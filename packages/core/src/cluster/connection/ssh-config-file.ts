@@ -37,8 +37,8 @@ export class ConfigPlace implements OptionPlace {
     private readonly line: number,
   ) {}
 
-  get note(): string {
-    return ` (${this.file}:${this.line})`;
+  named(option: string): string {
+    return `${option} (${this.file}:${this.line})`;
   }
 
   fault(message: string): BackupError {
@@ -86,7 +86,7 @@ async function parseLine(
     if (line.keyword === 'include') {
       return { kind: 'include', files: await readIncluded(filledWords(line.text, place), place) };
     }
-    return { kind: 'option', option: optionOfLine(line, (shown) => `${line.name} ${shown}${place.note}`, place) };
+    return { kind: 'option', option: optionOfLine(line, line.name, place) };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw place.fault(error.message);

@@ -93,8 +93,8 @@ describe('configuration files of ssh', () => {
     ['Match # x\n', ':1: Match needs a condition'],
     ['Include ~bob/x\n', ":1: ~bob/x is in another user's home directory"],
     ['Port 0\n', ':1: the port is no number from 1 to 65535'],
-    ['IdentityFile ${KEY}\n', ':1: the path ${KEY} needs ${KEY} of the environment'],
-    ['IdentityAgent $AGENT\n', ':1: the agent $AGENT stands in the environment'],
+    ['IdentityFile ${KEY}\n', ':1: the path in identityfile needs a variable of the environment'],
+    ['IdentityAgent $AGENT\n', ':1: the socket of the agent stands in the environment'],
     ['HostName %n\n', ':1: ssh has no token "%n" there'],
     ['ProxyJump "a"\n', ':1: ProxyJump names no server that ssh would take'],
   ])('%j is refused with its line', async (content, message) => {
@@ -108,18 +108,15 @@ describe('configuration files of ssh', () => {
       '.ssh/config',
       'Host web1\nUseKeychain yes\nFutureOption x\nHost other\nOther x\nHost *\nIgnoreUnknown Use*\n',
     );
-    expect((await reach()).ignoredOptions).toEqual([`FutureOption x (${path}:3)`]);
+    expect((await reach()).ignoredOptions).toEqual([`FutureOption (${path}:3)`]);
   });
 
-  it('are told of where they set what is not followed, without commands', async () => {
+  it('are told of where they set what is not followed, without values', async () => {
     const path = await put(
       '.ssh/config',
       'LocalCommand echo hunter2\nGSSAPIAuthentication yes\nSendEnv LANG\nBindAddress 10.0.0.9\n',
     );
-    expect((await reach()).ignoredOptions).toEqual([
-      `LocalCommand ... (${path}:1)`,
-      `BindAddress 10.0.0.9 (${path}:4)`,
-    ]);
+    expect((await reach()).ignoredOptions).toEqual([`LocalCommand (${path}:1)`, `BindAddress (${path}:4)`]);
   });
 
   it('are read once for all hosts', async () => {

@@ -1,10 +1,10 @@
 import type { BackupError } from '../../model/errors.js';
 import { parseJumps } from './ssh-names.js';
 
-/** Where an option is written: makes the errors about it. Messages never quote what may be a password. */
+/** Where an option is written: makes the errors about it. Messages never quote a value: it may be a password, or hold one. */
 export interface OptionPlace {
-  /** Follows an option's text where that does not say itself where to look: ` (/home/me/.ssh/config:3)`; else empty. */
-  readonly note: string;
+  /** The option as messages name it, with where to look: `ForwardAgent (/home/me/.ssh/config:3)`. */
+  named(option: string): string;
   /** A value that makes no sense. */
   fault(message: string): BackupError;
   /** A value that makes sense, but not to this version. */
@@ -18,7 +18,7 @@ export interface SshOption {
   readonly words: readonly string[];
   /** The value as one text, for commands and jumps. */
   readonly text: string;
-  /** For messages: `-o ForwardAgent=yes`; without a value that may hold a password (`-o LocalCommand=...`). */
+  /** For messages: `-o ForwardAgent`, without the value. */
   readonly written: string;
   readonly place: OptionPlace;
   /** It counts even where the option is set already (`-c`, `-m`). */
@@ -103,9 +103,4 @@ export function checkOption(option: SshOption): void {
 
 function isFileList({ keyword }: SshOption): boolean {
   return keyword === 'userknownhostsfile' || keyword === 'globalknownhostsfile';
-}
-
-/** Keywords whose value is a command line or variables: `sshpass -p ...` is common there. */
-export function mayBeSecret(keyword: string): boolean {
-  return /command$|^setenv$/.test(keyword);
 }

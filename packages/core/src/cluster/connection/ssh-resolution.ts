@@ -127,7 +127,7 @@ class Resolution {
     if (this.request.decidedBySsh || this.taken.has(slot)) return;
     if (deciding.has(slot)) {
       throw condition.refusal(
-        `only ssh itself can tell whether this Match applies, and it may set how ${this.request.name} is reached`,
+        'only ssh itself can tell whether this Match applies, and it may set how the host is reached',
         unansweredHint,
       );
     }
@@ -169,7 +169,7 @@ class Resolution {
     if (asks && (isDirect || always) && isIP(this.host) === 0 && !this.request.decidedBySsh) {
       const place = (this.taken.get('canonicalizehostname') ?? this.taken.get('canonicalizepermittedcnames'))?.place;
       if (place !== undefined) {
-        throw place.refusal(`only ssh itself can find the canonical name of ${this.request.name}`, unansweredHint);
+        throw place.refusal('only ssh itself can find the canonical name of the host', unansweredHint);
       }
     }
     return isWanted;
@@ -182,7 +182,7 @@ class Resolution {
     );
     return [
       ...options.map(({ written }) => written),
-      ...[...this.skipped].map(({ note }) => `a Match that only ssh can decide${note}`),
+      ...[...this.skipped].map((place) => place.named('a Match that only ssh can decide')),
     ];
   }
 }

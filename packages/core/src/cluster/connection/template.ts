@@ -1,4 +1,5 @@
 import type { InventoryValue } from '../inventory/inventory.js';
+import { numberText, PythonFloat } from '../python/python-number.js';
 
 /** What a name in a template stands for. */
 export interface Reference {
@@ -7,6 +8,8 @@ export interface Reference {
   readonly literal: boolean;
   /** Where it was set, for messages: `file:line`. */
   readonly place: string | undefined;
+  /** It stands in a file that is encrypted as a whole: no message has a word of it. */
+  readonly hidden?: boolean | undefined;
 }
 
 /** A template that is more than references, or refers to what is not there; the message continues "VARIABLE ...". */
@@ -31,11 +34,15 @@ const constructs: readonly (readonly [RegExp, string])[] = [
 /**
  * Replaces each `{{ name }}` in a text by what `lookup` knows under the name, and templates in there in turn. A text that is one
  * reference and nothing else becomes that value with its type; in other text null is nothing and truth values are `True` and
- * `False`, as in Ansible's templates (checked against ansible-core 2.19). Text without braces is returned as it is.
+ * `False`, as in Ansible's templates (checked against ansible-core 2.19). Text without braces is returned as it is. `hidden`: no message may have a word of the text.
  * Throws UnresolvedTemplate for everything else of Jinja, for names that `lookup` does not know, and for references in a circle.
  */
-export function resolveReferences(text: string, lookup: (name: string) => Reference | undefined): InventoryValue {
-  return new Resolver(lookup).resolve(text, []);
+export function resolveReferences(
+  text: string,
+  lookup: (name: string) => Reference | undefined,
+  hidden = false,
+): InventoryValue {
+  return new Resolver(lookup, hidden).resolve(text, []);
 }
 
 /** Whether Ansible would take the text for a template. */
@@ -46,7 +53,10 @@ export function isTemplate(text: string): boolean {
 class Resolver {
   private references = 0;
 
-  constructor(private readonly lookup: (name: string) => Reference | undefined) {}
+  constructor(
+    private readonly lookup: (name: string) => Reference | undefined,
+    private readonly hidden: boolean,
+  ) {}
 
   /** `path` holds the names on the way to this text, each with its place. */
   resolve(text: string, path: readonly PathStep[]): InventoryValue {
@@ -70,16 +80,20 @@ class Resolver {
       throw fault(path, `is a template that refers to itself: ${circle}`);
     }
     const found = this.lookup(name);
-    if (found === undefined)
-      throw fault(path, `is a template that refers to "${name}", which the inventory does not set`);
+    if (found === undefined) {
+      const shown = (path.at(-1)?.hidden ?? this.hidden) ? 'a variable' : `"${name}"`;
+      throw fault(path, `is a template that refers to ${shown}, which the inventory does not set`);
+    }
     if (found.literal || typeof found.value !== 'string') return found.value;
-    return this.resolve(found.value, [...path, { name, place: found.place }]);
+    const { place, hidden = false } = found;
+    return this.resolve(found.value, [...path, { name, place, hidden }]);
   }
 }
 
 interface PathStep {
   readonly name: string;
   readonly place: string | undefined;
+  readonly hidden: boolean;
 }
 
 type Piece = { readonly text: string } | { readonly name: string };
@@ -115,8 +129,9 @@ function nameIn(expression: string, path: readonly PathStep[]): string {
 function textOf(value: InventoryValue, name: string, path: readonly PathStep[]): string {
   if (value === null) return '';
   if (typeof value === 'boolean') return value ? 'True' : 'False';
-  if (typeof value === 'object') throw fault(path, `is a template that refers to "${name}", which is no text`);
-  return String(value);
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object' || value instanceof PythonFloat) return numberText(value);
+  throw fault(path, `is a template that refers to "${name}", which is no text`);
 }
 
 function fault(path: readonly PathStep[], what: string): UnresolvedTemplate {

@@ -162,7 +162,7 @@ describe('ways through jump hosts', () => {
   it('tells what it does not follow on the way', async () => {
     const { ignoredOptions } = await connectWith('Host a\nForwardAgent yes\nHost web1\nProxyJump a\nCheckHostIP yes\n');
     const file = join(directory, 'config');
-    expect(ignoredOptions).toEqual([`CheckHostIP yes (${file}:5)`, `ForwardAgent yes (${file}:2)`]);
+    expect(ignoredOptions).toEqual([`CheckHostIP (${file}:5)`, `ForwardAgent (${file}:2)`]);
   });
 
   it('refuses a ProxyCommand that hands its connection over, unless ssh itself takes it', async () => {

@@ -7,11 +7,11 @@ import pLimit from 'p-limit';
 import { BackupError } from '../../model/errors.js';
 import { systemReason } from '../../model/system-errors.js';
 import { parseAnsibleYaml, valueOf } from './ansible-yaml.js';
-import type { YamlNode } from './ansible-yaml.js';
 import type { Variable } from './inventory.js';
 import { VariableFiles } from './variable-files.js';
 import { isVaultText } from './vault.js';
 import type { Vault } from './vault.js';
+import { isFalsy } from './yaml-inventory.js';
 
 type Variables = ReadonlyMap<string, Variable>;
 
@@ -105,14 +105,9 @@ function parseVariables(bytes: Buffer, path: string, vault: Vault) {
     for (const [name, value] of node.entries) {
       variables.set(name, { value: valueOf(value), file: path, line: value.line, ...(encrypted && { encrypted }) });
     }
-  } else if (node !== undefined && !isNothing(node)) {
+    // Ansible takes a file that holds nothing (`false`, `0`, `[]`, empty text) for one without variables.
+  } else if (node !== undefined && !isFalsy(node)) {
     throw new BackupError('INVENTORY_SYNTAX', `${path}:${node.line}: expected a mapping of names to values`);
   }
   return { variables, warnings };
-}
-
-/** Ansible takes a file that holds nothing (`false`, `0`, `[]`, empty text) for one without variables. */
-function isNothing(node: YamlNode): boolean {
-  if (node.kind === 'list') return node.items.length === 0;
-  return node.kind === 'scalar' && !node.value;
 }

@@ -16,12 +16,7 @@ export type YamlNode = { readonly line: number } & (
       readonly otherKeys: ReadonlySet<string>;
     }
   | { readonly kind: 'list'; readonly items: readonly YamlNode[] }
-  | {
-      readonly kind: 'scalar';
-      readonly value: InventoryValue;
-      /** The value stands for something that JSON has not, a date or infinity: text here, but none to Ansible. */
-      readonly isForeign?: true;
-    }
+  | { readonly kind: 'scalar'; readonly value: InventoryValue }
   /** A `!vault` scalar, still encrypted: the text with its header. */
   | { readonly kind: 'vault'; readonly text: string }
 );

@@ -3,7 +3,7 @@ import { maximumHosts } from './host-names.js';
 import { mergeLayers } from './merge-variables.js';
 import type { GroupLayers, LayeredHost } from './merge-variables.js';
 import type { InventoryGroup, InventoryValue, Place, Variable } from './inventory.js';
-import { parseInteger } from '../python/python-number.js';
+import { parseInteger, PythonFloat } from '../python/python-number.js';
 import { compareCodePoints } from '../python/python-text.js';
 
 /** What makes a group the child of another. */
@@ -242,6 +242,7 @@ export class InventoryGraph {
 function integerOf(value: InventoryValue): bigint | undefined {
   if (typeof value === 'string') return parseInteger(value);
   if (typeof value === 'boolean') return value ? 1n : 0n;
-  if (typeof value === 'number') return BigInt(Math.trunc(value));
+  if (typeof value === 'number') return BigInt(value);
+  if (value instanceof PythonFloat) return Number.isFinite(value.value) ? BigInt(Math.trunc(value.value)) : undefined;
   return typeof value === 'bigint' ? value : undefined;
 }

@@ -19,18 +19,19 @@ describe('inventoryList and inventoryJson', () => {
   });
 
   it('writes sorted keys and every digit', () => {
-    const text = inventoryJson(listOf('h b=123456789012345678901 a=[] c=-0.0 d={} Z=1.5'));
+    const text = inventoryJson(listOf('h b=123456789012345678901 a=[] c=-0.0 d={} Z=1.0 i=1e999'));
     expect(text).toBe(
       [
         '{',
         '    "_meta": {',
         '        "hostvars": {',
         '            "h": {',
-        '                "Z": 1.5,',
+        '                "Z": 1.0,',
         '                "a": [],',
         '                "b": 123456789012345678901,',
         '                "c": -0.0,',
-        '                "d": {}',
+        '                "d": {},',
+        '                "i": "inf"',
         '            }',
         '        }',
         '    },',

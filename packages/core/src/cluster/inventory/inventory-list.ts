@@ -1,5 +1,6 @@
-import { isList, VaultValue } from './inventory.js';
+import { ForeignValue, isList, VaultValue } from './inventory.js';
 import type { Inventory, InventoryHost, InventoryValue } from './inventory.js';
+import { floatText, PythonFloat } from '../python/python-number.js';
 import { compareCodePoints } from '../python/python-text.js';
 
 /**
@@ -37,11 +38,12 @@ function variablesOf(variables: InventoryHost['variables']): InventoryValue {
   );
 }
 
-/** JSON text with sorted keys, indented by four, with every digit of large integers, vault values encrypted. */
+/** JSON text with sorted keys, indented by four, with every digit of large integers, floats as Python has them, vault values encrypted. */
 export function inventoryJson(value: InventoryValue, indent = ''): string {
   const inner = `${indent}    `;
   if (typeof value === 'bigint') return String(value);
-  if (typeof value === 'number' && Object.is(value, -0)) return '-0.0';
+  if (value instanceof PythonFloat) return floatJson(value.value);
+  if (value instanceof ForeignValue) return JSON.stringify(value.text);
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   if (value instanceof VaultValue) return inventoryJson({ __ansible_vault: value.ciphertext }, indent);
   if (isList(value))
@@ -53,6 +55,11 @@ export function inventoryJson(value: InventoryValue, indent = ''): string {
   const entries = Object.entries(value).sort(([left], [right]) => compareCodePoints(left, right));
   const lines = entries.map(([key, item]) => `${inner}${JSON.stringify(key)}: ${inventoryJson(item, inner)}`);
   return bracketed('{}', lines, indent);
+}
+
+/** Infinity and NaN are text: what Python prints for them is no JSON. */
+function floatJson(value: number): string {
+  return Number.isFinite(value) ? floatText(value) : JSON.stringify(floatText(value));
 }
 
 function bracketed(brackets: '[]' | '{}', lines: readonly string[], indent: string): string {

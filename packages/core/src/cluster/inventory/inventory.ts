@@ -1,20 +1,33 @@
+import { PythonFloat } from '../python/python-number.js';
+
 /** A value that ansible-vault encrypted (`!vault`). It stays encrypted until somebody needs it, and is listed encrypted. */
 export class VaultValue {
   /** `ciphertext` is the text with its header `$ANSIBLE_VAULT;...`, as the file has it. */
   constructor(readonly ciphertext: string) {}
 }
 
+/** What Python has and JSON has not: Ansible takes it for neither text nor a number. `text` stands for it where it is shown. */
+export class ForeignValue {
+  constructor(
+    readonly kind: 'time' | 'bytes',
+    readonly text: string,
+  ) {}
+}
+
 /**
- * A variable's value. Integers that a JavaScript number cannot hold are `bigint`, so that nothing is rounded; text that is never a
+ * A variable's value. Integers that a JavaScript number cannot hold are `bigint`, so that nothing is rounded, and floats are no
+ * numbers either, as they are other text than integers; text that is never a
  * template (`!unsafe`) is `{ __ansible_unsafe: text }`, as `ansible-inventory --list` prints it; everything else is what JSON has.
  */
 export type InventoryValue =
   | string
   | number
   | bigint
+  | PythonFloat
   | boolean
   | null
   | VaultValue
+  | ForeignValue
   | readonly InventoryValue[]
   | { readonly [key: string]: InventoryValue };
 
@@ -23,7 +36,8 @@ export function isList(value: InventoryValue): value is readonly InventoryValue[
 }
 
 export function isMapping(value: InventoryValue): value is Readonly<Record<string, InventoryValue>> {
-  return typeof value === 'object' && value !== null && !isList(value) && !(value instanceof VaultValue);
+  if (typeof value !== 'object' || value === null || isList(value)) return false;
+  return !(value instanceof VaultValue || value instanceof PythonFloat || value instanceof ForeignValue);
 }
 
 /** Where something was read. */

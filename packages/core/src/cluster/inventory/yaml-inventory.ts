@@ -8,6 +8,7 @@ import type { InventoryGraph } from './inventory-graph.js';
 import { placeIn } from './inventory-text.js';
 import type { InventoryText } from './inventory-text.js';
 import type { Place } from './inventory.js';
+import { PythonFloat } from '../python/python-number.js';
 
 export type YamlMap = Extract<YamlNode, { readonly kind: 'map' }>;
 
@@ -30,7 +31,8 @@ export function readYamlInventory(root: YamlMap, source: InventoryText, graph: I
 export function isFalsy(node: YamlNode): boolean {
   if (node.kind === 'map') return node.entries.size === 0;
   if (node.kind === 'list') return node.items.length === 0;
-  return node.kind === 'scalar' && !node.value;
+  if (node.kind === 'vault') return false;
+  return node.value instanceof PythonFloat ? node.value.value === 0 : !node.value;
 }
 
 function pluginRefusal(plugin: YamlNode, file: string): BackupError {
@@ -70,7 +72,7 @@ class YamlReader {
   /** Text stands for a mapping with this one key. */
   private section(group: string, key: string, node: YamlNode): YamlNode {
     if (!sections.includes(key) || isNothing(node) || node.kind === 'map') return node;
-    const value = node.kind === 'scalar' && node.isForeign !== true ? textIn(node.value) : undefined;
+    const value = node.kind === 'scalar' ? textIn(node.value) : undefined;
     if (value === undefined) throw this.fault(node, `"${key}" of group "${group}" is no mapping`);
     const { line } = node;
     return {

@@ -8,7 +8,7 @@ export type Literal =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'bytes'; readonly bytes: readonly number[] }
   | { readonly kind: 'integer'; readonly integer: bigint; readonly plain: boolean }
-  | { readonly kind: 'float'; readonly float: number; readonly source: string; readonly plain: boolean }
+  | { readonly kind: 'float'; readonly float: number; readonly plain: boolean }
   | { readonly kind: 'complex'; readonly real: number; readonly imaginary: number; readonly plain: boolean }
   /** Any other identifier: it can be read, but has no value. */
   | { readonly kind: 'name' }
@@ -166,7 +166,7 @@ class LiteralReader {
       const value = Number(float[0].replace(/[_jJ]/g, ''));
       const imaginary = (float[1] ?? '') !== '' || float[2] !== undefined;
       if (imaginary) return this.endOfNumber({ kind: 'complex', real: 0, imaginary: value, plain: true });
-      return this.endOfNumber({ kind: 'float', float: value, source: float[0], plain: true });
+      return this.endOfNumber({ kind: 'float', float: value, plain: true });
     }
     const digits = this.match(decimal)?.[0].replaceAll('_', '');
     if (digits === undefined) return undefined;
@@ -225,9 +225,7 @@ function withSign(literal: Literal, sign: '+' | '-'): Literal {
   if (literal.kind === 'integer') {
     return { ...literal, integer: sign === '-' ? -literal.integer : literal.integer, plain: false };
   }
-  if (literal.kind === 'float') {
-    return { ...literal, float: factor * literal.float, source: `${sign}${literal.source}`, plain: false };
-  }
+  if (literal.kind === 'float') return { ...literal, float: factor * literal.float, plain: false };
   if (literal.kind !== 'complex') throw notLiteral;
   return { ...literal, real: factor * literal.real, imaginary: factor * literal.imaginary, plain: false };
 }

@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { isList, isMapping } from '../inventory/inventory.js';
 import type { InventoryValue } from '../inventory/inventory.js';
 import { UnusableLiteral } from './python-literal-errors.js';
+import { PythonFloat } from './python-number.js';
 import { evaluateLiteral } from './python-literal.js';
 
 // Everything Ansible can be asked about is compared with Ansible in test/inventory; here is what it cannot show, and properties.
@@ -14,10 +15,12 @@ describe('evaluateLiteral', () => {
     expect(evaluateLiteral('[-0x80000000000000000]')).toEqual([-(2n ** 67n)]);
   });
 
-  it('keeps a float that overflows as text, as JSON has no infinity', () => {
-    expect(evaluateLiteral('1e999')).toBe('1e999');
-    expect(evaluateLiteral('[-1e999, 1]')).toEqual(['-1e999', 1]);
-    expect(evaluateLiteral('12e4567')).toBe('12e4567');
+  it('tells floats from integers, also those that overflow', () => {
+    expect(evaluateLiteral('[1, 1.0, 1e5, -0.0]')).toEqual([
+      1,
+      ...[1, 100_000, -0].map((value) => new PythonFloat(value)),
+    ]);
+    expect(evaluateLiteral('[-1e999, 12e4567]')).toEqual([new PythonFloat(-Infinity), new PythonFloat(Infinity)]);
   });
 
   it('keeps text with a backslash before an N that names no character, as Python fails there', () => {
@@ -56,7 +59,7 @@ describe('evaluateLiteral', () => {
     fc.assert(
       fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
         const expected = JSON.parse(JSON.stringify(value), withoutLongIntegers) as InventoryValue;
-        expect(evaluateLiteral(pythonText(expected))).toEqual(expected);
+        expect(evaluateLiteral(pythonText(expected))).toEqual(withFloats(expected));
       }),
       { numRuns: 300 },
     );
@@ -125,6 +128,13 @@ describe('evaluateLiteral', () => {
 /** Those become bigints. */
 function withoutLongIntegers(_: string, value: unknown): unknown {
   return Number.isInteger(value) && !Number.isSafeInteger(value) ? 0.5 : value;
+}
+
+function withFloats(value: InventoryValue): InventoryValue {
+  if (typeof value === 'number' && !Number.isInteger(value)) return new PythonFloat(value);
+  if (isList(value)) return value.map(withFloats);
+  if (!isMapping(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withFloats(item)]));
 }
 
 function pythonText(value: InventoryValue): string {

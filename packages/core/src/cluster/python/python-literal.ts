@@ -2,7 +2,7 @@ import type { InventoryValue } from '../inventory/inventory.js';
 import { notLiteral, UnusableLiteral } from './python-literal-errors.js';
 import { readLiteral } from './python-literal-reader.js';
 import type { Literal } from './python-literal-reader.js';
-import { complexText, exactInteger, floatText } from './python-number.js';
+import { complexText, exactInteger, floatText, PythonFloat } from './python-number.js';
 
 /** How a literal can begin; a name in the first place makes any expression text. */
 const beginning = /^(?:[0-9.+\-([{]|[rRbBuU]{0,2}['"]|True|False|None|set)/;
@@ -11,8 +11,7 @@ const beginning = /^(?:[0-9.+\-([{]|[rRbBuU]{0,2}['"]|True|False|None|set)/;
  * What Ansible makes of a value in an INI inventory: the Python literal it is (strings, bytes, numbers, lists, tuples, sets, dicts,
  * `True`, `False`, `None`, nested and with implicit concatenation of strings), else the text itself.
  * Tuples and sets become lists, complex numbers and `...` text, bytes the mark that `ansible-inventory` prints for them.
- * Two things differ from Python on purpose: a float that overflows stays text (JSON has no infinity), and a set keeps the order in
- * which it is written (Python's depends on its hash function).
+ * One thing differs from Python on purpose: a set keeps the order in which it is written (Python's depends on its hash function).
  * Throws UnusableLiteral for a literal that Ansible refuses, as `{{1}}`, a set in a set.
  */
 export function evaluateLiteral(text: string): InventoryValue {
@@ -59,7 +58,7 @@ function valueOf(literal: Literal): InventoryValue {
     case 'integer':
       return exactInteger(literal.integer);
     case 'float':
-      return Number.isFinite(literal.float) ? literal.float : literal.source;
+      return new PythonFloat(literal.float);
     case 'complex':
       return complexText(literal.real, literal.imaginary);
     case 'name':
@@ -108,7 +107,7 @@ function hashKey(literal: Literal): string {
       return Number.isInteger(literal.float) ? String(BigInt(literal.float)) : String(literal.float);
     case 'complex':
       return literal.imaginary === 0
-        ? hashKey({ kind: 'float', float: literal.real, source: '', plain: true })
+        ? hashKey({ kind: 'float', float: literal.real, plain: true })
         : complexText(literal.real, literal.imaginary);
     case 'constant':
       return typeof literal.constant === 'boolean' ? String(Number(literal.constant)) : `constant ${literal.constant}`;

@@ -14,6 +14,9 @@ describe('numbers as Python writes them', () => {
     [1.5e-5, '1.5e-05'],
     [123456.789, '123456.789'],
     [-2.5e300, '-2.5e+300'],
+    [Infinity, 'inf'],
+    [-Infinity, '-inf'],
+    [Number.NaN, 'nan'],
   ])('floatText(%p) is %s', (value, text) => {
     expect(floatText(value)).toBe(text);
   });

@@ -19,7 +19,17 @@ export function exactInteger(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value;
 }
 
-/** `repr` of a Python float: `1.0`, `1e+16`, `1e-05`, `inf`. */
+/** A float of Python, also infinity and NaN: as text it is not the integer of the same value, but `1.0`. */
+export class PythonFloat {
+  constructor(readonly value: number) {}
+}
+
+/** `str` of a Python number. */
+export function numberText(number: number | bigint | PythonFloat): string {
+  return number instanceof PythonFloat ? floatText(number.value) : String(number);
+}
+
+/** `repr` of a Python float: `1.0`, `1e+16`, `1e-05`, `inf`, `nan`. */
 export function floatText(value: number): string {
   const text = shortFloatText(value);
   return /^-?[0-9]+$/.test(text) ? `${text}.0` : text;
@@ -34,6 +44,7 @@ export function complexText(real: number, imaginary: number): string {
 
 /** Shortest digits that read back the same, in Python's layout: an exponent from 1e16 up and below 1e-4. */
 function shortFloatText(value: number): string {
+  if (Number.isNaN(value)) return 'nan';
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
   const sign = value < 0 || Object.is(value, -0) ? '-' : '';
   const [mantissa = '0', power = '0'] = Math.abs(value).toExponential().split('e');

@@ -1,4 +1,4 @@
-import { exactInteger, parseInteger } from '../../python/python-number.js';
+import { exactInteger, parseInteger, PythonFloat } from '../../python/python-number.js';
 import type { YamlNode } from '../ansible-yaml.js';
 import { maximumDepth } from './scanner.js';
 
@@ -8,10 +8,13 @@ const stringToken = /"[ !#-[\]-\u{10ffff}]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[
 const numberToken = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?/y;
 const wordToken = /true|false|null|NaN|-?Infinity/y;
 const surrogate = /\p{Surrogate}/u;
-const words: ReadonlyMap<string, boolean | null> = new Map([
+const words: ReadonlyMap<string, boolean | null | PythonFloat> = new Map<string, boolean | null | PythonFloat>([
   ['true', true],
   ['false', false],
   ['null', null],
+  ['NaN', new PythonFloat(Number.NaN)],
+  ['Infinity', new PythonFloat(Infinity)],
+  ['-Infinity', new PythonFloat(-Infinity)],
 ]);
 
 /** What was read is not JSON; it goes no further than `readJson`. */
@@ -19,7 +22,7 @@ class NotJson extends Error {}
 
 /**
  * The value of a JSON text, with lines; undefined when it is not JSON, or more than 200 levels deep. As in Python a key that is there
- * twice counts with its last value, and NaN and infinity, which become text here, are numbers. As in Ansible
+ * twice counts with its last value, and NaN and infinity are numbers. As in Ansible
  * `{"__ansible_vault": text}` is a vault value and `{"__ansible_unsafe": text}` text that is never a template.
  * Source: Python's module json, and the profile `legacy` of ansible-core 2.19.
  */
@@ -90,7 +93,7 @@ class JsonReader {
   private scalar(line: number): YamlNode {
     if (this.text.charAt(this.position) === '"') return { kind: 'scalar', line, value: this.string() };
     const word = this.match(wordToken)?.[0];
-    if (word !== undefined) return { kind: 'scalar', line, value: words.has(word) ? (words.get(word) ?? null) : word };
+    if (word !== undefined) return { kind: 'scalar', line, value: words.get(word) ?? null };
     const number = this.match(numberToken);
     if (number === null) throw new NotJson();
     return { kind: 'scalar', line, value: numberValue(number[0], number[1] ?? number[2]) };
@@ -129,15 +132,14 @@ class JsonReader {
   }
 }
 
-/** Numbers without fraction and exponent are integers of any size; what overflows is infinity in Python, which JSON has not. */
-function numberValue(written: string, fraction: string | undefined): number | bigint | string {
+/** Numbers without fraction and exponent are integers of any size; what overflows is infinity in Python. */
+function numberValue(written: string, fraction: string | undefined): number | bigint | PythonFloat {
   if (fraction === undefined) {
     const integer = parseInteger(written);
     if (integer === undefined) throw new NotJson();
     return exactInteger(integer);
   }
-  const number = Number(written);
-  return Number.isFinite(number) ? number : written;
+  return new PythonFloat(Number(written));
 }
 
 /** Ansible's own marks for a text; it refuses them around anything else, and all of its other types. */

@@ -1,6 +1,7 @@
 import { BackupError } from '../../../model/errors.js';
-import { floatText } from '../../python/python-number.js';
+import { numberText, PythonFloat } from '../../python/python-number.js';
 import type { YamlNode } from '../ansible-yaml.js';
+import { ForeignValue } from '../inventory.js';
 import { MergedPairs, tagOfScalar } from './merged-pairs.js';
 import type { Pair } from './merged-pairs.js';
 import type { MappingNode, ScalarNode, SequenceNode, TreeNode } from './tree-node.js';
@@ -14,10 +15,11 @@ const scalarTags: readonly (string | undefined)[] = [
   'int',
   'float',
   'timestamp',
+  'binary',
   'str',
 ] satisfies ScalarTag[];
 /** Ansible knows these too; nobody has a use for them in an inventory. */
-const unsupported: readonly string[] = ['binary', 'omap', 'pairs'];
+const unsupported: readonly string[] = ['omap', 'pairs'];
 
 interface Typed {
   readonly tag: ScalarTag;
@@ -34,7 +36,7 @@ interface Key {
 
 /**
  * Values of a YAML file's nodes, by their tags; behaviour of ansible-core 2.19 on PyYAML. Messages never quote a value: it may be a
- * password. Throws INVENTORY_SYNTAX for tags and values that Ansible refuses, INVENTORY_UNSUPPORTED for `!!binary`, `!!omap`, `!!pairs`.
+ * password. Throws INVENTORY_SYNTAX for tags and values that Ansible refuses, INVENTORY_UNSUPPORTED for `!!omap`, `!!pairs`.
  */
 export class NodeBuilder {
   readonly warnings: string[] = [];
@@ -84,9 +86,8 @@ export class NodeBuilder {
   }
 
   private scalar(node: ScalarNode, kind: string | undefined, unsafe: boolean): YamlNode {
-    const { tag, value } = this.typed(node, kind);
-    if (typeof value === 'string' && tag !== 'str') return { kind: 'scalar', line: node.line, value, isForeign: true };
-    const shown = unsafe && tag === 'str' ? { __ansible_unsafe: String(value) } : value;
+    const { value } = this.typed(node, kind);
+    const shown = unsafe && typeof value === 'string' ? { __ansible_unsafe: value } : value;
     return { kind: 'scalar', line: node.line, value: shown };
   }
 
@@ -158,8 +159,8 @@ export class NodeBuilder {
     // "=" is a type of its own in YAML 1.1, but text as a key.
     const { tag, value } = tagOfScalar(node) === 'value' ? textOf(node) : this.typedKey(node);
     if (tag === 'str') return { name: node.text, value, identity: JSON.stringify(value), isText: true };
-    if (typeof value === 'string') throw this.fault(node.line, 'a key is neither text nor a number');
-    const name = tag === 'float' ? floatText(Number(value)) : String(value);
+    if (!isKey(value)) throw this.fault(node.line, 'a key is neither text nor a number');
+    const name = value instanceof PythonFloat ? numberText(value) : String(value);
     return { name, value, identity: value === null ? name : numberIdentity(value), isText: false };
   }
 
@@ -185,9 +186,15 @@ function withoutTag<Node extends TreeNode>(node: Node): Node {
   return node.kind === 'scalar' ? { ...node, tag: undefined, plain: true } : { ...node, tag: undefined };
 }
 
+/** JSON has no infinity, and no times. */
+function isKey(value: ScalarValue): value is number | bigint | PythonFloat | boolean | null {
+  if (value instanceof PythonFloat) return Number.isFinite(value.value);
+  return typeof value !== 'string' && !(value instanceof ForeignValue);
+}
+
 /** The same for 1, 1.0 and true. */
-function numberIdentity(value: ScalarValue): string {
+function numberIdentity(value: number | bigint | boolean | PythonFloat): string {
   if (typeof value === 'bigint') return String(value);
-  const number = Number(value);
+  const number = value instanceof PythonFloat ? value.value : Number(value);
   return Number.isInteger(number) ? String(BigInt(number)) : String(number);
 }

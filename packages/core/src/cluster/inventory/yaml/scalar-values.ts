@@ -1,9 +1,11 @@
-import { maximumDigits, exactInteger, parseInteger } from '../../python/python-number.js';
+import { maximumDigits, exactInteger, parseInteger, PythonFloat } from '../../python/python-number.js';
+import { ForeignValue } from '../inventory.js';
+import { isBase64 } from './base64.js';
 import { timestampText } from './timestamps.js';
 
 /** A tag of YAML itself, without `tag:yaml.org,2002:`. */
-export type ScalarTag = 'null' | 'bool' | 'int' | 'float' | 'timestamp' | 'str' | 'merge' | 'value';
-export type ScalarValue = string | number | bigint | boolean | null;
+export type ScalarTag = 'null' | 'bool' | 'int' | 'float' | 'timestamp' | 'binary' | 'str' | 'merge' | 'value';
+export type ScalarValue = string | number | bigint | PythonFloat | boolean | null | ForeignValue;
 
 const truths: ReadonlyMap<string, boolean> = new Map([
   ['yes', true],
@@ -43,8 +45,8 @@ export function implicitTag(text: string): ScalarTag {
 }
 
 /**
- * The value of a scalar with this tag; undefined where PyYAML finds that the text does not fit it. Infinity and NaN stay text, since
- * JSON has none; dates and times become the text that Ansible prints for them.
+ * The value of a scalar with this tag; undefined where PyYAML finds that the text does not fit it. Dates and times become the text
+ * that Ansible prints for them, bytes their base64.
  */
 export function scalarValue(tag: ScalarTag, text: string): ScalarValue | undefined {
   switch (tag) {
@@ -55,9 +57,11 @@ export function scalarValue(tag: ScalarTag, text: string): ScalarValue | undefin
     case 'int':
       return integer(text.replaceAll('_', ''));
     case 'float':
-      return float(text.replaceAll('_', '').toLowerCase(), text);
+      return float(text.replaceAll('_', '').toLowerCase());
     case 'timestamp':
-      return timestampText(text);
+      return time(text);
+    case 'binary':
+      return isBase64(text) ? new ForeignValue('bytes', text.replaceAll(/\s/g, '')) : undefined;
     case 'str':
       return text;
     case 'merge':
@@ -92,16 +96,21 @@ function prefixed(digits: string): bigint | undefined {
   }
 }
 
-function float(text: string, written: string): number | string | undefined {
+function time(text: string): ForeignValue | undefined {
+  const shown = timestampText(text);
+  return shown === undefined ? undefined : new ForeignValue('time', shown);
+}
+
+function float(text: string): PythonFloat | undefined {
   const sign = text.startsWith('-') ? -1 : 1;
   const digits = text.replace(/^[+-]/, '');
-  if (digits === '.inf' || digits === '.nan') return written;
   const value = digits.includes(':') ? sexagesimal(digits.split(':').map(plainFloat)) : plainFloat(digits);
-  if (value === undefined) return undefined;
-  return Number.isFinite(value) ? sign * value : written;
+  return value === undefined ? undefined : new PythonFloat(sign * value);
 }
 
 function plainFloat(digits: string): number | undefined {
+  if (digits === '.inf') return Infinity;
+  if (digits === '.nan') return Number.NaN;
   return /^(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?$/.test(digits.trim()) ? Number(digits) : undefined;
 }
 
