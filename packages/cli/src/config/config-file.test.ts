@@ -76,9 +76,10 @@ hosts:
   it('paths in it are relative to it; URLs are left alone', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'lsbackup-config-'));
     const file = join(directory, 'lsbackup.yml');
-    await writeFile(file, 'build_dir: build\ntarget: ../backups\n');
+    await writeFile(file, 'build_dir: build\ninventory: [a, ../b]\ntarget: ../backups\n');
     expect(await readConfig(file)).toEqual({
       build_dir: join(directory, 'build'),
+      inventory: [join(directory, 'a'), join(directory, '../b')],
       target: join(directory, '../backups'),
     });
     await writeFile(file, "limit: ['@lists/web', 'lb1']\n");

@@ -14,6 +14,7 @@ const componentOptions = z.record(z.string(), z.record(z.string(), z.unknown()))
 /** `lsbackup.yml`. Everything may be left out; a key that is not here is an error, because a misspelt one would silently do nothing. */
 export const configSchema = z.strictObject({
   build_dir: z.string().min(1).optional(),
+  inventory: names.optional(),
   target: z.string().min(1).optional(),
   name: z.string().min(1).optional(),
   only: names.optional(),
@@ -48,6 +49,7 @@ export async function readConfig(file: string): Promise<Config> {
     ...(config.limit && {
       limit: config.limit.map((list) => (list.startsWith('@') ? `@${resolve(base, list.slice(1))}` : list)),
     }),
+    ...(config.inventory && { inventory: config.inventory.map((path) => resolve(base, path)) }),
     ...(config.build_dir === undefined ? {} : { build_dir: resolve(base, config.build_dir) }),
     ...(isPath && config.target !== undefined ? { target: resolve(base, config.target) } : {}),
   };

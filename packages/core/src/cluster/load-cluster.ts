@@ -12,14 +12,13 @@ import type { SshConfigPaths } from './connection/ssh-config.js';
 import { Ways } from './connection/way.js';
 import { readManifest } from './documents/manifest.js';
 import { groupMembers } from './inventory/group-members.js';
+import type { InventoryChoice } from './inventory/inventory-source.js';
 import type { Inventory, InventoryHost } from './inventory/inventory.js';
 import { loadInventory } from './inventory/load-inventory.js';
 import { Vault } from './inventory/vault.js';
 import type { VaultSecret } from './inventory/vault.js';
 
-export interface LoadClusterOptions {
-  /** A build directory with an inventory in it, an inventory file, or a directory of several that is called `inventory`. */
-  readonly source: string;
+export interface LoadClusterOptions extends InventoryChoice {
   readonly user: LocalUser;
   /** Name of the cluster; that in `manifest.yml` unless set, else the build directory's, `cluster` where that is the root directory. */
   readonly name?: string;
@@ -43,8 +42,7 @@ export interface LoadClusterOptions {
  * without it.
  */
 export async function loadCluster(options: LoadClusterOptions): Promise<Cluster> {
-  const { source, vaultSecrets, signal } = options;
-  const inventory = await loadInventory({ source, vaultSecrets, signal });
+  const inventory = await loadInventory(options);
   if (inventory.hosts.size === 0) {
     throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}: the inventory names no host`);
   }
