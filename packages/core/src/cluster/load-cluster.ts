@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 
 import { asBackupError, BackupError } from '../model/errors.js';
 import type { Secret } from '../model/secret.js';
+import type { ConfiguredConnections } from './ansible-config/config-settings.js';
 import type { Cluster, Host, LocalUser } from './cluster.js';
 import { ComponentVariables } from './component-variables.js';
 import { connectionOf } from './connection/connection.js';
@@ -46,7 +47,7 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
   if (inventory.hosts.size === 0) {
     throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}: the inventory names no host`);
   }
-  const context = connectionContext(options, inventory.file);
+  const context = connectionContext(options, inventory);
   const variables = new ComponentVariables(context.vault);
   const hosts: Host[] = [];
   // One by one: the way to a jump host that is known serves all hosts behind it.
@@ -63,7 +64,10 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
   };
 }
 
-function connectionContext(options: LoadClusterOptions, file: string): ConnectionContext {
+function connectionContext(
+  options: LoadClusterOptions,
+  { file, configured }: { readonly file: string; readonly configured: ConfiguredConnections },
+): ConnectionContext {
   const { user, password, becomePassword } = options;
   const userFile = join(user.homeDirectory, '.ssh', 'config');
   const paths = options.sshConfig ?? { user: userFile, system: '/etc/ssh/ssh_config' };
@@ -71,6 +75,7 @@ function connectionContext(options: LoadClusterOptions, file: string): Connectio
   return {
     file,
     user,
+    configured,
     ways: new Ways({ localUser: user, configs }),
     vault: new Vault(options.vaultSecrets),
     password,

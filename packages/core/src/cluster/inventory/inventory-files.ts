@@ -39,7 +39,7 @@ export async function statOf(path: string): Promise<Stats> {
 export function unreadable(path: string, cause: unknown): BackupError {
   const hint =
     systemErrorCode(cause) === 'ENOENT'
-      ? 'Check the path given as build directory or inventory.'
+      ? 'Check the path given as build directory or inventory, also in ansible.cfg.'
       : 'Give the user who runs lsbackup permission to read the build directory, or check its path.';
   return missingInventory(`cannot read ${path}: ${systemReason(cause)}`, { cause, hint });
 }

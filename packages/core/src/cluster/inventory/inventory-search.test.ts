@@ -43,7 +43,13 @@ describe('searchInventory', () => {
     ['nothing but TOML', { 'hosts.toml': '' }, 'hosts.toml', []],
   ])('%s: takes one and names the others', async (_, files, name, passedOver) => {
     await put(files);
-    expect(await searchInventory(build)).toEqual({ name, passedOver });
+    expect(await searchInventory(build, undefined)).toEqual({ read: [join(build, name)], passedOver });
+  });
+
+  it('takes what is configured, and names what that does not cover', async () => {
+    await put({ inventory: '', 'inventories/prod/hosts': '', 'inventories/staging/hosts': '', hosts: '' });
+    const read = [join(build, 'inventories/prod')];
+    expect(await searchInventory(build, read)).toEqual({ read, passedOver: ['hosts', 'inventory'] });
   });
 
   it('takes nothing else of a build directory for an inventory', async () => {
@@ -71,7 +77,7 @@ describe('searchInventory', () => {
       Makefile: 'all:\n\ttrue\n',
       empty: '',
     });
-    expect(await searchInventory(build)).toEqual({ name: 'inventory', passedOver: [] });
+    expect(await searchInventory(build, undefined)).toEqual({ read: [join(build, 'inventory')], passedOver: [] });
   });
 
   it.each<[string, Record<string, string>, RegExp, RegExp]>([
@@ -92,7 +98,7 @@ describe('searchInventory', () => {
     ['inventories of several clusters', { 'inventories/a/hosts': '' }, /may be an inventory: inventories$/, /-i/],
   ])('%s: INVENTORY_MISSING', async (_, files, message, hint) => {
     await put(files);
-    await expect(searchInventory(build)).rejects.toMatchObject({
+    await expect(searchInventory(build, undefined)).rejects.toMatchObject({
       code: 'INVENTORY_MISSING',
       exitStatus: 2,
       message: expect.stringMatching(message),

@@ -8,38 +8,45 @@ import { compareCodePoints } from '../python/python-text.js';
 import { entriesOf, missingInventory, unreadable } from './inventory-files.js';
 import { looksLikeInventory } from './inventory-likeness.js';
 
-const named = (ends: readonly string[]): string[] => ends.flatMap((end) => [`inventory${end}`, `hosts${end}`]);
+const withEnds = (ends: readonly string[]): string[] => ends.flatMap((end) => [`inventory${end}`, `hosts${end}`]);
 /** What people call the inventory of a build directory where it is not `inventory`. */
-const otherNames = ['hosts', ...named(['.ini', '.yml', '.yaml', '.json'])];
+const otherNames = ['hosts', ...withEnds(['.ini', '.yml', '.yaml', '.json'])];
 /** Found only to be refused by name. */
-const unreadableNames = named(['.toml']);
+const unreadableNames = withEnds(['.toml']);
 
 /**
- * The inventory of a build directory: what is called `inventory` in it, LambdaStack's own name, whatever else is beside it; else the one
- * file that is called as an inventory is: `hosts`, `inventory.yml` and so on. With the names of everything else there that looks like an
- * inventory, sorted. Throws INVENTORY_MISSING, with what was found instead.
+ * The inventory of a build directory: `configured` where that is given; else what is called `inventory` in it, LambdaStack's own name,
+ * whatever else is beside it; else the one file that is called as an inventory is: `hosts`, `inventory.yml` and so on. With the names of
+ * everything else there that looks like an inventory, sorted. Throws INVENTORY_MISSING, with what was found instead.
  */
 export async function searchInventory(
   directory: string,
-): Promise<{ readonly name: string; readonly passedOver: readonly string[] }> {
+  configured: readonly string[] | undefined,
+): Promise<{ readonly read: readonly string[]; readonly passedOver: readonly string[] }> {
   const entries = await entriesOf(directory);
+  const read = configured ?? (await named(directory, entries));
+  const like = await inventoriesAmong(directory, entries);
+  if (read.length === 0) throw none(directory, like);
+  const isRead = (path: string): boolean => read.some((each) => each === path || each.startsWith(`${path}/`));
+  return { read, passedOver: like.filter((name) => !isRead(join(directory, name))) };
+}
+
+/** One path, or none. */
+async function named(directory: string, entries: readonly Dirent[]): Promise<readonly string[]> {
   const present = new Set(entries.map(({ name }) => name));
   const existing = async (names: readonly string[]): Promise<string[]> => {
     const found: string[] = [];
     for (const name of names) if (present.has(name) && (await isInventory(directory, name))) found.push(name);
     return found;
   };
-  const [own] = await existing(['inventory']);
-  const others = own === undefined ? await existing(otherNames) : [own];
-  const found = others.length === 0 ? await existing(unreadableNames) : others;
-  const [name] = found;
+  const own = await existing(['inventory']);
+  const others = own.length > 0 ? own : await existing(otherNames);
+  const found = others.length > 0 ? others : await existing(unreadableNames);
   if (found.length > 1)
     throw missingInventory(`there is more than one inventory in ${directory}: ${nameList(found)}`, {
       hint: 'Choose one with -i, or several with -i each.',
     });
-  const like = await inventoriesAmong(directory, entries);
-  if (name === undefined) throw none(directory, like);
-  return { name, passedOver: like.filter((each) => each !== name) };
+  return found.map((name) => join(directory, name));
 }
 
 function none(directory: string, like: readonly string[]) {

@@ -41,7 +41,7 @@ describe('findInventory', () => {
   ])('finds the file %s of a build directory', async (name) => {
     await put(name, 'group_vars/all.yml', 'site.yml', 'etc/passwd');
     const sources = [file(join(build, name))];
-    expect(await findInventory({ source: build })).toEqual({ directory: build, sources, warnings: [] });
+    expect(await findInventory({ source: build })).toMatchObject({ directory: build, sources, warnings: [] });
   });
 
   it('reads a directory in the order of Ansible, without what Ansible ignores', async () => {
@@ -74,9 +74,9 @@ describe('findInventory', () => {
     const path = join(build, 'inventory');
     const sources = [{ path, files: read.map((name) => join(build, name)), variablesDirectory: path }];
     const expected = { directory: build, sources, warnings: [] };
-    expect(await findInventory({ source: build })).toEqual(expected);
-    expect(await findInventory({ source: path })).toEqual(expected);
-    expect(await findInventory({ inventory: [path] })).toEqual(expected);
+    expect(await findInventory({ source: build })).toMatchObject(expected);
+    expect(await findInventory({ source: path })).toMatchObject(expected);
+    expect(await findInventory({ inventory: [path] })).toMatchObject(expected);
   });
 
   it('says of variables below a directory of inventories that they are not read', async () => {
@@ -101,8 +101,8 @@ describe('findInventory', () => {
     await put('prod.txt');
     const path = join(build, 'prod.txt');
     const expected = { directory: build, sources: [file(path)], warnings: [] };
-    expect(await findInventory({ source: path })).toEqual(expected);
-    expect(await findInventory({ inventory: [path] })).toEqual(expected);
+    expect(await findInventory({ source: path })).toMatchObject(expected);
+    expect(await findInventory({ inventory: [path] })).toMatchObject(expected);
   });
 
   it('takes what is given, in its order, and looks for nothing', async () => {
@@ -111,8 +111,12 @@ describe('findInventory', () => {
     const files = [join(second, '01-hosts'), join(second, '02-groups')];
     const sources = [file(first), { path: second, files, variablesDirectory: second }];
     const found = await findInventory({ source: join(build, 'build'), inventory: [first, second] });
-    expect(found).toEqual({ directory: join(build, 'build'), sources, warnings: [] });
-    expect(await findInventory({ inventory: [first, second] })).toEqual({ directory: build, sources, warnings: [] });
+    expect(found).toMatchObject({ directory: join(build, 'build'), sources, warnings: [] });
+    expect(await findInventory({ inventory: [first, second] })).toMatchObject({
+      directory: build,
+      sources,
+      warnings: [],
+    });
     expect(await findInventory({ inventory: [second] })).toMatchObject({ directory: second });
   });
 

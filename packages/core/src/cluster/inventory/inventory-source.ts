@@ -1,6 +1,8 @@
 import { access } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 
+import { readAnsibleConfig } from '../ansible-config/ansible-config.js';
+import type { AnsibleConfig } from '../ansible-config/ansible-config.js';
 import { nameList } from '../../model/name-list.js';
 import { compareCodePoints } from '../python/python-text.js';
 import { entriesOf, isIgnored, isVariablesDirectory, missingInventory, statOf } from './inventory-files.js';
@@ -17,6 +19,8 @@ export interface InventoryChoice {
    * looked for then, and `source` is only the build directory; without that, it is where the first of them is.
    */
   readonly inventory?: readonly string[] | undefined;
+  /** Ansible's configuration file, or its directory (ANSIBLE_CONFIG); `ansible.cfg` in the build directory unless set. */
+  readonly ansibleConfig?: string | undefined;
 }
 
 /** A file, or a directory that stands for all files in it. */
@@ -33,6 +37,7 @@ export interface InventorySource {
 export interface FoundInventory {
   /** The build directory; absolute. */
   readonly directory: string;
+  readonly config: AnsibleConfig;
   /** At least one, in the order in which they are read. */
   readonly sources: readonly InventorySource[];
   /** What looks like an inventory and is not read, one sentence each. */
@@ -41,47 +46,65 @@ export interface FoundInventory {
 
 /**
  * Finds the inventory: `inventory` where it is given, else `source` itself when it is a file or a directory that is called `inventory`,
- * else what `searchInventory` finds in the build directory `source`. A directory of inventories stands for all of its files and those in
- * directories below, by name, without what Ansible ignores. Throws INVENTORY_MISSING when there is none or more than one.
+ * else what the `ansible.cfg` of the build directory `source` says, else what `searchInventory` finds in it. A directory of inventories
+ * stands for all of its files and those in directories below, by name, without what Ansible ignores.
+ * Throws INVENTORY_MISSING when there is none or more than one, CONFIG_INVALID for an `ansible.cfg` that cannot be read.
  */
-export async function findInventory({ source, inventory }: InventoryChoice): Promise<FoundInventory> {
-  const paths = (inventory ?? []).map((path) => resolve(path));
-  const [first] = paths;
+export async function findInventory(choice: InventoryChoice): Promise<FoundInventory> {
+  const { directory, paths } = await chosen(choice);
+  const config = await readAnsibleConfig(directory, choice.ansibleConfig);
+  const { read, passedOver } = paths ? { read: paths, passedOver: [] } : await searched(directory, config);
+  const sources: InventorySource[] = [];
+  const strayed: string[] = [];
+  for (const path of read) {
+    if ((await statOf(path)).isDirectory()) sources.push(await directorySource(path, strayed));
+    else sources.push({ path, files: [path], variablesDirectory: dirname(path) });
+  }
+  const notRead = [
+    ...passedOver,
+    ...strayed.map((path) => `${path} is not read, as Ansible does not; name the inventory beside it with -i`),
+    ...(await besidePlaybooks(directory, sources)),
+  ];
+  return { directory, config, sources, warnings: [...config.warnings, ...notRead] };
+}
+
+/** Where the configuration of Ansible says that vault passwords are, for whoever reads them. Errors: as `findInventory`. */
+export async function vaultPasswordsOf(
+  choice: InventoryChoice,
+): Promise<{ readonly file: string | undefined; readonly ids: readonly string[] }> {
+  const { directory } = await chosen(choice);
+  const { vaultPasswordFile, vaultIds } = await readAnsibleConfig(directory, choice.ansibleConfig);
+  return { file: vaultPasswordFile, ids: vaultIds };
+}
+
+/** The build directory, and the inventories; undefined where they are to be looked for. */
+async function chosen({
+  source,
+  inventory,
+}: InventoryChoice): Promise<{ readonly directory: string; readonly paths?: readonly string[] }> {
+  const [first, ...others] = (inventory ?? []).map((path) => resolve(path));
   if (first !== undefined) {
-    for (const path of paths) await refuseHostList(path);
-    return foundIn(source === undefined ? await homeOf(first) : await buildDirectory(resolve(source)), paths, []);
+    for (const path of [first, ...others]) await refuseHostList(path);
+    const directory = source === undefined ? await homeOf(first) : await buildDirectory(resolve(source));
+    return { directory, paths: [first, ...others] };
   }
   if (source === undefined)
     throw missingInventory('no inventory is given', { hint: 'Give a build directory, or the inventory itself.' });
   const given = resolve(source);
-  if (basename(given) === 'inventory' || !(await statOf(given)).isDirectory())
-    return foundIn(dirname(given), [given], []);
-  const { name, passedOver } = await searchInventory(given);
-  const warnings =
-    passedOver.length === 0
-      ? []
-      : [
-          `${given}: only ${name} is read, and not ${nameList(passedOver)}, which may be part of the inventory too; choose with -i`,
-        ];
-  return foundIn(given, [join(given, name)], warnings);
+  const isItself = basename(given) === 'inventory' || !(await statOf(given)).isDirectory();
+  return isItself ? { directory: dirname(given), paths: [given] } : { directory: given };
 }
 
-async function foundIn(
+async function searched(
   directory: string,
-  paths: readonly string[],
-  warnings: readonly string[],
-): Promise<FoundInventory> {
-  const sources: InventorySource[] = [];
-  const strayed: string[] = [];
-  for (const path of paths) {
-    if ((await statOf(path)).isDirectory()) sources.push(await directorySource(path, strayed));
-    else sources.push({ path, files: [path], variablesDirectory: dirname(path) });
-  }
-  const notRead = strayed.map(
-    (path) =>
-      `${path} is not read, as Ansible does not: only variables beside what -i names count; name an inventory beside it with -i`,
-  );
-  return { directory, sources, warnings: [...warnings, ...notRead, ...(await besidePlaybooks(directory, sources))] };
+  config: AnsibleConfig,
+): Promise<{ readonly read: readonly string[]; readonly passedOver: readonly string[] }> {
+  const { read, passedOver } = await searchInventory(directory, config.inventory);
+  if (passedOver.length === 0) return { read, passedOver };
+  const names = nameList(read.map((path) => relative(directory, path)));
+  const others = nameList(passedOver);
+  const sentence = `${directory}: only ${names} is read, and not ${others}, which may be part of the inventory too; choose with -i`;
+  return { read, passedOver: [sentence] };
 }
 
 /** Ansible would read these too, for playbooks that are in the build directory: where its playbooks are nobody has said. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 
+import type { ConfiguredConnections } from '../ansible-config/config-settings.js';
 import { readAdjacentVariables } from './adjacent-variables.js';
 import type { AdjacentVariables } from './adjacent-variables.js';
 import { findInventory } from './inventory-source.js';
@@ -17,16 +18,21 @@ export interface LoadInventoryOptions extends InventoryChoice {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface LoadedInventory extends Inventory {
+  /** The build directory; absolute. */
+  readonly directory: string;
+  /** What its `ansible.cfg` says about connections. */
+  readonly configured: ConfiguredConnections;
+}
+
 /**
  * Reads the inventory of a build directory, or the one that is given, as Ansible does: INI, YAML, JSON, scripts, several of them in a
  * directory or one after the other, with the variables in `group_vars` and `host_vars` beside each; connection variables are not
  * interpreted.
  * Throws INVENTORY_MISSING, INVENTORY_UNSUPPORTED (TOML, configurations of other inventory plugins), INVENTORY_SYNTAX with `file:line`,
- * INVENTORY_SCRIPT, or VAULT_PASSWORD for a file that is encrypted as a whole.
+ * INVENTORY_SCRIPT, CONFIG_INVALID for an `ansible.cfg` that cannot be read, or VAULT_PASSWORD for a file that is encrypted as a whole.
  */
-export async function loadInventory(
-  options: LoadInventoryOptions,
-): Promise<Inventory & { readonly directory: string }> {
+export async function loadInventory(options: LoadInventoryOptions): Promise<LoadedInventory> {
   const found = await findInventory(options);
   const vault = new Vault(options.vaultSecrets);
   const files = found.sources.flatMap((source) => source.files);
@@ -40,6 +46,7 @@ export async function loadInventory(
   return {
     file: found.sources.map(({ path }) => path).join(', '),
     directory: found.directory,
+    configured: found.config.connections,
     sha256: hash.digest('hex'),
     hosts: mergeVariables(hosts, adjacent),
     groups,
