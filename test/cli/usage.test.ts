@@ -65,6 +65,12 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
     ['a flag without its value', ['-b'], /--build-dir expects a value/],
     ['an argument too many', ['show', '-t', '/', 'a', 'b'], /Unexpected argument: b/],
     ['no build directory', ['backup', '-t', '/'], /no build directory given/],
+    ['an empty name', ['plan', '-b', '/', '--name', ''], /--name is empty/],
+    [
+      'a configuration file that is a directory',
+      ['plan', '-c', '/'],
+      /cannot read \/: illegal operation on a directory/,
+    ],
     ['an empty inventory', ['inventory', '-b', '/', '-i', ''], /--inventory is empty/],
     ['no target', ['list'], /no target given/],
     ['a log level that is none', ['list', '--log-level', 'loud'], /--log-level=loud/],

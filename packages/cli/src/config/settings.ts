@@ -36,6 +36,10 @@ export interface Settings {
 
 /** Errors: CONFIG_INVALID, USAGE. */
 export async function readSettings(flags: SettingFlags): Promise<Settings> {
+  if (flags.name?.trim() === '')
+    throw new BackupError('USAGE', '--name is empty', {
+      hint: 'give --name NAME, or leave it out for the name in manifest.yml',
+    });
   const config: Config = flags.config === undefined ? {} : await readConfig(flags.config);
   const document = flags.file === undefined ? undefined : await readDocument(flags.file);
   const only = flags.only ?? config.only;
