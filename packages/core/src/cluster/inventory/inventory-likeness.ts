@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 
 import { isIgnored } from './inventory-files.js';
@@ -34,11 +34,18 @@ export async function looksLikeInventory(directory: string, name: string): Promi
   const path = join(directory, name);
   try {
     const stats = await stat(path);
-    if (isNamedSo) return stats.isFile() || stats.isDirectory();
+    if (stats.isDirectory()) return isNamedSo && (/inventor/i.test(name) || (await holdsInventory(path)));
+    if (isNamedSo) return stats.isFile();
     return stats.isFile() && text?.test(await headOf(path)) === true;
   } catch {
     return false;
   }
+}
+
+/** A directory `hosts` may as well hold files of hosts. */
+async function holdsInventory(directory: string): Promise<boolean> {
+  for (const name of await readdir(directory)) if (await looksLikeInventory(directory, name)) return true;
+  return false;
 }
 
 async function headOf(path: string): Promise<string> {

@@ -40,6 +40,7 @@ describe('searchInventory', () => {
     ['TOML', { hosts: '', 'hosts.toml': '', 'prod.toml': '[web.hosts.h]\n' }, 'hosts', ['hosts.toml', 'prod.toml']],
     ['programs', { hosts: '', 'openstack_inventory.py': '' }, 'hosts', ['openstack_inventory.py']],
     ['directories', { hosts: '', 'inventories/prod/hosts': '' }, 'hosts', ['inventories']],
+    ['a directory of hosts', { inventory: '', 'hosts/web': groups, 'hosts/lb1/etc/hosts': '' }, 'inventory', ['hosts']],
     ['nothing but TOML', { 'hosts.toml': '' }, 'hosts.toml', []],
   ])('%s: takes one and names the others', async (_, files, name, passedOver) => {
     await put(files);
@@ -66,6 +67,7 @@ describe('searchInventory', () => {
       'inventory_plugins/x.py': '',
       'ansible/roles/x/tasks/main.yml': '',
       'terraform/main.tf': '',
+      'hosts/lb1/etc/haproxy.cfg': '',
       'inventory.tpl': '',
       'hosts.j2': '',
       'inventory.bak': '',
