@@ -65,6 +65,13 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
     ['a flag without its value', ['-b'], /--build-dir expects a value/],
     ['an argument too many', ['show', '-t', '/', 'a', 'b'], /Unexpected argument: b/],
     ['no build directory', ['backup', '-t', '/'], /no build directory given/],
+    ['an empty name', ['plan', '-b', '/', '--name', ''], /--name is empty/],
+    [
+      'a configuration file that is a directory',
+      ['plan', '-c', '/'],
+      /cannot read \/: illegal operation on a directory/,
+    ],
+    ['an empty inventory', ['inventory', '-b', '/', '-i', ''], /--inventory is empty/],
     ['no target', ['list'], /no target given/],
     ['a log level that is none', ['list', '--log-level', 'loud'], /--log-level=loud/],
     ['extract to nowhere', ['extract', '-t', '/'], /--into DIR/],
@@ -134,6 +141,24 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
     expect(await place.backup(flag, value)).toMatchObject({ status: 2, stdout: '' });
     expect(connections()).toBe(0);
     expect(await place.targetFiles()).toEqual([]);
+  });
+
+  it('-i takes several inventories, and a build directory only names the cluster then', async () => {
+    await writeFile(path('one'), 'h1\n');
+    await writeFile(path('two'), '[haproxy]\nh2\n');
+    const ended = await runCli('inventory', '-b', place.cluster.directory, '-i', path('one'), '-i', path('two'));
+    expect(ended).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining(`Cluster sample, 2 hosts of ${path('one')}, ${path('two')}\n`),
+      stderr: '',
+    });
+    await writeFile(path('lsbackup.yml'), 'inventory: [one]\n');
+    expect(await runCli('inventory', '-c', path('lsbackup.yml'))).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining(`1 host of ${path('one')}\n`),
+    });
+    const other = await runCli('inventory', '-c', path('lsbackup.yml'), '-b', place.cluster.directory);
+    expect(other.stdout).not.toContain(path('one'));
   });
 
   it('a bad configuration file: file and line', async () => {

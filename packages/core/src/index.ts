@@ -27,7 +27,10 @@ export { loadCluster, type LoadClusterOptions } from './cluster/load-cluster.js'
 export { type BackupDocument, type ComponentEntry, readBackupDocument } from './cluster/documents/backup-document.js';
 export { limitHosts, limitInventory, type LimitScope } from './cluster/patterns/limit.js';
 export type { PatternScope } from './cluster/patterns/host-patterns.js';
-export { loadInventory, type LoadInventoryOptions } from './cluster/inventory/load-inventory.js';
+export { type InventoryChoice, vaultPasswordsOf } from './cluster/inventory/inventory-source.js';
+export type { ConfigValue } from './cluster/ansible-config/config-parser.js';
+export type { ConfiguredConnections, ConfiguredSettings } from './cluster/ansible-config/config-settings.js';
+export { type LoadedInventory, loadInventory, type LoadInventoryOptions } from './cluster/inventory/load-inventory.js';
 export type { VaultSecret } from './cluster/inventory/vault.js';
 
 export type {

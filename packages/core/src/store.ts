@@ -10,6 +10,7 @@ export {
 } from './model/errors.js';
 export { bytesText } from './model/bytes-text.js';
 export { nameList } from './model/name-list.js';
+export { systemReason } from './model/system-errors.js';
 export { yamlProblem } from './model/yaml-syntax.js';
 export type { Entry, Leftover, Store, StoreDriver, Upload } from './stores/store.js';
 export { localDriver, openLocalStore } from './stores/local.js';

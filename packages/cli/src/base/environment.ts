@@ -12,11 +12,24 @@ export function localUser(): LocalUser {
   return { name: userName(), homeDirectory: homedir(), ...(agentSocket ? { agentSocket } : {}) };
 }
 
-/** Where Ansible's own settings say vault passwords come from; a list is separated by commas. Source: `ansible-config list`. */
-export function vaultEnvironment(): { readonly ids: readonly string[]; readonly files: readonly string[] } {
-  const { ANSIBLE_VAULT_IDENTITY_LIST: ids, ANSIBLE_VAULT_PASSWORD_FILE: file } = environment;
-  const named = (ids ?? '').split(',').map((id) => id.trim());
+/**
+ * Where Ansible's own settings say vault passwords come from: the environment, which is stronger, or its configuration file; a list is
+ * separated by commas. Source: `ansible-config list`.
+ */
+export function vaultEnvironment(configured: { readonly file: string | undefined; readonly ids: readonly string[] }): {
+  readonly ids: readonly string[];
+  readonly files: readonly string[];
+} {
+  const { ANSIBLE_VAULT_IDENTITY_LIST: ids, ANSIBLE_VAULT_PASSWORD_FILE: inherited } = environment;
+  const named = ids?.split(',').map((id) => id.trim()) ?? configured.ids;
+  const file = inherited ?? configured.file;
   return { ids: named.filter((id) => id !== ''), files: file ? [file] : [] };
+}
+
+/** Ansible's configuration file, where its own setting names one. */
+export function ansibleConfig(): { readonly ansibleConfig?: string } {
+  const { ANSIBLE_CONFIG: file } = environment;
+  return file ? { ansibleConfig: file } : {};
 }
 
 /** Whether lines on standard error can be redrawn in place: it is a terminal, knows escape sequences, and is no log of a CI job. */

@@ -8,12 +8,20 @@ export const archiveArgument = {
   }),
 };
 
-/** Flags mean the same in every command that has them. */
-export const buildDirFlag = {
+/** Which inventory. Flags mean the same in every command that has them. */
+export const inventoryFlags = {
   'build-dir': Flags.string({
     char: 'b',
     summary: 'Build directory with an Ansible inventory in it, or an inventory file.',
     helpValue: 'DIR',
+  }),
+  inventory: Flags.string({
+    char: 'i',
+    summary:
+      "The inventory itself, as Ansible's -i: a file, a script, or a directory of several; may be given several times.",
+    helpValue: 'PATH',
+    multiple: true,
+    multipleNonGreedy: true,
   }),
 };
 

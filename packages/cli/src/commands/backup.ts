@@ -1,6 +1,6 @@
 import { openTarget } from '../base/environment.js';
 import {
-  buildDirFlag,
+  inventoryFlags,
   configFlags,
   documentFlag,
   outputFlags,
@@ -10,7 +10,7 @@ import {
 } from '../base/flags.js';
 import { RunCommand, type Outcome } from '../base/run-command.js';
 import { runOptions } from '../config/run-options.js';
-import { readSettings, requireBuildDir, requireTarget } from '../config/settings.js';
+import { readSettings, requireInventory, requireTarget } from '../config/settings.js';
 import type { RunOutput } from '../output/run-output.js';
 import { createBackupReporter, type BackupReporter } from '../report/backup-reporter.js';
 import { backupOutcome } from '../report/backup-summary.js';
@@ -25,7 +25,7 @@ export class Backup extends RunCommand {
     '<%= config.bin %> backup -b inventory -t /target --only postgresql,haproxy@lb1',
   ];
   static override flags = {
-    ...buildDirFlag,
+    ...inventoryFlags,
     ...targetFlag,
     ...configFlags,
     ...documentFlag,
@@ -39,7 +39,7 @@ export class Backup extends RunCommand {
   protected async perform(output: RunOutput, signal: AbortSignal): Promise<Outcome> {
     const { flags } = await this.parse(Backup);
     const settings = await readSettings(flags);
-    requireBuildDir(settings);
+    requireInventory(settings);
     const targetName = requireTarget(settings);
     const options = await runOptions(settings, flags, signal);
     await using target = await openTarget(targetName, signal);

@@ -1,7 +1,7 @@
 import { openTarget } from '../base/environment.js';
 import { QueryCommand } from '../base/base-command.js';
 import {
-  buildDirFlag,
+  inventoryFlags,
   configFlags,
   documentFlag,
   outputFlags,
@@ -23,7 +23,7 @@ export class Doctor extends QueryCommand {
     '<%= config.bin %> doctor -b inventory --limit lb1',
   ];
   static override flags = {
-    ...buildDirFlag,
+    ...inventoryFlags,
     ...targetFlag,
     ...configFlags,
     ...documentFlag,

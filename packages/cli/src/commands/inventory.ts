@@ -1,5 +1,5 @@
 import { QueryCommand } from '../base/base-command.js';
-import { buildDirFlag, configFlags, limitFlag, outputFlags, secretFlags } from '../base/flags.js';
+import { inventoryFlags, configFlags, limitFlag, outputFlags, secretFlags } from '../base/flags.js';
 import { clusterOptions } from '../config/cluster-options.js';
 import { readSettings } from '../config/settings.js';
 import { counted, indented, printable, tableText } from '../report/text.js';
@@ -10,7 +10,7 @@ export class Inventory extends QueryCommand {
   static override description =
     'With --json: what ansible-inventory --list prints, with --limit too, without what is in encrypted files.';
   static override examples = ['<%= config.bin %> inventory -b /path/to/build/dir --json'];
-  static override flags = { ...buildDirFlag, ...configFlags, ...limitFlag, ...secretFlags, ...outputFlags };
+  static override flags = { ...inventoryFlags, ...configFlags, ...limitFlag, ...secretFlags, ...outputFlags };
 
   protected async answer(signal: AbortSignal): Promise<number> {
     const { flags } = await this.parse(Inventory);

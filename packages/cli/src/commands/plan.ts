@@ -1,6 +1,6 @@
 import type { PlannedUnit } from '@lsbackup/core';
 import { QueryCommand } from '../base/base-command.js';
-import { buildDirFlag, configFlags, documentFlag, outputFlags, secretFlags, selectionFlags } from '../base/flags.js';
+import { inventoryFlags, configFlags, documentFlag, outputFlags, secretFlags, selectionFlags } from '../base/flags.js';
 import { runOptions } from '../config/run-options.js';
 import { readSettings } from '../config/settings.js';
 import { eventText } from '../report/event-text.js';
@@ -21,7 +21,7 @@ export class Plan extends QueryCommand {
     'Exit status: 0, or 13 when something would not be saved because it could not be reached or found.';
   static override examples = ['<%= config.bin %> plan -b /path/to/build/dir'];
   static override flags = {
-    ...buildDirFlag,
+    ...inventoryFlags,
     ...configFlags,
     ...documentFlag,
     ...selectionFlags,

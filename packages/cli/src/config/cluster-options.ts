@@ -1,7 +1,7 @@
 import type { LoadClusterOptions, LocalUser } from '@lsbackup/core';
-import { localUser, vaultEnvironment } from '../base/environment.js';
+import { ansibleConfig, localUser, vaultEnvironment } from '../base/environment.js';
 import { hasTerminal, promptSecret } from '../base/prompt.js';
-import { requireBuildDir, type Settings } from './settings.js';
+import { requireInventory, type Settings } from './settings.js';
 import { type LoginFlags, readLoginSecrets } from './login-secrets.js';
 import { readVaultSecrets } from './vault-secrets.js';
 
@@ -13,17 +13,20 @@ export interface SecretFlags extends LoginFlags {
 }
 
 /**
- * What loading the cluster needs: the build directory, who runs the program, and passwords from files, programs or the terminal. The
- * environment's vault ids come first and its password file last, as in Ansible. Errors: USAGE; what `signal` aborts with.
+ * What loading the cluster needs: the inventory, who runs the program, and passwords from files, programs or the terminal. The
+ * environment's vault ids, or else those of `ansible.cfg`, come first and its password file last, as in Ansible. Errors: USAGE;
+ * INVENTORY_MISSING and CONFIG_INVALID where the build directory or its `ansible.cfg` cannot be read; what `signal` aborts with.
  */
 export async function clusterOptions(
   settings: Settings,
   flags: SecretFlags,
   signal: AbortSignal,
 ): Promise<LoadClusterOptions> {
-  const source = requireBuildDir(settings);
+  const choice = { ...requireInventory(settings), ...ansibleConfig() };
   const user = localUser();
-  const inherited = vaultEnvironment();
+  const { vaultPasswordsOf } = await import('@lsbackup/core');
+  const configured = await vaultPasswordsOf(choice);
+  const inherited = vaultEnvironment(configured);
   const vaultSources = {
     ids: [...inherited.ids, ...(flags['vault-id'] ?? [])],
     files: [...(flags['vault-password-file'] ?? []), ...inherited.files],
@@ -33,7 +36,7 @@ export async function clusterOptions(
   const loginSecrets = await readLoginSecrets(flags, context);
   const vaultSecrets = await readVaultSecrets(vaultSources, context);
   return {
-    source,
+    ...choice,
     user: { ...user, passphrase: passphrasePrompt(signal) },
     vaultSecrets,
     signal,

@@ -39,6 +39,18 @@ hosts:
     });
   });
 
+  it('says nothing of its own about keys, which may be secret', () => {
+    const warned: unknown[] = [];
+    const emitWarning = process.emitWarning.bind(process);
+    process.emitWarning = (warning: unknown) => warned.push(warning);
+    try {
+      expect(() => parse('? [S3cret]\n: b\n')).toThrow();
+    } finally {
+      process.emitWarning = emitWarning;
+    }
+    expect(warned).toEqual([]);
+  });
+
   it('may be empty', () => {
     expect(parse('')).toEqual({});
     expect(parse('# nothing yet\n')).toEqual({});
@@ -53,7 +65,12 @@ hosts:
     ['no YAML', 'target: [\n', 'lsbackup.yml:2: '],
     ['a key that comes twice', 'name: a\nname: b\n', 'lsbackup.yml:2: a key comes twice'],
     ['a second document', 'name: a\n---\nname: b\n', 'lsbackup.yml:2: a second document begins'],
-    ['an alias of nothing', 'name: *nothing\n', 'lsbackup.yml'],
+    [
+      'an alias of nothing',
+      'target: &t /x\nname: *t\nonly: [*nothing]\n',
+      'lsbackup.yml:3: an alias (*name) has no anchor',
+    ],
+    ['a list as a key', '? [a]\n: b\n', 'lsbackup.yml:1: unknown key'],
     ['a list', '- a\n', 'lsbackup.yml:1: '],
   ])('refuses %s with file and line', (_title, text, expected) => {
     expect(messageOf(text).slice(0, expected.length)).toBe(expected);
@@ -76,9 +93,10 @@ hosts:
   it('paths in it are relative to it; URLs are left alone', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'lsbackup-config-'));
     const file = join(directory, 'lsbackup.yml');
-    await writeFile(file, 'build_dir: build\ntarget: ../backups\n');
+    await writeFile(file, 'build_dir: build\ninventory: [a, ../b]\ntarget: ../backups\n');
     expect(await readConfig(file)).toEqual({
       build_dir: join(directory, 'build'),
+      inventory: [join(directory, 'a'), join(directory, '../b')],
       target: join(directory, '../backups'),
     });
     await writeFile(file, "limit: ['@lists/web', 'lb1']\n");

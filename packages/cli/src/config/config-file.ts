@@ -1,7 +1,8 @@
+import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { BackupError, yamlProblem } from '@lsbackup/core/store';
-import { type Document, LineCounter, parseDocument } from 'yaml';
+import { BackupError, systemReason, yamlProblem } from '@lsbackup/core/store';
+import { type Document, LineCounter, parseDocument, visit } from 'yaml';
 import { z } from 'zod';
 import { issueText, positionOf } from './positions.js';
 
@@ -14,6 +15,7 @@ const componentOptions = z.record(z.string(), z.record(z.string(), z.unknown()))
 /** `lsbackup.yml`. Everything may be left out; a key that is not here is an error, because a misspelt one would silently do nothing. */
 export const configSchema = z.strictObject({
   build_dir: z.string().min(1).optional(),
+  inventory: names.optional(),
   target: z.string().min(1).optional(),
   name: z.string().min(1).optional(),
   only: names.optional(),
@@ -48,6 +50,7 @@ export async function readConfig(file: string): Promise<Config> {
     ...(config.limit && {
       limit: config.limit.map((list) => (list.startsWith('@') ? `@${resolve(base, list.slice(1))}` : list)),
     }),
+    ...(config.inventory && { inventory: config.inventory.map((path) => resolve(base, path)) }),
     ...(config.build_dir === undefined ? {} : { build_dir: resolve(base, config.build_dir) }),
     ...(isPath && config.target !== undefined ? { target: resolve(base, config.target) } : {}),
   };
@@ -55,14 +58,15 @@ export async function readConfig(file: string): Promise<Config> {
 
 export function parseConfig(file: string, text: string): Config {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  // Without the parser's own warnings, which go to standard error and quote keys.
+  const document = parseDocument(text, { lineCounter: lines, logLevel: 'error' });
   const [syntaxError] = document.errors;
   if (syntaxError !== undefined) {
     const line = syntaxError.linePos?.[0].line ?? 1;
     // Not as a cause: the parser's message quotes the line, which may hold a password.
     throw new BackupError('CONFIG_INVALID', `${file}:${line}: ${yamlProblem(syntaxError.code)}`);
   }
-  const parsed = configSchema.safeParse(valueOf(document, file) ?? {});
+  const parsed = configSchema.safeParse(valueOf(document, file, lines) ?? {});
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => {
     const { path, text: problem } = issueText(issue);
@@ -75,22 +79,34 @@ export function parseConfig(file: string, text: string): Config {
 }
 
 /** Errors: CONFIG_INVALID for aliases that mean nothing, or too much; the parser's own error quotes their names. */
-function valueOf(document: Document, file: string): unknown {
+function valueOf(document: Document, file: string, lines: LineCounter): unknown {
   try {
     return document.toJS();
   } catch {
-    throw new BackupError('CONFIG_INVALID', `${file}: an alias (*name) has no anchor, or aliases are nested too deep`);
+    const line = unanchoredLine(document, lines);
+    const problem =
+      line === undefined ? '1: aliases (*name) are nested too deep' : `${line}: an alias (*name) has no anchor`;
+    throw new BackupError('CONFIG_INVALID', `${file}:${problem}`);
   }
 }
 
+/** The line of the first alias that means nothing; undefined where there is none. */
+function unanchoredLine(document: Document, lines: LineCounter): number | undefined {
+  let line: number | undefined;
+  visit(document, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(document) !== undefined) return undefined;
+      line = lines.linePos(alias.range?.[0] ?? 0).line;
+      return visit.BREAK;
+    },
+  });
+  return line;
+}
+
 async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new BackupError(
-      'CONFIG_INVALID',
-      `cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
-  }
+  const bytes = await readFile(file).catch((cause: unknown) => {
+    throw new BackupError('CONFIG_INVALID', `cannot read ${file}: ${systemReason(cause)}`, { cause });
+  });
+  if (!isUtf8(bytes)) throw new BackupError('CONFIG_INVALID', `cannot read ${file}: it is no UTF-8 text`);
+  return bytes.toString('utf8');
 }

@@ -1,4 +1,4 @@
-import type { BackupDocument, Limits, OptionLayer } from '@lsbackup/core';
+import type { BackupDocument, InventoryChoice, Limits, OptionLayer } from '@lsbackup/core';
 import { BackupError } from '@lsbackup/core/store';
 import { readConfig, type Config } from './config-file.js';
 import { parseSetFlags } from './set-flag.js';
@@ -6,6 +6,7 @@ import { parseSetFlags } from './set-flag.js';
 /** The flags of a command that can come from a configuration file as well. Those a command does not have are absent. */
 export interface SettingFlags {
   readonly 'build-dir'?: string | undefined;
+  readonly inventory?: string[] | undefined;
   readonly target?: string | undefined;
   readonly config?: string | undefined;
   readonly file?: string | undefined;
@@ -19,6 +20,7 @@ export interface SettingFlags {
 /** Flags over configuration file over LambdaStack's document. */
 export interface Settings {
   readonly buildDir: string | undefined;
+  readonly inventory: readonly string[] | undefined;
   readonly target: string | undefined;
   readonly name: string | undefined;
   readonly selection: {
@@ -34,13 +36,17 @@ export interface Settings {
 
 /** Errors: CONFIG_INVALID, USAGE. */
 export async function readSettings(flags: SettingFlags): Promise<Settings> {
+  if (flags.name?.trim() === '')
+    throw new BackupError('USAGE', '--name is empty', {
+      hint: 'give --name NAME, or leave it out for the name in manifest.yml',
+    });
   const config: Config = flags.config === undefined ? {} : await readConfig(flags.config);
   const document = flags.file === undefined ? undefined : await readDocument(flags.file);
   const only = flags.only ?? config.only;
   const skip = flags.skip ?? config.skip;
   const limit = flags.limit ?? config.limit;
   return {
-    buildDir: flags['build-dir'] ?? config.build_dir,
+    ...inventoryOf(flags, config),
     target: flags.target ?? config.target,
     name: flags.name ?? config.name,
     selection: { ...(only && { only }), ...(skip && { skip }), ...(limit && { limit }), ...(document && { document }) },
@@ -49,6 +55,15 @@ export async function readSettings(flags: SettingFlags): Promise<Settings> {
       ...(flags.set === undefined ? [] : [{ source: '--set', components: parseSetFlags(flags.set) }]),
     ],
     limits: limitsOf(config),
+  };
+}
+
+/** A build directory of the command line is not read with an inventory of the configuration file, which is another's. */
+function inventoryOf(flags: SettingFlags, config: Config): Pick<Settings, 'buildDir' | 'inventory'> {
+  const buildDir = flags['build-dir'];
+  return {
+    buildDir: buildDir ?? config.build_dir,
+    inventory: flags.inventory ?? (buildDir === undefined ? config.inventory : undefined),
   };
 }
 
@@ -77,11 +92,13 @@ function limitsOf({ limits }: Config): Limits {
   };
 }
 
-/** Errors: USAGE when neither flag nor configuration gives it. */
-export function requireBuildDir(settings: Settings): string {
-  if (settings.buildDir !== undefined && settings.buildDir !== '') return settings.buildDir;
+/** Errors: USAGE when neither flag nor configuration gives one, or one is empty. */
+export function requireInventory({ buildDir, inventory = [] }: Settings): InventoryChoice {
+  if (inventory.includes('')) throw new BackupError('USAGE', '--inventory is empty', { hint: 'give -i PATH' });
+  if (inventory.length > 0) return { inventory, ...(buildDir && { source: buildDir }) };
+  if (buildDir) return { source: buildDir };
   throw new BackupError('USAGE', 'no build directory given', {
-    hint: 'give -b DIR (a build directory or an inventory file), or build_dir in the configuration file',
+    hint: 'give -b DIR (a build directory or an inventory file) or -i PATH (an inventory), or build_dir in the configuration file',
   });
 }
 

@@ -95,7 +95,7 @@ export interface Become {
 export interface Cluster {
   /** Name of the cluster: as the caller says, else as `manifest.yml` says, else the build directory's name. */
   readonly name: string;
-  /** The inventory file that was read. */
+  /** The inventory that was read: a file or a directory; several of them separated by `, `. */
   readonly inventoryFile: string;
   readonly inventorySha256: string;
   /** In inventory order. */

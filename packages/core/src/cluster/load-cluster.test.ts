@@ -114,7 +114,7 @@ describe('loadCluster', () => {
     try {
       await expect(load()).rejects.toMatchObject({
         code: 'INVENTORY_MISSING',
-        message: `cannot read ${join(build, 'inventory')}: permission denied (EACCES)`,
+        message: `cannot read ${build}: permission denied (EACCES)`,
         hint: expect.stringContaining('permission'),
       });
     } finally {

@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 
 import { asBackupError, BackupError } from '../model/errors.js';
 import type { Secret } from '../model/secret.js';
+import type { ConfiguredConnections } from './ansible-config/config-settings.js';
 import type { Cluster, Host, LocalUser } from './cluster.js';
 import { ComponentVariables } from './component-variables.js';
 import { connectionOf } from './connection/connection.js';
@@ -12,14 +13,13 @@ import type { SshConfigPaths } from './connection/ssh-config.js';
 import { Ways } from './connection/way.js';
 import { readManifest } from './documents/manifest.js';
 import { groupMembers } from './inventory/group-members.js';
+import type { InventoryChoice } from './inventory/inventory-source.js';
 import type { Inventory, InventoryHost } from './inventory/inventory.js';
 import { loadInventory } from './inventory/load-inventory.js';
 import { Vault } from './inventory/vault.js';
 import type { VaultSecret } from './inventory/vault.js';
 
-export interface LoadClusterOptions {
-  /** A build directory with an inventory in it, an inventory file, or a directory of several that is called `inventory`. */
-  readonly source: string;
+export interface LoadClusterOptions extends InventoryChoice {
   readonly user: LocalUser;
   /** Name of the cluster; that in `manifest.yml` unless set, else the build directory's, `cluster` where that is the root directory. */
   readonly name?: string;
@@ -43,12 +43,11 @@ export interface LoadClusterOptions {
  * without it.
  */
 export async function loadCluster(options: LoadClusterOptions): Promise<Cluster> {
-  const { source, vaultSecrets, signal } = options;
-  const inventory = await loadInventory({ source, vaultSecrets, signal });
+  const inventory = await loadInventory(options);
   if (inventory.hosts.size === 0) {
     throw new BackupError('INVENTORY_SYNTAX', `${inventory.file}: the inventory names no host`);
   }
-  const context = connectionContext(options, inventory.file);
+  const context = connectionContext(options, inventory);
   const variables = new ComponentVariables(context.vault);
   const hosts: Host[] = [];
   // One by one: the way to a jump host that is known serves all hosts behind it.
@@ -65,7 +64,10 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
   };
 }
 
-function connectionContext(options: LoadClusterOptions, file: string): ConnectionContext {
+function connectionContext(
+  options: LoadClusterOptions,
+  { file, configured }: { readonly file: string; readonly configured: ConfiguredConnections },
+): ConnectionContext {
   const { user, password, becomePassword } = options;
   const userFile = join(user.homeDirectory, '.ssh', 'config');
   const paths = options.sshConfig ?? { user: userFile, system: '/etc/ssh/ssh_config' };
@@ -73,6 +75,7 @@ function connectionContext(options: LoadClusterOptions, file: string): Connectio
   return {
     file,
     user,
+    configured,
     ways: new Ways({ localUser: user, configs }),
     vault: new Vault(options.vaultSecrets),
     password,

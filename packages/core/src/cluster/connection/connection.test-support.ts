@@ -1,4 +1,5 @@
 import type { Connection, LocalUser } from '../cluster.js';
+import { nothingConfigured } from '../ansible-config/config-settings.js';
 import type { InventoryHost, InventoryValue } from '../inventory/inventory.js';
 import { Vault } from '../inventory/vault.js';
 import { parseIniInventory } from '../inventory/ini-inventory.js';
@@ -11,7 +12,9 @@ export const user: LocalUser = { name: 'me', homeDirectory: '/home/me' };
 
 const noConfigs = new SshConfigs(user.homeDirectory, { user: '/nowhere/config', system: '/nowhere/ssh_config' });
 
-type Answers = Partial<Pick<ConnectionContext, 'password' | 'becomePassword'>> & { readonly configs?: SshConfigs };
+type Answers = Partial<Pick<ConnectionContext, 'password' | 'becomePassword' | 'configured'>> & {
+  readonly configs?: SshConfigs;
+};
 
 /** The connection of the host `web1` whose inventory has these `[all:vars]`, without configuration files of ssh. */
 export function connect(...variables: readonly string[]): Promise<Connection> {
@@ -40,6 +43,7 @@ function reach(host: InventoryHost, { configs = noConfigs, ...answers }: Answers
     user,
     ways: new Ways({ localUser: user, configs }),
     vault: new Vault(),
+    configured: nothingConfigured,
     ...nothing,
     ...answers,
   });

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 
 import type { Secret } from '../../model/secret.js';
 import type { Connection, LocalUser } from '../cluster.js';
+import type { ConfiguredConnections } from '../ansible-config/config-settings.js';
 import type { InventoryHost } from '../inventory/inventory.js';
 import type { Vault } from '../inventory/vault.js';
 import { paramikoArgumentsOf, sshArgumentsOf } from './ansible-arguments.js';
@@ -18,6 +19,8 @@ export interface ConnectionContext {
   /** The inventory file, for messages. */
   readonly file: string;
   readonly user: LocalUser;
+  /** What Ansible's configuration file sets. */
+  readonly configured: ConfiguredConnections;
   readonly ways: Ways;
   readonly vault: Vault;
   /** What the user was asked for: where the inventory has no password. */
@@ -54,7 +57,7 @@ const unusedVariables = ['ansible_private_key', 'ansible_ssh_private_key', 'ansi
  * line; VAULT_PASSWORD for an encrypted value that is needed.
  */
 export async function connectionOf(host: InventoryHost, context: ConnectionContext): Promise<Connection> {
-  const settings = new HostSettings(host, context.file, context.vault);
+  const settings = new HostSettings(host, context.file, context.vault, context.configured);
   const plugin = pluginOf(settings);
   const become = becomeOf(settings, context.becomePassword);
   const unused = ignoredBecomeVariables(settings, become);

@@ -1,3 +1,4 @@
+import type { ConfiguredConnections, ConfiguredSettings } from '../ansible-config/config-settings.js';
 import { BackupError } from '../../model/errors.js';
 import { Secret } from '../../model/secret.js';
 import type { InventoryHost, InventoryValue, Variable } from '../inventory/inventory.js';
@@ -56,7 +57,7 @@ export type Setting = keyof typeof variableNames;
 const yesWords = new Set(['y', 'yes', 'on', '1', 'true', 't']);
 const noWords = new Set(['n', 'no', 'off', '0', 'false', 'f']);
 
-/** The connection variables of one host, read by what they set; every fault names file, line, host and variable. */
+/** The connection variables of one host, read by what they set, with those of Ansible's configuration below them; every fault names file, line, host and variable. */
 export class HostSettings {
   private readonly variables: HostVariables;
 
@@ -64,6 +65,7 @@ export class HostSettings {
     private readonly host: InventoryHost,
     private readonly file: string,
     vault: Vault,
+    private readonly configured: ConfiguredConnections,
   ) {
     this.variables = new HostVariables(host, vault);
   }
@@ -153,7 +155,7 @@ export class HostSettings {
       const value = this.resolved(setting, candidate);
       if (value !== undefined && value !== null) return { name: candidate, value };
     }
-    return { name, value: undefined };
+    return { name, value: this.settings().get(setting)?.value };
   }
 
   private resolved(setting: Setting, name: string): InventoryValue | undefined {
@@ -171,14 +173,23 @@ export class HostSettings {
     const name = names.findLast((candidate) => (this.host.variables.get(candidate)?.value ?? null) !== null);
     return {
       name: name ?? names[0] ?? setting,
-      variable: name === undefined ? undefined : this.host.variables.get(name),
+      variable: name === undefined ? this.settings().get(setting) : this.host.variables.get(name),
     };
   }
 
   private names(setting: Setting): readonly string[] {
-    const connection = this.host.variables.get('ansible_connection')?.value;
-    const isParamiko = typeof connection === 'string' && connection.includes('paramiko');
-    return [...variableNames[setting], ...(isParamiko ? (paramikoNames[setting] ?? []) : [])];
+    return [...variableNames[setting], ...(this.isParamiko() ? (paramikoNames[setting] ?? []) : [])];
+  }
+
+  /** What Ansible's configuration sets: weaker than every variable. */
+  private settings(): ConfiguredSettings {
+    return this.isParamiko() ? this.configured.paramiko : this.configured.ssh;
+  }
+
+  private isParamiko(): boolean {
+    const connection =
+      this.host.variables.get('ansible_connection')?.value ?? this.configured.ssh.get('connection')?.value;
+    return typeof connection === 'string' && connection.includes('paramiko');
   }
 
   private placed(setting: Setting, message: string): string {

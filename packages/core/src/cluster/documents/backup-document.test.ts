@@ -100,6 +100,7 @@ describe('a backup document', () => {
     ['a switch in quotes', withComponents('    rabbitmq:\n      enabled: "false"\n'), ':8: specification.components.rabbitmq.enabled must be true or false'],
     ['a switch that is empty', withComponents('    rabbitmq:\n      enabled:\n'), ':8: specification.components.rabbitmq.enabled must be true or false'],
     ['no YAML', `${head}specification: [\n`, ':6: the indentation does not fit the lines before'],
+    ['no YAML without the kind', 'a: b\nc: [\n', ':3: the indentation'],
     ['a tab', `${head}specification:\n\tcomponents:\n`, ':6: a tab is used for indentation'],
     ['an alias of nothing', `${head}specification: *nothing\n`, ':1: an alias (*name) of this document has no anchor'],
   ])('refuses %s, with file and line', async (_title, text, message) => {

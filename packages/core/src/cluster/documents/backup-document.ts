@@ -1,7 +1,7 @@
 import { BackupError } from '../../model/errors.js';
 import { nameList } from '../../model/name-list.js';
 import { systemReason } from '../../model/system-errors.js';
-import { type LambdaStackDocument, parseDocuments } from './parse-documents.js';
+import { type LambdaStackDocument, parseDocuments, syntaxFault } from './parse-documents.js';
 import { readText } from './read-text.js';
 
 const backupKind = 'configuration/backup';
@@ -38,7 +38,7 @@ export async function readBackupDocument(file: string): Promise<BackupDocument> 
     throw new BackupError('CONFIG_INVALID', `cannot read ${file}: ${systemReason(cause)}`, { cause });
   });
   const { documents, repeatedKeys } = parseDocuments(file, text, [backupKind]);
-  const document = onlyBackup(file, documents);
+  const document = onlyBackup(file, text, documents);
   const specification = mapping(file, document, { value: document.contents(), path: ['specification'] });
   const components = mapping(file, document, { value: specification, path: ['specification', 'components'] });
   const entries = Object.keys(components).map((name) => [name, entryOf(file, document, { components, name })] as const);
@@ -50,12 +50,15 @@ export async function readBackupDocument(file: string): Promise<BackupDocument> 
   return { file, components: new Map(entries), warnings };
 }
 
-function onlyBackup(file: string, documents: readonly LambdaStackDocument[]): LambdaStackDocument {
+function onlyBackup(file: string, text: string, documents: readonly LambdaStackDocument[]): LambdaStackDocument {
   const [document, second] = documents;
   if (document === undefined)
-    throw new BackupError('CONFIG_INVALID', `${file}:1: no document here has "kind: ${backupKind}"`, {
-      hint: `-f takes LambdaStack's backup.yml; lsbackup's own configuration file goes with -c.`,
-    });
+    throw (
+      syntaxFault(file, text) ??
+      new BackupError('CONFIG_INVALID', `${file}:1: no document here has "kind: ${backupKind}"`, {
+        hint: `-f takes LambdaStack's backup.yml; lsbackup's own configuration file goes with -c.`,
+      })
+    );
   if (second !== undefined)
     throw new BackupError('CONFIG_INVALID', `${file}:${second.line}: a second document of "kind: ${backupKind}"`, {
       hint: `Keep one of them; the first is at line ${document.line}.`,

@@ -54,6 +54,10 @@ describe('manifest.yml', () => {
         `${file}:8: a bracket, a quote, a comma or a ":" is missing; the cluster's name is not taken from there`,
       ],
     });
+    await writeFile(file, 'a: b\nc: [S3cret\n');
+    expect((await readManifest(directory)).warnings).toEqual([
+      `${file}:3: the indentation does not fit the lines before; the cluster's name is not taken from there`,
+    ]);
     await writeFile(file, Buffer.from([0xff]));
     expect((await readManifest(directory)).warnings).toEqual([
       `cannot read ${file}: it is no UTF-8 text; the cluster's name is not taken from there`,

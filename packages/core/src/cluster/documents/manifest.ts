@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { BackupError } from '../../model/errors.js';
 import { systemErrorCode, systemReason } from '../../model/system-errors.js';
-import { parseDocuments } from './parse-documents.js';
+import { parseDocuments, syntaxFault } from './parse-documents.js';
 import { readText } from './read-text.js';
 
 /** What LambdaStack and its predecessor call the document of the cluster itself. */
@@ -25,7 +25,10 @@ export async function readManifest(directory: string): Promise<Manifest> {
   const file = join(directory, 'manifest.yml');
   try {
     if (!(await stat(file)).isFile()) return { clusterName: undefined, warnings: [] };
-    const [cluster] = parseDocuments(file, await readText(file), clusterKinds).documents;
+    const text = await readText(file);
+    const [cluster] = parseDocuments(file, text, clusterKinds).documents;
+    const fault = cluster === undefined ? syntaxFault(file, text) : undefined;
+    if (fault !== undefined) throw fault;
     return { clusterName: nameOf(cluster?.contents().specification), warnings: [] };
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return { clusterName: undefined, warnings: [] };

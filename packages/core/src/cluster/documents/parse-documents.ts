@@ -38,6 +38,16 @@ export function parseDocuments(file: string, text: string, kinds: readonly strin
   };
 }
 
+/** What is wrong with the syntax of a file: CONFIG_INVALID with `file:line`; undefined where it is YAML. No word of it is quoted. */
+export function syntaxFault(file: string, text: string): BackupError | undefined {
+  const lines = new LineCounter();
+  const options = { version: '1.1', lineCounter: lines, prettyErrors: false, logLevel: 'silent' } as const;
+  const documents = parseAllDocuments(text, options);
+  const errors = 'empty' in documents ? [] : documents.flatMap((document) => document.errors);
+  const [error] = errors.filter(({ code }) => code !== 'DUPLICATE_KEY');
+  return error && invalid(file, lines.linePos(error.pos[0]).line, yamlProblem(error.code));
+}
+
 interface Part {
   readonly file: string;
   readonly kinds: readonly string[];

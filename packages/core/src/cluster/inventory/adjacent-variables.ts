@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -8,6 +7,7 @@ import { BackupError } from '../../model/errors.js';
 import { systemReason } from '../../model/system-errors.js';
 import { parseAnsibleYaml, valueOf } from './ansible-yaml.js';
 import type { Variable } from './inventory.js';
+import { decodeText } from './inventory-text.js';
 import { VariableFiles } from './variable-files.js';
 import { isVaultText } from './vault.js';
 import type { Vault } from './vault.js';
@@ -89,16 +89,9 @@ function unsupported(message: string, cause?: unknown): BackupError {
   return new BackupError('INVENTORY_UNSUPPORTED', message, { cause });
 }
 
-function textOf(bytes: Buffer, path: string): string {
-  if (isUtf8(bytes)) return bytes.toString('utf8');
-  const lines = bytes.toString('latin1').split('\n');
-  const place = lines.findIndex((line) => !isUtf8(Buffer.from(line, 'latin1')));
-  throw new BackupError('INVENTORY_SYNTAX', `${path}:${place + 1}: the line is not UTF-8 text`);
-}
-
 function parseVariables(bytes: Buffer, path: string, vault: Vault) {
   const encrypted = isVaultText(bytes);
-  const text = encrypted ? vault.decrypt(bytes.toString('latin1'), `${path}:1`) : textOf(bytes, path);
+  const text = encrypted ? vault.decrypt(bytes.toString('latin1'), `${path}:1`) : decodeText(bytes, path);
   const { node, warnings } = parseAnsibleYaml(text, path);
   const variables = new Map<string, Variable>();
   if (node?.kind === 'map') {

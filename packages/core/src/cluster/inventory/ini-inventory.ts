@@ -159,8 +159,7 @@ class IniReader {
     try {
       return expandHostWord(pattern);
     } catch (error) {
-      const hint = pattern.startsWith('\ufeff') ? 'Save the file without a byte order mark.' : undefined;
-      throw this.fault(line, syntaxMessage(error), hint);
+      throw this.fault(line, syntaxMessage(error));
     }
   }
 

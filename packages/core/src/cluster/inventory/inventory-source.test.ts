@@ -24,6 +24,8 @@ async function put(...names: string[]): Promise<void> {
   }
 }
 
+const file = (path: string) => ({ path, files: [path], variablesDirectory: dirname(path) });
+
 describe('findInventory', () => {
   it.each([
     'inventory',
@@ -37,9 +39,9 @@ describe('findInventory', () => {
     'hosts.yaml',
     'hosts.json',
   ])('finds the file %s of a build directory', async (name) => {
-    await put(name, 'group_vars/all.yml', 'site.yml', name.startsWith('hosts') ? 'x' : 'hosts/etc/passwd');
-    const path = join(build, name);
-    expect(await findInventory(build)).toEqual({ path, directory: build, files: [path] });
+    await put(name, 'group_vars/all.yml', 'site.yml', 'etc/passwd');
+    const sources = [file(join(build, name))];
+    expect(await findInventory({ source: build })).toMatchObject({ directory: build, sources, warnings: [] });
   });
 
   it('reads a directory in the order of Ansible, without what Ansible ignores', async () => {
@@ -67,50 +69,85 @@ describe('findInventory', () => {
       'x.retry',
       '.x',
     ];
-    const directories = ['group_vars/all', 'host_vars/h', 'vars_plugins/p', 'a/group_vars/g', 'old.bak/x'];
+    const directories = ['group_vars/all', 'host_vars/h', 'vars_plugins/p', 'old.bak/x'];
     await put(...read, ...[...ignored, ...directories].map((name) => `inventory/${name}`));
     const path = join(build, 'inventory');
-    const expected = { path, directory: build, files: read.map((name) => join(build, name)) };
-    expect(await findInventory(build)).toEqual(expected);
-    expect(await findInventory(path)).toEqual(expected);
+    const sources = [{ path, files: read.map((name) => join(build, name)), variablesDirectory: path }];
+    const expected = { directory: build, sources, warnings: [] };
+    expect(await findInventory({ source: build })).toMatchObject(expected);
+    expect(await findInventory({ source: path })).toMatchObject(expected);
+    expect(await findInventory({ inventory: [path] })).toMatchObject(expected);
+  });
+
+  it('says of variables below a directory of inventories that they are not read', async () => {
+    await put('inventory/mycluster/hosts.yaml', 'inventory/mycluster/group_vars/all.yml', 'inventory/group_vars/all');
+    const { sources, warnings } = await findInventory({ source: build });
+    expect(sources[0]?.files).toEqual([join(build, 'inventory/mycluster/hosts.yaml')]);
+    expect(warnings).toEqual([
+      expect.stringMatching(`^${join(build, 'inventory/mycluster/group_vars')} is not read, .*-i`),
+    ]);
+  });
+
+  it('says of variables beside playbooks that they are not read', async () => {
+    await put('inventory/hosts', 'group_vars/all.yml', 'host_vars/h', 'other/hosts');
+    const expected = [expect.stringMatching(`^${build}: group_vars and host_vars there are not read`)];
+    expect((await findInventory({ source: build })).warnings).toEqual(expected);
+    const inventory = [join(build, 'other/hosts')];
+    expect((await findInventory({ source: build, inventory })).warnings).toEqual(expected);
+    expect((await findInventory({ inventory })).warnings).toEqual([]);
   });
 
   it('takes a file of any name', async () => {
     await put('prod.txt');
     const path = join(build, 'prod.txt');
-    expect(await findInventory(path)).toEqual({ path, directory: build, files: [path] });
+    const expected = { directory: build, sources: [file(path)], warnings: [] };
+    expect(await findInventory({ source: path })).toMatchObject(expected);
+    expect(await findInventory({ inventory: [path] })).toMatchObject(expected);
   });
 
-  it('names the candidates where there is more than one', async () => {
-    await put('hosts', 'hosts.yml', 'inventory.json');
-    await expect(findInventory(build)).rejects.toMatchObject({
-      code: 'INVENTORY_MISSING',
-      exitStatus: 2,
-      message: `there is more than one inventory in ${build}: hosts, hosts.yml, inventory.json`,
+  it('takes what is given, in its order, and looks for nothing', async () => {
+    await put('build/inventory', 'build/hosts', 'prod/02-groups', 'prod/01-hosts', 'prod/group_vars/all', 'other');
+    const [first, second] = [join(build, 'other'), join(build, 'prod')];
+    const files = [join(second, '01-hosts'), join(second, '02-groups')];
+    const sources = [file(first), { path: second, files, variablesDirectory: second }];
+    const found = await findInventory({ source: join(build, 'build'), inventory: [first, second] });
+    expect(found).toMatchObject({ directory: join(build, 'build'), sources, warnings: [] });
+    expect(await findInventory({ inventory: [first, second] })).toMatchObject({
+      directory: build,
+      sources,
+      warnings: [],
     });
+    expect(await findInventory({ inventory: [second] })).toMatchObject({ directory: second });
   });
 
   it.each([
-    ['an empty build directory', [], 'there is no inventory in'],
-    ['a build directory without one', ['site.yml', 'group_vars/all'], 'nothing in it is called "inventory" or "hosts"'],
-    ['a directory of nothing but ignored files', ['inventory/README.md'], 'there is no inventory in'],
-  ])('%s: INVENTORY_MISSING', async (_, names, message) => {
-    await put(...names);
-    await expect(findInventory(build)).rejects.toMatchObject({
+    ['a file beside it that is no build directory', { source: 'a', inventory: ['b'] }, /\/a is no build directory/],
+    ['a list of host names', { inventory: ['h1,h2'] }, /h1,h2, and a list of host names/],
+    ['what is not there', { inventory: ['c'] }, /cannot read .*\/c: no such file/],
+    ['nothing at all', {}, /no inventory is given/],
+  ])('%s: INVENTORY_MISSING', async (_, choice, message) => {
+    await put('a', 'b');
+    const inBuild = (path: string): string => (path.includes(',') ? path : join(build, path));
+    const given = {
+      ...('source' in choice && { source: inBuild(choice.source) }),
+      ...('inventory' in choice && { inventory: choice.inventory.map(inBuild) }),
+    };
+    await expect(findInventory(given)).rejects.toMatchObject({
       code: 'INVENTORY_MISSING',
-      message: expect.stringContaining(message),
+      message: expect.stringMatching(message),
+      hint: expect.any(String),
     });
   });
 
   it('refuses a link that leads nowhere, and one that leads back', async () => {
     await put('inventory/a');
     await symlink('/no/such/file', join(build, 'inventory/b'));
-    await expect(findInventory(build)).rejects.toMatchObject({
+    await expect(findInventory({ source: build })).rejects.toMatchObject({
       code: 'INVENTORY_MISSING',
       message: expect.stringContaining('no such file'),
     });
     await rm(join(build, 'inventory/b'));
     await symlink('.', join(build, 'inventory/b'));
-    await expect(findInventory(build)).rejects.toMatchObject({ code: 'INVENTORY_MISSING' });
+    await expect(findInventory({ source: build })).rejects.toMatchObject({ code: 'INVENTORY_MISSING' });
   });
 });

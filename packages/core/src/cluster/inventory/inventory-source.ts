@@ -1,121 +1,168 @@
-import type { Stats } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { access } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 
-import { BackupError } from '../../model/errors.js';
+import { readAnsibleConfig } from '../ansible-config/ansible-config.js';
+import type { AnsibleConfig } from '../ansible-config/ansible-config.js';
 import { nameList } from '../../model/name-list.js';
-import { systemReason } from '../../model/system-errors.js';
 import { compareCodePoints } from '../python/python-text.js';
+import { entriesOf, isIgnored, isVariablesDirectory, missingInventory, statOf } from './inventory-files.js';
+import { searchInventory } from './inventory-search.js';
 
-/** What people call the inventory of a build directory where it is not `inventory`. */
-const otherNames = [
-  'hosts',
-  ...['.ini', '.yml', '.yaml', '.json'].flatMap((end) => [`inventory${end}`, `hosts${end}`]),
-];
-
-/**
- * What Ansible passes over in a directory of inventories. Source: ansible-core 2.19, inventory/manager.py and the default of
- * INVENTORY_IGNORE_EXTS.
- */
-const ignored =
-  /^(?:\.|(?:host_vars|group_vars|vars_plugins)$)|(?:\.pyc|\.pyo|\.swp|\.bak|~|\.rpm|\.md|\.txt|\.rst|\.orig|\.cfg|\.retry)$/;
 /** Links that lead back to a directory above would go on for ever. */
 const maximumDepth = 32;
 
-/** The inventory that a build directory or a path stands for. */
+export interface InventoryChoice {
+  /** A build directory with an inventory in it, an inventory file, or a directory of several that is called `inventory`. */
+  readonly source?: string | undefined;
+  /**
+   * The inventory itself, as Ansible's `-i` has it: files, programs, and directories of several, read in this order as one. Nothing is
+   * looked for then, and `source` is only the build directory; without that, it is where the first of them is.
+   */
+  readonly inventory?: readonly string[] | undefined;
+  /** Ansible's configuration file, or its directory (ANSIBLE_CONFIG); `ansible.cfg` in the build directory unless set. */
+  readonly ansibleConfig?: string | undefined;
+}
+
+/** A file, or a directory that stands for all files in it. */
 export interface InventorySource {
-  /** Absolute path of the file, or of the directory of several. */
+  /** Absolute. */
   readonly path: string;
-  /** The build directory; absolute. */
-  readonly directory: string;
   /** The files to read, absolute, in Ansible's order. */
   readonly files: readonly string[];
+  /** Where `group_vars` and `host_vars` of this source are; absolute. */
+  readonly variablesDirectory: string;
+}
+
+/** The inventory that is read. */
+export interface FoundInventory {
+  /** The build directory; absolute. */
+  readonly directory: string;
+  readonly config: AnsibleConfig;
+  /** At least one, in the order in which they are read. */
+  readonly sources: readonly InventorySource[];
+  /** What looks like an inventory and is not read, one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /**
- * Finds the inventory: `source` itself when it is a file or a directory that is called `inventory`, else what is called `inventory` in the
- * build directory `source`, else the one thing in it that is called as an inventory is: `hosts`, `inventory.yml` and so on.
- * A directory of inventories stands for all of its files and those in directories below, by name, without what Ansible ignores.
- * Throws INVENTORY_MISSING when there is none or more than one.
+ * Finds the inventory: `inventory` where it is given, else `source` itself when it is a file or a directory that is called `inventory`,
+ * else what the `ansible.cfg` of the build directory `source` says, else what `searchInventory` finds in it. A directory of inventories
+ * stands for all of its files and those in directories below, by name, without what Ansible ignores.
+ * Throws INVENTORY_MISSING when there is none or more than one, CONFIG_INVALID for an `ansible.cfg` that cannot be read.
  */
-export async function findInventory(source: string): Promise<InventorySource> {
-  const given = resolve(source);
-  const stats = await statOf(given);
-  if (!stats.isDirectory()) return { path: given, directory: dirname(given), files: [given] };
-  const isItself = basename(given) === 'inventory';
-  const path = isItself ? given : await inventoryIn(given);
-  const directory = dirname(path);
-  if (!isItself && !(await statOf(path)).isDirectory()) return { path, directory, files: [path] };
-  const files = await filesBelow(path, 0);
-  if (files.length === 0)
-    throw missing(`there is no inventory in ${path}`, { hint: 'Put one in it, or give an inventory file.' });
-  return { path, directory, files };
+export async function findInventory(choice: InventoryChoice): Promise<FoundInventory> {
+  const { directory, paths } = await chosen(choice);
+  const config = await readAnsibleConfig(directory, choice.ansibleConfig);
+  const { read, passedOver } = paths ? { read: paths, passedOver: [] } : await searched(directory, config);
+  const sources: InventorySource[] = [];
+  const strayed: string[] = [];
+  for (const path of read) {
+    if ((await statOf(path)).isDirectory()) sources.push(await directorySource(path, strayed));
+    else sources.push({ path, files: [path], variablesDirectory: dirname(path) });
+  }
+  const notRead = [
+    ...passedOver,
+    ...strayed.map((path) => `${path} is not read, as Ansible does not; name the inventory beside it with -i`),
+    ...(await besidePlaybooks(directory, sources)),
+  ];
+  return { directory, config, sources, warnings: [...config.warnings, ...notRead] };
 }
 
-async function inventoryIn(directory: string): Promise<string> {
-  // LambdaStack's own name, whatever else is beside it.
-  if (await isInventory(join(directory, 'inventory'))) return join(directory, 'inventory');
-  const found: string[] = [];
-  for (const name of otherNames) if (await isInventory(join(directory, name))) found.push(name);
-  const [name] = found;
-  if (name === undefined) {
-    throw missing(`there is no inventory in ${directory}: nothing in it is called "inventory" or "hosts"`, {
-      hint: 'Give the build directory that holds one, or the inventory file itself.',
-    });
+/** Where the configuration of Ansible says that vault passwords are, for whoever reads them. Errors: as `findInventory`. */
+export async function vaultPasswordsOf(
+  choice: InventoryChoice,
+): Promise<{ readonly file: string | undefined; readonly ids: readonly string[] }> {
+  const { directory } = await chosen(choice);
+  const { vaultPasswordFile, vaultIds } = await readAnsibleConfig(directory, choice.ansibleConfig);
+  return { file: vaultPasswordFile, ids: vaultIds };
+}
+
+/** The build directory, and the inventories; undefined where they are to be looked for. */
+async function chosen({
+  source,
+  inventory,
+}: InventoryChoice): Promise<{ readonly directory: string; readonly paths?: readonly string[] }> {
+  const [first, ...others] = (inventory ?? []).map((path) => resolve(path));
+  if (first !== undefined) {
+    for (const path of [first, ...others]) await refuseHostList(path);
+    const directory = source === undefined ? await homeOf(first) : await buildDirectory(resolve(source));
+    return { directory, paths: [first, ...others] };
   }
-  if (found.length === 1) return join(directory, name);
-  throw missing(`there is more than one inventory in ${directory}: ${nameList(found)}`, {
-    hint: 'Give the one that is meant, or put them all in a directory "inventory".',
+  if (source === undefined)
+    throw missingInventory('no inventory is given', { hint: 'Give a build directory, or the inventory itself.' });
+  const given = resolve(source);
+  const isItself = basename(given) === 'inventory' || !(await statOf(given)).isDirectory();
+  return isItself ? { directory: dirname(given), paths: [given] } : { directory: given };
+}
+
+async function searched(
+  directory: string,
+  config: AnsibleConfig,
+): Promise<{ readonly read: readonly string[]; readonly passedOver: readonly string[] }> {
+  const { read, passedOver } = await searchInventory(directory, config.inventory);
+  if (passedOver.length === 0) return { read, passedOver };
+  const names = nameList(read.map((path) => relative(directory, path)));
+  const others = nameList(passedOver);
+  const sentence = `${directory}: only ${names} is read, and not ${others}, which may be part of the inventory too; choose with -i`;
+  return { read, passedOver: [sentence] };
+}
+
+/** Ansible would read these too, for playbooks that are in the build directory: where its playbooks are nobody has said. */
+async function besidePlaybooks(directory: string, sources: readonly InventorySource[]): Promise<string[]> {
+  if (sources.some(({ variablesDirectory }) => variablesDirectory === directory)) return [];
+  const names: string[] = [];
+  for (const name of ['group_vars', 'host_vars']) if (await exists(join(directory, name))) names.push(name);
+  if (names.length === 0) return [];
+  return [
+    `${directory}: ${names.join(' and ')} there are not read; put what hosts need to be reached beside the inventory`,
+  ];
+}
+
+/** For Ansible a text with a comma that is no path is a list of hosts, all of them in no group. */
+async function refuseHostList(path: string): Promise<void> {
+  if (!path.includes(',') || (await exists(path))) return;
+  throw missingInventory(`there is no ${path}, and a list of host names instead of an inventory is not supported`, {
+    hint: 'Give inventory files, with -i each: without groups nobody knows what runs on a host.',
   });
 }
 
-/** Only a directory `inventory` is one. What may not be looked at must not be taken for missing. */
-async function isInventory(path: string): Promise<boolean> {
-  return stat(path).then(
-    (stats) => basename(path) === 'inventory' || !stats.isDirectory(),
-    (error: unknown) => {
-      if (isNotThere(error)) return false;
-      throw unreadable(path, error);
-    },
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
   );
 }
 
-async function filesBelow(directory: string, depth: number): Promise<string[]> {
-  if (depth > maximumDepth) throw missing(`${directory} is more than ${maximumDepth} directories deep`, {});
-  const names = (await entriesOf(directory)).filter((name) => !ignored.test(name)).sort(compareCodePoints);
+/** Where the cluster is at home that has this inventory. */
+async function homeOf(path: string): Promise<string> {
+  const isSources = basename(path) !== 'inventory' && (await statOf(path)).isDirectory();
+  return isSources ? path : dirname(path);
+}
+
+async function buildDirectory(path: string): Promise<string> {
+  if ((await statOf(path)).isDirectory()) return path;
+  throw missingInventory(`${path} is no build directory, and the inventory is given by itself`, {
+    hint: 'Give the build directory beside -i, or all inventories by -i.',
+  });
+}
+
+async function directorySource(path: string, strayed: string[]): Promise<InventorySource> {
+  const files = await filesBelow(path, 0, strayed);
+  if (files.length === 0)
+    throw missingInventory(`there is no inventory in ${path}`, { hint: 'Put one in it, or give an inventory file.' });
+  return { path, files, variablesDirectory: path };
+}
+
+/** Adds to `strayed` what would be variables if an inventory beside it were read by itself. */
+async function filesBelow(directory: string, depth: number, strayed: string[]): Promise<string[]> {
+  if (depth > maximumDepth) throw missingInventory(`${directory} is more than ${maximumDepth} directories deep`, {});
   const files: string[] = [];
-  for (const name of names) {
+  for (const { name } of (await entriesOf(directory)).sort((left, right) => compareCodePoints(left.name, right.name))) {
     const path = join(directory, name);
-    if ((await statOf(path)).isDirectory()) files.push(...(await filesBelow(path, depth + 1)));
+    if (depth > 0 && isVariablesDirectory(name)) strayed.push(path);
+    if (isIgnored(name)) continue;
+    if ((await statOf(path)).isDirectory()) files.push(...(await filesBelow(path, depth + 1, strayed)));
     else files.push(path);
   }
   return files;
-}
-
-async function entriesOf(directory: string): Promise<string[]> {
-  return readdir(directory).catch((error: unknown) => {
-    throw unreadable(directory, error);
-  });
-}
-
-async function statOf(path: string): Promise<Stats> {
-  return stat(path).catch((error: unknown) => {
-    throw unreadable(path, error);
-  });
-}
-
-function isNotThere(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
-}
-
-/** An inventory, or a directory of them, that cannot be read: INVENTORY_MISSING. */
-export function unreadable(path: string, cause: unknown): BackupError {
-  const hint = isNotThere(cause)
-    ? 'Check the path given as build directory.'
-    : 'Give the user who runs lsbackup permission to read the build directory, or check its path.';
-  return missing(`cannot read ${path}: ${systemReason(cause)}`, { cause, hint });
-}
-
-function missing(message: string, details: { cause?: unknown; hint?: string }): BackupError {
-  return new BackupError('INVENTORY_MISSING', message, details);
 }

@@ -18,9 +18,18 @@ export function placeIn({ file, encrypted }: InventoryText, line: number): Place
 }
 
 /**
- * The lines of an INI inventory. Comments may be in any encoding; everything else must be UTF-8, else INVENTORY_SYNTAX with its line.
+ * The lines of an INI inventory. Comments may be in any encoding; everything else must be UTF-8 without a byte
+ * order mark, else INVENTORY_SYNTAX with its line.
  */
 export function decodeLines(bytes: Buffer, file: string): string[] {
+  refuseUtf16(bytes, file);
+  if (bytes.toString('utf8', 0, 3) === '\ufeff') {
+    throw new BackupError(
+      'INVENTORY_SYNTAX',
+      `${file}:1: the file begins with a byte order mark, which Ansible would take for a part of the first line`,
+      { hint: 'Save the file as UTF-8 without a byte order mark.' },
+    );
+  }
   if (isUtf8(bytes)) return splitLines(bytes.toString('utf8'));
   const lines = bytes.toString('latin1').split(/\r\n|\n|\r/);
   return lines.map((text, index) => {
@@ -33,9 +42,18 @@ export function decodeLines(bytes: Buffer, file: string): string[] {
 
 /** The text of a YAML or JSON file, which must be UTF-8 as a whole, else INVENTORY_SYNTAX with the first line that is not. */
 export function decodeText(bytes: Buffer, file: string): string {
+  refuseUtf16(bytes, file);
   if (isUtf8(bytes)) return bytes.toString('utf8');
   const lines = bytes.toString('latin1').split('\n');
   throw notText(file, lines.findIndex((line) => !isUtf8(Buffer.from(line, 'latin1'))) + 1);
+}
+
+/** Its byte order mark is no UTF-8 text. */
+function refuseUtf16(bytes: Buffer, file: string): void {
+  if (!['fffe', 'feff'].includes(bytes.toString('hex', 0, 2))) return;
+  throw new BackupError('INVENTORY_SYNTAX', `${file}:1: the file is UTF-16 text, and only UTF-8 is read`, {
+    hint: 'Save the file as UTF-8 without a byte order mark.',
+  });
 }
 
 function notText(file: string, line: number): BackupError {

@@ -57,7 +57,7 @@ export interface Variable extends Place {
 
 /** What an inventory says, after Ansible's rules of precedence; connection variables are not interpreted yet. */
 export interface Inventory {
-  /** Absolute path of the file, or of the directory of several. */
+  /** Absolute path of the file, or of the directory of several; of several that were given all, separated by `, `. */
   readonly file: string;
   /**
    * Of the bytes of all sources that were read, one after the other in that order, and then of the files in `group_vars` and

@@ -35,20 +35,20 @@ export function groupsWithHosts(hosts: ReadonlyMap<string, LayeredHost>): Readon
 
 /**
  * The hosts with the variables of `group_vars` and `host_vars` merged in, at the place where each counts in Ansible: files of groups
- * above all that the inventory says of groups, but below what it says of the host.
+ * above all that the inventory says of groups, but below what it says of the host. Of several directories of such files a later one counts
+ * more, whatever the rank of the group. Source: tried against `ansible-inventory` with several `-i`.
  */
 export function mergeVariables(
   hosts: ReadonlyMap<string, LayeredHost>,
-  adjacent: AdjacentVariables,
+  adjacent: readonly AdjacentVariables[],
 ): ReadonlyMap<string, InventoryHost> {
   const byGroups = new Map<GroupLayers, ReadonlyMap<string, Variable>>();
   const inheritedOf = (inherited: GroupLayers): ReadonlyMap<string, Variable> => {
     const known = byGroups.get(inherited);
     if (known !== undefined) return known;
-    const files = ['all', ...inherited.ranked].map(
-      (group) => adjacent.groups.get(group) ?? new Map<string, Variable>(),
-    );
-    const merged = mergeLayers([inherited.variables, ...files]);
+    const filesOf = (names: readonly string[]) =>
+      adjacent.flatMap(({ groups }) => names.map((group) => groups.get(group) ?? new Map<string, Variable>()));
+    const merged = mergeLayers([inherited.variables, ...filesOf(['all']), ...filesOf(inherited.ranked)]);
     byGroups.set(inherited, merged);
     return merged;
   };
@@ -56,7 +56,7 @@ export function mergeVariables(
     const variables = mergeLayers([
       inheritedOf(inherited),
       own,
-      adjacent.hosts.get(name) ?? new Map<string, Variable>(),
+      ...adjacent.map(({ hosts: files }) => files.get(name) ?? new Map<string, Variable>()),
     ]);
     return [name, { name, place, groups, variables }] as const;
   });

@@ -17,7 +17,7 @@ afterEach(async () => {
   await rm(build, { recursive: true, force: true });
 });
 
-async function put(name: string, content: string, mode = 0o644): Promise<string> {
+async function put(name: string, content: string | Uint8Array, mode = 0o644): Promise<string> {
   const file = join(build, name);
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, content);
@@ -114,6 +114,27 @@ describe('which grammar a file has', () => {
       exitStatus: 2,
       message: expect.stringContaining(message),
     });
+  });
+
+  it.each<[string, string, Buffer, string]>([
+    ['INI after a byte order mark', 'hosts.ini', Buffer.from('\ufeff[g]\nh\n'), 'begins with a byte order mark'],
+    ['a host after one', 'hosts', Buffer.from('\ufeffh\n'), 'begins with a byte order mark'],
+    ['INI in UTF-16', 'hosts', Buffer.from('\ufeff[g]\nh\n', 'utf16le'), 'is UTF-16 text'],
+    ['YAML in UTF-16', 'hosts.yml', Buffer.from('\ufeffall:\n', 'utf16le').swap16(), 'is UTF-16 text'],
+    ['variables in UTF-16', 'group_vars/all', Buffer.from('\ufeffa: b\n', 'utf16le'), 'is UTF-16 text'],
+  ])('%s: one sentence, with what to do', async (_, name, content, message) => {
+    const file = await put(name, content);
+    if (name.includes('/')) await put('hosts', 'h\n');
+    await expect(loadInventory({ source: build })).rejects.toMatchObject({
+      code: 'INVENTORY_SYNTAX',
+      message: expect.stringMatching(new RegExp(`^${file}:1: the file ${message}`)),
+      hint: 'Save the file as UTF-8 without a byte order mark.',
+    });
+  });
+
+  it('YAML may begin with a byte order mark', async () => {
+    await put('hosts.yml', '\ufeffall:\n  hosts:\n    h:\n');
+    expect([...(await loadInventory({ source: build })).hosts.keys()]).toEqual(['h']);
   });
 
   it('what is no regular file is not read', async () => {

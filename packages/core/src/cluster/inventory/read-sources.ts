@@ -7,7 +7,7 @@ import type { AnsibleYaml } from './ansible-yaml.js';
 import { readIniInventory } from './ini-inventory.js';
 import { inventoryFault, InventoryGraph } from './inventory-graph.js';
 import type { ResolvedInventory } from './inventory-graph.js';
-import { unreadable } from './inventory-source.js';
+import { unreadable } from './inventory-files.js';
 import { decodeLines, decodeText } from './inventory-text.js';
 import type { InventoryText } from './inventory-text.js';
 import { readScriptInventory } from './script-inventory.js';

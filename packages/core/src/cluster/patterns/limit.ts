@@ -26,6 +26,7 @@ export async function limitHosts(scope: LimitScope, limit: readonly string[] | u
   const names = scope.hosts.map(({ name }) => name);
   if (limit === undefined) return names;
   const patterns = await readPatterns(limit);
+  if (limit.every((list) => strip(list) === '')) throw emptyLimit();
   const { hosts, faults } = matchHosts(scope, patterns);
   if (faults[0] !== undefined)
     throw refusal(scope, `${faults[0].pattern} ${faults[0].problem}`, patternHint(scope, faults[0]));
@@ -40,6 +41,12 @@ export function limitInventory(
 ): Promise<readonly string[]> {
   const hosts = [...inventory.hosts.values()];
   return limitHosts({ inventoryFile: inventory.file, hosts, ...groupMembers(inventory) }, limit);
+}
+
+function emptyLimit(): BackupError {
+  return new BackupError('USAGE', '--limit is empty, which would leave no host', {
+    hint: 'Leave --limit out for all hosts: for Ansible an empty one means that, here it might be a variable that is not set.',
+  });
 }
 
 function refusal(scope: LimitScope, problem: string, hint = hostsHint(scope)): BackupError {

@@ -1,0 +1,119 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { readAnsibleConfig } from './ansible-config.js';
+
+let build: string;
+let file: string;
+
+beforeEach(async () => {
+  build = await mkdtemp(join(tmpdir(), 'lsbackup-config-'));
+  file = join(build, 'ansible.cfg');
+});
+
+afterEach(async () => {
+  await rm(build, { recursive: true, force: true });
+});
+
+const nothing = { inventory: undefined, vaultPasswordFile: undefined, vaultIds: [], warnings: [] };
+const settings = (values: ReadonlyMap<string, { readonly value: string }>) =>
+  Object.fromEntries([...values].map(([name, { value }]) => [name, value]));
+
+describe('readAnsibleConfig', () => {
+  it('gives what `ansible-config dump` shows of the same file', async () => {
+    await writeFile(
+      file,
+      [
+        '[defaults]',
+        'Remote_User = "bob" ; comment',
+        'timeout: 33',
+        'inventory = inv/a, b ,/c',
+        'private_key_file = keys/id',
+        'vault_password_file = vp',
+        'vault_identity_list = dev@x, prod@prompt,~/y',
+        'host_key_checking = no',
+        'remote_port = 2222',
+        '[ssh_connection]',
+        'ssh_args = -o ControlMaster=auto',
+        '  -o ProxyJump=%h',
+        'timeout = 44',
+        'host_key_checking = yes',
+        `ssh_common_args = '-o A="b c"'`,
+        '[privilege_escalation]',
+        'become = False',
+        'become_method = su',
+      ].join('\n'),
+    );
+    const config = await readAnsibleConfig(build);
+    expect(config).toMatchObject({
+      inventory: [join(build, 'inv/a'), join(build, 'b'), '/c'],
+      vaultPasswordFile: join(build, 'vp'),
+      vaultIds: [`dev@${join(build, 'x')}`, 'prod@prompt', '~/y'],
+      warnings: [],
+    });
+    const common = {
+      user: 'bob',
+      port: '2222',
+      timeout: '33',
+      privateKeyFile: join(build, 'keys/id'),
+      becomeMethod: 'su',
+    };
+    const sshArguments = '-o ControlMaster=auto\n-o ProxyJump=%h';
+    const ssh = { ...common, hostKeyChecking: 'yes', sshArguments, commonArguments: '-o A="b c"' };
+    expect(settings(config.connections.ssh)).toEqual(ssh);
+    expect(settings(config.connections.paramiko)).toEqual({ ...common, hostKeyChecking: 'no' });
+  });
+
+  it('names in one warning what matters and is not followed', async () => {
+    await writeFile(
+      file,
+      [
+        '[defaults]',
+        'hash_behaviour = merge',
+        'remote_user = {{ x }}',
+        'forks = 20',
+        '[privilege_escalation]',
+        'become_user = root',
+        'become_flags = -H -S -n',
+        'become_exe = doas',
+        '[sudo_become_plugin]',
+        'password = S3cret',
+      ].join('\n'),
+    );
+    const { warnings, connections } = await readAnsibleConfig(build);
+    expect(warnings).toEqual([
+      `${file} sets what lsbackup does not follow: [defaults] hash_behaviour (line 2), [defaults] remote_user (line 3), ` +
+        '[privilege_escalation] become_exe (line 8), [sudo_become_plugin] password (line 10)',
+    ]);
+    expect(connections.ssh.size).toBe(0);
+  });
+
+  it('takes the file that is given, or that in the directory that is given', async () => {
+    await writeFile(file, '[defaults]\ninventory = a\n');
+    const other = join(build, 'other.cfg');
+    await writeFile(other, '[defaults]\ninventory = b\n');
+    expect(await readAnsibleConfig('/nowhere', other)).toMatchObject({ inventory: [join(build, 'b')] });
+    expect(await readAnsibleConfig('/nowhere', build)).toMatchObject({ inventory: [join(build, 'a')] });
+    expect(await readAnsibleConfig('/nowhere', '/no/such')).toMatchObject(nothing);
+  });
+
+  it('does not take one where anybody may have put it, as Ansible does not', async () => {
+    await writeFile(file, '[defaults]\nremote_user = bob\n');
+    await chmod(build, 0o777);
+    const warnings = [expect.stringContaining('anybody may write to its directory')];
+    expect(await readAnsibleConfig(build)).toMatchObject({ ...nothing, warnings });
+  });
+
+  it.each([
+    ['a port that is none', '[defaults]\nremote_port = x\n', ':2: this is no whole number'],
+    ['an empty timeout', '[defaults]\ntimeout =\n', ':2: this is no whole number'],
+    ['a path with a variable', '[defaults]\ninventory = $HOME/x\n', ':2: "~" and "$" in inventory are not expanded'],
+    ['no configuration', 'x\n', ':1: there is no [section] before this line'],
+  ])('refuses %s', async (_, text, message) => {
+    await writeFile(file, text);
+    await expect(readAnsibleConfig(build)).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: file + message });
+  });
+});

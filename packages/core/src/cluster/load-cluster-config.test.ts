@@ -1,0 +1,97 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { vaultPasswordsOf } from './inventory/inventory-source.js';
+import { loadCluster } from './load-cluster.js';
+
+const user = { name: 'me', homeDirectory: '/home/me' };
+const sshConfig = { user: '/nowhere/config', system: '/nowhere/ssh_config' };
+
+let build: string;
+
+beforeEach(async () => {
+  build = await mkdtemp(join(tmpdir(), 'lsbackup-build-'));
+});
+
+afterEach(async () => {
+  await rm(build, { recursive: true, force: true });
+});
+
+async function put(name: string, ...lines: readonly string[]): Promise<void> {
+  const file = join(build, name);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, `${lines.join('\n')}\n`);
+}
+
+async function reached(): Promise<Awaited<ReturnType<typeof loadCluster>>['hosts'][number]> {
+  const [host] = (await loadCluster({ source: build, user, sshConfig })).hosts;
+  if (host === undefined) throw new Error('there is no host');
+  return host;
+}
+
+describe('a cluster whose build directory has an ansible.cfg', () => {
+  it('is reached as that says, where no variable says anything else', async () => {
+    await put(
+      'inventory',
+      'h1',
+      'h2 ansible_user=alice ansible_port=23 ansible_host_key_checking=yes ansible_ssh_args=',
+    );
+    await put('ansible.cfg', '[defaults]', 'remote_user=bob', 'remote_port=2222', 'private_key_file=keys/id', 'host_key_checking=False', 'timeout=7', '[ssh_connection]', 'ssh_args=-C -o ServerAliveInterval=9', '[privilege_escalation]', 'become=False', 'become_method=su'); // prettier-ignore
+    const { hosts, warnings } = await loadCluster({ source: build, user, sshConfig });
+    expect(warnings).toEqual([]);
+    expect(hosts.map(({ connection }) => connection)).toMatchObject([
+      {
+        user: 'bob',
+        port: 2222,
+        identityFiles: [join(build, 'keys/id')],
+        connectSeconds: 7,
+        keepAliveSeconds: 9,
+        hostKeys: { strict: 'no' },
+        become: { method: 'su' },
+      },
+      { user: 'alice', port: 23, connectSeconds: 7, keepAliveSeconds: undefined, hostKeys: { strict: 'yes' } },
+    ]);
+  });
+
+  it.each([
+    ['transport = local', [], { connection: { transport: 'local' } }],
+    ['transport = winrm', [], { refusal: { code: 'INVENTORY_UNSUPPORTED', message: /ansible.cfg:2: host h1: .*winrm/ } }],
+    ['transport = paramiko', ['[ssh_connection]', 'ssh_args = -F /no/such', 'host_key_checking = no'], { connection: { hostKeys: { strict: 'yes' } } }],
+    ['transport = smart', ['[ssh_connection]', 'ssh_executable = /opt/wrapper'], { refusal: { message: /ansible.cfg:4: host h1: .*ansible_ssh_executable/ } }],
+    ['remote_user = bob', ['[ssh_connection]', 'ssh_common_args = other-host'], { refusal: { message: /ansible.cfg:4: host h1: / } }],
+  ] as const)('%s %j', async (line, more, expected) => {
+    await put('inventory', 'h1');
+    await put('ansible.cfg', '[defaults]', line, ...more);
+    const host = await reached();
+    if ('refusal' in expected) expect(host.refusal?.message).toMatch(expected.refusal.message);
+    else expect(host).toMatchObject(expected);
+    expect(host.refusal === undefined).toBe(!('refusal' in expected));
+  }); // prettier-ignore
+
+  it('has the inventory that it says, with a warning about what it passes over', async () => {
+    await put('inventory', 'wrong');
+    await put('inventories/prod/hosts', 'right');
+    await put('inventories/more', 'h2');
+    await put('ansible.cfg', '[defaults]', 'inventory = inventories/prod, inventories/more');
+    const cluster = await loadCluster({ source: build, user, sshConfig });
+    expect(cluster.hosts.map(({ name }) => name)).toEqual(['right', 'h2']);
+    expect(cluster.inventoryFile).toBe(`${join(build, 'inventories/prod')}, ${join(build, 'inventories/more')}`);
+    expect(cluster.warnings).toEqual([
+      `${build}: only inventories/prod, inventories/more is read, and not inventory, which may be part of the inventory too; choose with -i`,
+    ]);
+    const given = await loadCluster({ source: build, inventory: [join(build, 'inventory')], user, sshConfig });
+    expect(given).toMatchObject({ hosts: [{ name: 'wrong' }], warnings: [] });
+  });
+
+  it('says where vault passwords are', async () => {
+    await put('ansible.cfg', '[defaults]', 'vault_password_file = vp', 'vault_identity_list = dev@x');
+    expect(await vaultPasswordsOf({ source: build })).toEqual({
+      file: join(build, 'vp'),
+      ids: [`dev@${join(build, 'x')}`],
+    });
+    expect(await vaultPasswordsOf({ source: build, ansibleConfig: '/no/such' })).toEqual({ file: undefined, ids: [] });
+  });
+});
