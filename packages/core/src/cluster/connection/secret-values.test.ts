@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Vault as VaultWriter } from 'ansible-vault';
 
 import { Secret } from '../../model/secret.js';
+import { nothingConfigured } from '../ansible-config/config-settings.js';
 import type { Connection } from '../cluster.js';
 import { VaultValue } from '../inventory/inventory.js';
 import type { InventoryHost, Variable } from '../inventory/inventory.js';
@@ -76,6 +77,7 @@ function connectionWith(variables: Readonly<Record<string, Partial<Variable>>>):
     ways,
     vault,
     password: undefined,
+    configured: nothingConfigured,
     becomePassword: undefined,
   });
 }
