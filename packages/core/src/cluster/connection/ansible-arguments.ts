@@ -101,6 +101,7 @@ function expandHome(file: string, localUser: LocalUser): string {
 
 function ofText(setting: Setting, settings: HostSettings): AnsibleArguments {
   const words = wordsOf(setting, settings);
+  if (words.length === 0) return nothing;
   const { options, operands } = parseSshArguments(words, settings.place(setting));
   if (operands.length > 0) {
     throw settings.fault(setting, 'the ssh arguments have a word that is no option: ssh would take it for the host');
@@ -109,7 +110,7 @@ function ofText(setting: Setting, settings: HostSettings): AnsibleArguments {
     throw settings.fault(setting, 'with -W ssh would connect to another machine and run nothing');
   }
   refuseHidden(setting, settings, options);
-  return { words, hidden: words.length > 0 && settings.isEncrypted(setting), options };
+  return { words, hidden: settings.isEncrypted(setting), options };
 }
 
 /** A command would be seen in the list of processes, and a file's name in the messages about it. */
@@ -125,8 +126,10 @@ function refuseHidden(setting: Setting, settings: HostSettings, options: readonl
 }
 
 function wordsOf(setting: Setting, settings: HostSettings): readonly string[] {
+  const text = settings.text(setting);
+  if (text === undefined) return [];
   try {
-    return splitShellWords(settings.text(setting) ?? '', { comments: false });
+    return splitShellWords(text, { comments: false });
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw settings.fault(setting, `the ssh arguments cannot be read: ${error.message}`);

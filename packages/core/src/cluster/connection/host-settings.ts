@@ -36,15 +36,16 @@ const variableNames = {
   suPassword: ['ansible_become_password', 'ansible_become_pass', 'ansible_su_pass'],
 } as const satisfies Record<string, readonly string[]>;
 
-/** Names that count as well with `ansible_connection=paramiko`, before the others. */
-const paramikoNames: Partial<Record<Setting, readonly string[]>> = {
-  address: ['ansible_paramiko_host'],
-  port: ['ansible_paramiko_port'],
-  user: ['ansible_paramiko_user'],
-  password: ['ansible_paramiko_pass', 'ansible_paramiko_password'],
-  privateKeyFile: ['ansible_paramiko_private_key_file'],
-  hostKeyChecking: ['ansible_paramiko_host_key_checking'],
-  timeout: ['ansible_paramiko_timeout'],
+/** With `ansible_connection=paramiko` other names count as well, and more. */
+const paramikoNames: Readonly<Record<Setting, readonly string[]>> = {
+  ...variableNames,
+  address: [...variableNames.address, 'ansible_paramiko_host'],
+  port: [...variableNames.port, 'ansible_paramiko_port'],
+  user: [...variableNames.user, 'ansible_paramiko_user'],
+  password: [...variableNames.password, 'ansible_paramiko_pass', 'ansible_paramiko_password'],
+  privateKeyFile: [...variableNames.privateKeyFile, 'ansible_paramiko_private_key_file'],
+  hostKeyChecking: [...variableNames.hostKeyChecking, 'ansible_paramiko_host_key_checking'],
+  timeout: [...variableNames.timeout, 'ansible_paramiko_timeout'],
 };
 
 /** Every variable that says how a host is reached and how root is become on it. */
@@ -60,6 +61,7 @@ const noWords = new Set(['n', 'no', 'off', '0', 'false', 'f']);
 /** The connection variables of one host, read by what they set, with those of Ansible's configuration below them; every fault names file, line, host and variable. */
 export class HostSettings {
   private readonly variables: HostVariables;
+  private readonly isParamiko: boolean;
 
   constructor(
     private readonly host: InventoryHost,
@@ -68,6 +70,8 @@ export class HostSettings {
     private readonly configured: ConfiguredConnections,
   ) {
     this.variables = new HostVariables(host, vault);
+    const connection = host.variables.get('ansible_connection')?.value ?? configured.ssh.get('connection')?.value;
+    this.isParamiko = typeof connection === 'string' && connection.includes('paramiko');
   }
 
   /**
@@ -112,12 +116,13 @@ export class HostSettings {
 
   /** Where the setting is, for the options that come from it; of one that is encrypted nothing is told but its name. */
   place(setting: Setting): OptionPlace {
-    const { name } = this.find(setting);
-    const isEncrypted = this.isEncrypted(setting);
+    const name = (): string => this.find(setting).name;
     const told = (message: string): string =>
-      isEncrypted ? `ssh would not take what ${name} says; it is encrypted, so it is not shown` : message;
+      this.isEncrypted(setting)
+        ? `ssh would not take what ${name()} says; it is encrypted, so it is not shown`
+        : message;
     return {
-      named: (option) => (isEncrypted ? `an option in ${name}` : option),
+      named: (option) => (this.isEncrypted(setting) ? `an option in ${name()}` : option),
       fault: (message) => this.fault(setting, told(message)),
       refusal: (message, hint) => this.refusal(setting, told(message), hint),
     };
@@ -150,12 +155,13 @@ export class HostSettings {
 
   /** The strongest variable of the setting that is not null, as Ansible has it when it is resolved. */
   private read(setting: Setting): { readonly name: string; readonly value: InventoryValue | undefined } {
-    const { name } = this.find(setting);
-    for (const candidate of this.names(setting).toReversed()) {
-      const value = this.resolved(setting, candidate);
-      if (value !== undefined && value !== null) return { name: candidate, value };
+    const names = this.names(setting);
+    for (let index = names.length - 1; index >= 0; index -= 1) {
+      const name = names[index] ?? setting;
+      const value = this.resolved(setting, name);
+      if (value !== undefined && value !== null) return { name, value };
     }
-    return { name, value: this.settings().get(setting)?.value };
+    return { name: this.find(setting).name, value: this.settings().get(setting)?.value };
   }
 
   private resolved(setting: Setting, name: string): InventoryValue | undefined {
@@ -178,18 +184,12 @@ export class HostSettings {
   }
 
   private names(setting: Setting): readonly string[] {
-    return [...variableNames[setting], ...(this.isParamiko() ? (paramikoNames[setting] ?? []) : [])];
+    return (this.isParamiko ? paramikoNames : variableNames)[setting];
   }
 
   /** What Ansible's configuration sets: weaker than every variable. */
   private settings(): ConfiguredSettings {
-    return this.isParamiko() ? this.configured.paramiko : this.configured.ssh;
-  }
-
-  private isParamiko(): boolean {
-    const connection =
-      this.host.variables.get('ansible_connection')?.value ?? this.configured.ssh.get('connection')?.value;
-    return typeof connection === 'string' && connection.includes('paramiko');
+    return this.isParamiko ? this.configured.paramiko : this.configured.ssh;
   }
 
   private placed(setting: Setting, message: string): string {
