@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { LocalUser } from '../cluster.js';
 import { splitShellWords } from '../python/shell-words.js';
 import type { HostSettings, Setting } from './host-settings.js';
-import { parseSshArguments } from './ssh-arguments.js';
+import { parseSshArguments, plainOption } from './ssh-arguments.js';
 import type { SshOption } from './ssh-options.js';
 
 /** What Ansible writes on ssh's command line before the host, as words and as the options that they are. */
@@ -65,13 +65,17 @@ function ofVariables(settings: HostSettings, { localUser, hasPassword }: LoginFa
 }
 
 /** Ansible asks for keys only where it has no password. */
+const keysOnly = {
+  KbdInteractiveAuthentication: 'no',
+  PreferredAuthentications: 'gssapi-with-mic,gssapi-keyex,hostbased,publickey',
+  PasswordAuthentication: 'no',
+};
+const keysOnlyWords = Object.entries(keysOnly).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+
 function withoutPassword(settings: HostSettings): AnsibleArguments {
-  const options = [
-    'KbdInteractiveAuthentication=no',
-    'PreferredAuthentications=gssapi-with-mic,gssapi-keyex,hostbased,publickey',
-    'PasswordAuthentication=no',
-  ];
-  return ofOptions(options, 'password', settings);
+  const place = settings.place('password');
+  const options = Object.entries(keysOnly).map(([name, value]) => plainOption(name.toLowerCase(), value, place));
+  return { words: keysOnlyWords, hidden: false, options };
 }
 
 function ofVariable(setting: Setting, settings: HostSettings, write: (value: string) => string): AnsibleArguments {
