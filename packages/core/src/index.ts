@@ -27,6 +27,7 @@ export { loadCluster, type LoadClusterOptions } from './cluster/load-cluster.js'
 export { type BackupDocument, type ComponentEntry, readBackupDocument } from './cluster/documents/backup-document.js';
 export { limitHosts, limitInventory, type LimitScope } from './cluster/patterns/limit.js';
 export type { PatternScope } from './cluster/patterns/host-patterns.js';
+export type { ConfigChoice } from './cluster/ansible-config/ansible-config.js';
 export { type InventoryChoice, vaultPasswordsOf } from './cluster/inventory/inventory-source.js';
 export type { ConfigValue } from './cluster/ansible-config/config-parser.js';
 export type { ConfiguredConnections, ConfiguredSettings } from './cluster/ansible-config/config-settings.js';

@@ -1,4 +1,5 @@
 import { homedir, userInfo } from 'node:os';
+import { join } from 'node:path';
 import type { LocalUser, Logger } from '@lsbackup/core';
 import { localDriver, openStore, type Store } from '@lsbackup/core/store';
 import { standardError } from '../output/standard-streams.js';
@@ -26,10 +27,14 @@ export function vaultEnvironment(configured: { readonly file: string | undefined
   return { ids: named.filter((id) => id !== ''), files: file ? [file] : [] };
 }
 
-/** Ansible's configuration file, where its own setting names one. */
-export function ansibleConfig(): { readonly ansibleConfig?: string } {
+/** Where Ansible's configuration is besides the build directory. Source: Ansible documentation, "The configuration file". */
+export function ansibleConfig({ homeDirectory }: LocalUser): {
+  readonly ansibleConfig?: string;
+  readonly ansibleDefaults: readonly string[];
+} {
   const { ANSIBLE_CONFIG: file } = environment;
-  return file ? { ansibleConfig: file } : {};
+  const ansibleDefaults = [join(homeDirectory, '.ansible.cfg'), '/etc/ansible/ansible.cfg'];
+  return { ...(file && { ansibleConfig: file }), ansibleDefaults };
 }
 
 /** Whether lines on standard error can be redrawn in place: it is a terminal, knows escape sequences, and is no log of a CI job. */

@@ -22,8 +22,8 @@ export async function clusterOptions(
   flags: SecretFlags,
   signal: AbortSignal,
 ): Promise<LoadClusterOptions> {
-  const choice = { ...requireInventory(settings), ...ansibleConfig() };
   const user = localUser();
+  const choice = { ...requireInventory(settings), ...ansibleConfig(user) };
   const { vaultPasswordsOf } = await import('@lsbackup/core');
   const configured = await vaultPasswordsOf(choice);
   const inherited = vaultEnvironment(configured);

@@ -95,9 +95,26 @@ describe('readAnsibleConfig', () => {
     await writeFile(file, '[defaults]\ninventory = a\n');
     const other = join(build, 'other.cfg');
     await writeFile(other, '[defaults]\ninventory = b\n');
-    expect(await readAnsibleConfig('/nowhere', other)).toMatchObject({ inventory: [join(build, 'b')] });
-    expect(await readAnsibleConfig('/nowhere', build)).toMatchObject({ inventory: [join(build, 'a')] });
-    expect(await readAnsibleConfig('/nowhere', '/no/such')).toMatchObject(nothing);
+    const given = (ansibleConfig: string) => readAnsibleConfig('/nowhere', { ansibleConfig });
+    expect(await given(other)).toMatchObject({ inventory: [join(build, 'b')] });
+    expect(await given(build)).toMatchObject({ inventory: [join(build, 'a')] });
+    expect(await given('/no/such')).toMatchObject(nothing);
+    expect(await readAnsibleConfig(build, { ansibleConfig: '/no/such' })).toMatchObject({
+      inventory: [join(build, 'a')],
+    });
+  });
+
+  it('takes that of the user or the system where there is no other, but not their inventory', async () => {
+    const ansibleDefaults = ['/no/such', join(build, 'user.cfg'), join(build, 'system.cfg')];
+    await writeFile(join(build, 'user.cfg'), '[defaults]\nremote_user = bob\ninventory = x\n');
+    await writeFile(join(build, 'system.cfg'), '[defaults]\nremote_port = 7\n');
+    const config = await readAnsibleConfig(build, { ansibleDefaults });
+    expect([config.inventory, settings(config.connections.ssh)]).toEqual([undefined, { user: 'bob' }]);
+    await writeFile(file, '[defaults]\ntimeout = 3\n');
+    expect(settings((await readAnsibleConfig(build, { ansibleDefaults })).connections.ssh)).toEqual({ timeout: '3' });
+    await chmod(build, 0o777);
+    const open = await readAnsibleConfig(build, { ansibleDefaults });
+    expect([open.warnings.length, settings(open.connections.ssh)]).toEqual([1, { user: 'bob' }]);
   });
 
   it('does not take one where anybody may have put it, as Ansible does not', async () => {

@@ -32,21 +32,56 @@ const nothing: AnsibleConfig = {
 /** Larger files are no configuration. */
 const maximumBytes = 1024 * 1024;
 
+/** Which files there may be besides that in the build directory. */
+export interface ConfigChoice {
+  /** Ansible's configuration file, or its directory (ANSIBLE_CONFIG): before that in the build directory. */
+  readonly ansibleConfig?: string | undefined;
+  /**
+   * Those of the user and the system, which Ansible takes where there is no other: the first that is there, without the inventory that it
+   * names, since that is not the build directory's. None unless set.
+   */
+  readonly ansibleDefaults?: readonly string[] | undefined;
+}
+
 /**
- * Reads the configuration that Ansible takes when it is started in the build directory: its `ansible.cfg`, unless anybody may write to
- * the directory; with `given` (Ansible's ANSIBLE_CONFIG) that file, or `ansible.cfg` in that directory. A file that is not there says
- * nothing. Source: find_ini_config_file in ansible-core 2.19, config/manager.py; those of the home directory and of /etc/ansible are
- * not read. Throws CONFIG_INVALID with `file:line` for what Ansible would not start with.
+ * Reads the one configuration file that Ansible takes when it is started in the build directory; `ansible.cfg` there is passed over, with
+ * a warning, where anybody may write to the directory. Without any file nothing is set. Source: find_ini_config_file in ansible-core
+ * 2.19, config/manager.py. Throws CONFIG_INVALID with `file:line` for what Ansible would not start with.
  */
-export async function readAnsibleConfig(directory: string, given?: string): Promise<AnsibleConfig> {
-  const file = given === undefined ? join(directory, 'ansible.cfg') : await fileOf(resolve(given));
+export async function readAnsibleConfig(directory: string, choice: ConfigChoice = {}): Promise<AnsibleConfig> {
+  const { ansibleConfig, ansibleDefaults = [] } = choice;
+  const given = ansibleConfig === undefined ? undefined : await configFile(await fileOf(resolve(ansibleConfig)));
+  if (given?.config) return given.config;
+  const own = await configFile(join(directory, 'ansible.cfg'), () => isOpenToAll(directory));
+  if (own.config) return own.config;
+  const unread = [given?.unread, own.unread];
+  for (const file of ansibleDefaults) {
+    const { config, unread: why } = await configFile(file);
+    unread.push(why);
+    if (config) return { ...config, inventory: undefined, warnings: [...told(unread), ...config.warnings] };
+  }
+  return { ...nothing, warnings: told(unread) };
+}
+
+function told(sentences: readonly (string | undefined)[]): readonly string[] {
+  return sentences.filter((sentence) => sentence !== undefined);
+}
+
+/** What a file says, or why one that is there is not read. */
+async function configFile(
+  file: string,
+  isRefused: () => Promise<boolean> = () => Promise.resolve(false),
+): Promise<{ readonly config?: AnsibleConfig; readonly unread?: string }> {
   const bytes = await bytesOf(file);
-  if (bytes === undefined) return nothing;
-  if (typeof bytes === 'string')
-    return { ...nothing, warnings: [`cannot read ${file}, so that it is not followed: ${bytes}`] };
-  if (given === undefined && ((await stat(directory)).mode & 0o002) !== 0)
-    return { ...nothing, warnings: [`${file} is not read, as Ansible does not: anybody may write to its directory`] };
-  return configOf(parseConfig(bytes, file), file);
+  if (bytes === undefined) return {};
+  if (await isRefused())
+    return { unread: `${file} is not read, as Ansible does not: anybody may write to its directory` };
+  if (typeof bytes === 'string') return { unread: `cannot read ${file}, so that it is not followed: ${bytes}` };
+  return { config: configOf(parseConfig(bytes, file), file) };
+}
+
+async function isOpenToAll(directory: string): Promise<boolean> {
+  return ((await stat(directory)).mode & 0o002) !== 0;
 }
 
 function configOf(sections: ConfigSections, file: string): AnsibleConfig {

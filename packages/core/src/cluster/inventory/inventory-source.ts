@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 
 import { readAnsibleConfig } from '../ansible-config/ansible-config.js';
-import type { AnsibleConfig } from '../ansible-config/ansible-config.js';
+import type { AnsibleConfig, ConfigChoice } from '../ansible-config/ansible-config.js';
 import { nameList } from '../../model/name-list.js';
 import { compareCodePoints } from '../python/python-text.js';
 import { entriesOf, isIgnored, isVariablesDirectory, missingInventory, statOf } from './inventory-files.js';
@@ -11,7 +11,7 @@ import { searchInventory } from './inventory-search.js';
 /** Links that lead back to a directory above would go on for ever. */
 const maximumDepth = 32;
 
-export interface InventoryChoice {
+export interface InventoryChoice extends ConfigChoice {
   /** A build directory with an inventory in it, an inventory file, or a directory of several that is called `inventory`. */
   readonly source?: string | undefined;
   /**
@@ -19,8 +19,6 @@ export interface InventoryChoice {
    * looked for then, and `source` is only the build directory; without that, it is where the first of them is.
    */
   readonly inventory?: readonly string[] | undefined;
-  /** Ansible's configuration file, or its directory (ANSIBLE_CONFIG); `ansible.cfg` in the build directory unless set. */
-  readonly ansibleConfig?: string | undefined;
 }
 
 /** A file, or a directory that stands for all files in it. */
@@ -52,7 +50,7 @@ export interface FoundInventory {
  */
 export async function findInventory(choice: InventoryChoice): Promise<FoundInventory> {
   const { directory, paths } = await chosen(choice);
-  const config = await readAnsibleConfig(directory, choice.ansibleConfig);
+  const config = await configOf(directory, choice);
   const { read, passedOver } = paths ? { read: paths, passedOver: [] } : await searched(directory, config);
   const sources: InventorySource[] = [];
   const strayed: string[] = [];
@@ -73,8 +71,13 @@ export async function vaultPasswordsOf(
   choice: InventoryChoice,
 ): Promise<{ readonly file: string | undefined; readonly ids: readonly string[] }> {
   const { directory } = await chosen(choice);
-  const { vaultPasswordFile, vaultIds } = await readAnsibleConfig(directory, choice.ansibleConfig);
+  const { vaultPasswordFile, vaultIds } = await configOf(directory, choice);
   return { file: vaultPasswordFile, ids: vaultIds };
+}
+
+/** As for Ansible: with an inventory alone, what counts is where it is called. */
+function configOf(directory: string, choice: InventoryChoice): Promise<AnsibleConfig> {
+  return readAnsibleConfig(choice.source === undefined ? resolve('.') : directory, choice);
 }
 
 /** The build directory, and the inventories; undefined where they are to be looked for. */
