@@ -176,7 +176,7 @@ export const refusedByUs = [
   ['web[0-1]', 'write [0:1]'],
   ['k8s_cluster[0],prod[3]', 'no certain order'],
   ['all[7]', 'no certain order'],
-  ['', 'names nothing'],
+  ['', 'is empty'],
   [',', 'names nothing'],
   ['~(?P<n>web)', 'not supported'],
   ['~(.)\\1', 'not supported'],
