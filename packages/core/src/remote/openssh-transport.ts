@@ -77,7 +77,7 @@ async function logIn(host: Host, options: ConnectOptions): Promise<OpensshTransp
     });
     try {
       const mux = await untilReady(host, master, signal);
-      const log = await untilKeyIsKnown(master, signal);
+      const log = await wholeLog(master, signal);
       for (const accepted of log.accepted) options.warn?.(acceptedWarning(host, accepted));
       return new OpensshTransport(master, mux, { login: log.server?.user ?? connection.user ?? user.name, log });
     } catch (error) {
@@ -142,11 +142,16 @@ function cannotUse({ name }: Host, cause: unknown): BackupError {
   });
 }
 
-/** ssh has written it long before, but perhaps it has not been read yet. */
-async function untilKeyIsKnown(master: OpensshMaster, signal: AbortSignal): Promise<OpensshLog> {
+/**
+ * What ssh wrote while it logged in. All of it was written before the control socket answered, but perhaps has not been read yet, and a
+ * key that it took must not be missed. The last line is about the socket itself (mux.c, muxserver_listen).
+ */
+async function wholeLog(master: OpensshMaster, signal: AbortSignal): Promise<OpensshLog> {
+  const isLast = (line: string): boolean =>
+    line.startsWith('debug1: channel ') && line.includes(`[${master.controlPath}]`);
   for (let tries = 0; ; tries += 1) {
-    const log = new OpensshLog(master.said);
-    if (log.hostKey !== undefined || tries === 20 || signal.aborted) return log;
+    const { said } = master;
+    if (said.split('\n').some(isLast) || tries === 20 || signal.aborted) return new OpensshLog(said);
     await delay(pollPause);
   }
 }
