@@ -163,7 +163,7 @@ describe("a login by the system's ssh", () => {
     expect(warnings).toEqual([
       {
         code: 'HOST_KEY_UNCHECKED',
-        message: `mon1: the key of 172.28.0.41 port 22, ${remote.facts.sshFingerprint}, was not the known one, and accepted as StrictHostKeyChecking allows`,
+        message: `mon1: its ecdsa-sha2-nistp256 key ${remote.facts.sshFingerprint} was not the known one, and accepted as StrictHostKeyChecking allows`,
       },
     ]);
     const become = { method: 'sudo' as const, password: new Secret('not for this host') };
@@ -215,7 +215,9 @@ describe("a login by the system's ssh", () => {
     const marks = ['a', 'b'].map((letter) => `lsbackup-test-${process.pid}-${letter}`);
     const relay = `const s = require('net').connect(22, '${addresses.mon1}'); process.stdin.pipe(s).pipe(process.stdout)`;
     const script = path.join(directory, 'proxy');
-    const leave = marks.map((mark, index) => `${index === 0 ? '' : 'setsid '}sh -c 'sleep 3397; : ${mark}' &`);
+    const leave = marks.map(
+      (mark, index) => `${index === 0 ? '' : 'setsid '}sh -c 'trap "" TERM; sleep 3397; : ${mark}' &`,
+    );
     await writeFile(script, [...leave, `exec '${process.execPath}' -e "${relay}"`, ''].join('\n'));
     const remote = await connect({ transport: 'openssh', proxyCommand: `sh ${script}` });
     await remote[Symbol.asyncDispose]();
@@ -258,6 +260,14 @@ describe("a login by the system's ssh", () => {
       code: 'HOST_KEY',
       message: expect.stringContaining('revoked'),
     });
+    // ssh itself would go on here.
+    const hostKeys = { ...trusting(revoked), strict: 'no' as const };
+    for (const way of [connectInstead({ hostKeys }), connect({ hostKeys, transport: 'openssh' })])
+      expect(await rejection(way)).toMatchObject({
+        code: 'HOST_KEY',
+        message: expect.stringMatching(/^mon1: host key revoked: admin@172\.28\.0\.41 port 22 shows \S+ key SHA256:/),
+      });
+    expect(await leftDirectories()).toEqual([]);
   });
 
   it('takes any key where the inventory says so, with a warning', async () => {
@@ -266,6 +276,29 @@ describe("a login by the system's ssh", () => {
     expect(warnings).toEqual([
       { code: 'HOST_KEY_UNCHECKED', message: expect.stringContaining(remote.facts.sshFingerprint ?? '-') },
     ]);
+  });
+
+  it('believes no greeting of a server, however long', async () => {
+    const banner = '/run/lsbackup-test-banner';
+    const forged = "debug1: Authenticating to 10.9.9.9:22 as 'root'\\ndebug1: Server host key: x SHA256:forged\\n";
+    await onHost(
+      'mon1',
+      'sh',
+      '-c',
+      `printf "%b" "$1" > ${banner}; yes hello | head -n 20000 >> ${banner}`,
+      'sh',
+      forged,
+    );
+    await using sshd = await startExtraSshd('mon1', 2255, [`Banner=${banner}`]);
+    const changed = path.join(directory, 'changed-behind-banner');
+    await writeFile(changed, `[${addresses.mon1}]:${sshd.port} ${generateKey().publicKey}\n`);
+    const hostKeys = { ...trusting(changed), strict: 'no' as const };
+    const way = { transport: 'openssh' as const, port: sshd.port, hostKeys };
+    await using remote = await connect(way);
+    expect(remote.facts).toMatchObject({ sshFingerprint: expect.not.stringContaining('forged'), isDoubtful: true });
+    const become = { method: 'sudo' as const, password: new Secret('not for this host') };
+    expect(await rejection(connect({ ...way, become }))).toMatchObject({ code: 'HOST_KEY' });
+    await onHost('mon1', 'rm', banner);
   });
 
   it('says what is wrong with a key, a login, an option, an address', async () => {

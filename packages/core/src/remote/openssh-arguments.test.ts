@@ -12,8 +12,9 @@ function start(change: Partial<Connection>, forksByOption = true): MasterStart {
 
 /** What ssh itself makes of the arguments; with no file of configuration. */
 function asSshReads(change: Partial<Connection>): ReadonlyMap<string, readonly string[]> {
-  const argv = ['-G', '-F', '/dev/null', ...start(change).argv];
-  const output = execFileSync('ssh', argv, { stdio: ['ignore', 'pipe', 'ignore'] });
+  // Without the log, which would be opened.
+  const argv = start(change).argv.filter((word) => word !== '-E' && word !== '/tmp/a b/log');
+  const output = execFileSync('ssh', ['-G', '-F', '/dev/null', ...argv], { stdio: ['ignore', 'pipe', 'ignore'] });
   const settings = new Map<string, string[]>();
   for (const line of output.toString().split('\n')) {
     const name = line.split(' ', 1)[0] ?? '';

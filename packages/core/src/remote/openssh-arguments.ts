@@ -12,8 +12,9 @@ export interface MasterStart {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** Name of the control socket in the master's directory. */
+/** Names of the control socket and of the log in the master's directory. */
 export const controlSocket = 's';
+export const logFile = 'log';
 
 /**
  * How to start a master. ssh takes the first value it meets of most options, so what the program cannot do without comes first. Where ssh
@@ -40,8 +41,9 @@ export function masterStart(
   });
   const { words, files } =
     connection.transport === 'openssh' ? asAnsible(connection) : asFoundOut(connection, directory);
-  // Of -S and -v the last one counts, unlike of -o.
-  return { argv: ['-N', '-T', ...fixed, ...words, '-S', plainPercent(controlPath), '-v', ...end(connection)], files };
+  // The last -S counts, unlike of -o. The log has a file of its own: greetings of servers come on standard error.
+  const last = ['-S', plainPercent(controlPath), '-v', '-E', join(directory, logFile), ...end(connection)];
+  return { argv: ['-N', '-T', ...fixed, ...words, ...last], files };
 }
 
 interface Words {

@@ -11,66 +11,70 @@ export interface LoggedKey {
   readonly fingerprint: string;
 }
 
-/** A key that ssh accepted although it was not the known one. */
-export interface AcceptedKey {
-  /** Undefined: a server on the way, of which ssh says nothing. */
-  readonly server: LoggedServer | undefined;
-  readonly key: LoggedKey | undefined;
-  /** `changed`: another one is known; `added`: none was, and it is now; `new`: none was. */
-  readonly as: 'changed' | 'added' | 'new';
-}
+/** How ssh came to accept a key: `changed`: another one is known; `added`: none was, and it is now; `new`: none was. */
+export type Acceptance = 'changed' | 'added' | 'new' | 'revoked';
 
-/**
- * What `ssh -v` wrote while it logged in. The ssh of a jump host writes to the same place, before the one that goes through it gets to its
- * server. Source of all texts: sshconnect.c, sshconnect2.c, readconf.c and ssh.c of OpenSSH 7.4 to 9.9.
- */
-export class OpensshLog {
+/** One ssh's part of what it was told to do, from what it writes with `-v`. */
+export interface LoggedLogin {
   /** Without what `-v` adds. */
   readonly said: readonly string[];
-  /** The server that ssh got to last: in the end, the host itself. */
+  /** The server that it got to. */
   readonly server: LoggedServer | undefined;
   /** Of that server. */
   readonly hostKey: LoggedKey | undefined;
   /** The name that its key is looked up by, where that is not its address. */
   readonly alias: string | undefined;
-  readonly accepted: readonly AcceptedKey[];
-  /** Whether a command leads to the server, as for jump hosts. */
+  /** Although its key was not the known one. */
+  readonly accepted: Acceptance | undefined;
+}
+
+/**
+ * What an ssh that holds a connection wrote while it logged in: to a file of its own (`-E`), in which nobody else writes; and what came on
+ * standard error, which it shares with the programs that lead to the server and with greetings of servers, so that it only serves to say
+ * what went wrong. Source of all texts: sshconnect.c, sshconnect2.c, readconf.c and ssh.c of OpenSSH 7.4 to 9.9.
+ */
+export class OpensshLog {
+  /** Of the host itself. */
+  readonly host: LoggedLogin;
+  /** Of the way there: the last server that is told of. */
+  readonly way: LoggedLogin;
+  /** Whether a command leads to the host, as for jump hosts. */
   readonly isProxied: boolean;
   /** Whether ssh tried to get anywhere: before, it reads its options. */
   readonly hasTried: boolean;
 
-  constructor(stderr: string) {
-    const lines = stderr.replaceAll('\r', '').split('\n');
-    this.said = lines.filter(
-      (line) =>
-        line !== '' && !/^(?:debug\d: |OpenSSH_\d|Authenticated to |Transferred: |Bytes per second: )/.test(line),
-    );
+  constructor(log: string, standardError: string) {
+    const lines = linesOf(log);
+    this.host = readLogin(lines);
+    this.way = readLogin(linesOf(standardError));
     this.isProxied = lines.some((line) => line.startsWith('debug1: Executing proxy command'));
     this.hasTried = lines.some((line) =>
       /^debug1: (?:Connecting to|Executing proxy)|Could not resolve hostname/.test(line),
     );
-    const accepted: AcceptedKey[] = [];
-    let server: LoggedServer | undefined;
-    let key: LoggedKey | undefined;
-    let alias: string | undefined;
-    for (const line of lines) {
-      const next = authenticatingTo(line);
-      if (next !== undefined) [server, key, alias] = [next, undefined, undefined];
-      key = hostKeyOf(line) ?? key;
-      alias = /^debug1: using hostkeyalias: (.+)$/.exec(line)?.[1] ?? alias;
-      const as = acceptance(line);
-      if (as !== undefined) accepted.push({ server, key, as });
-    }
-    this.server = server;
-    this.hostKey = key;
-    this.alias = alias;
-    this.accepted = accepted;
-  }
-
-  find(pattern: RegExp): string | undefined {
-    return this.said.find((line) => pattern.test(line));
   }
 }
+
+function linesOf(text: string): readonly string[] {
+  return text.replaceAll('\r', '').split('\n');
+}
+
+function readLogin(lines: readonly string[]): LoggedLogin {
+  const said = lines.filter((line) => line !== '' && !addedByVerbosity.test(line));
+  let server: LoggedServer | undefined;
+  let hostKey: LoggedKey | undefined;
+  let alias: string | undefined;
+  let accepted: Acceptance | undefined;
+  for (const line of lines) {
+    const next = authenticatingTo(line);
+    if (next !== undefined) [server, hostKey, alias, accepted] = [next, undefined, undefined, undefined];
+    hostKey = hostKeyOf(line) ?? hostKey;
+    alias = /^debug1: using hostkeyalias: (.+)$/.exec(line)?.[1] ?? alias;
+    accepted ??= acceptance(line);
+  }
+  return { said, server, hostKey, alias, accepted };
+}
+
+const addedByVerbosity = /^(?:debug\d: |OpenSSH_\d|Authenticated to |Transferred: |Bytes per second: )/;
 
 function authenticatingTo(line: string): LoggedServer | undefined {
   const [, address, port, user] = /^debug1: Authenticating to (.+):(\d+) as '(.*)'$/.exec(line) ?? [];
@@ -83,8 +87,9 @@ function hostKeyOf(line: string): LoggedKey | undefined {
   return type === undefined || fingerprint === undefined ? undefined : { type, fingerprint };
 }
 
-function acceptance(line: string): AcceptedKey['as'] | undefined {
+function acceptance(line: string): Acceptance | undefined {
   if (line.includes('REMOTE HOST IDENTIFICATION HAS CHANGED')) return 'changed';
+  if (line.includes('REVOKED HOST KEY DETECTED')) return 'revoked';
   if (line.startsWith('Warning: Permanently added')) return 'added';
   if (line.startsWith('Failed to add the host to the list of known hosts')) return 'new';
   return undefined;

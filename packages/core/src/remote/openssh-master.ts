@@ -1,13 +1,16 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { Connection } from '../cluster/cluster.js';
 import { BoundedText } from './bounded-text.js';
-import { controlSocket, masterStart } from './openssh-arguments.js';
+import { controlSocket, logFile, masterStart } from './openssh-arguments.js';
+import { OpensshLog } from './openssh-log.js';
 import { opensshVersion } from './openssh-version.js';
+import { guardProcesses } from './process-guard.js';
+import type { ProcessGuard } from './process-guard.js';
 
 /** Of a Unix socket's path on the system with the shortest (macOS), and of what ssh puts behind it while it makes the socket. */
 const maximumSocketPath = 103 - '.0123456789abcdef'.length;
@@ -17,26 +20,21 @@ const endTimeout = 5;
 /** Milliseconds that what is written to standard error may take to get here after the end. */
 const lastWords = 500;
 
-/**
- * Runs beside ssh. Its standard input says `done` when ssh has ended, and ends when this program does, however that happens; then ssh is
- * ended too, with what it started. In both cases the directory goes. Arguments: the process group, the directory.
- */
-const guard = 'read -r word || { kill -- "-$1"; sleep 1; kill -KILL -- "-$1"; } 2>/dev/null; rm -rf -- "$2"';
-
 /** An ssh that holds one connection and takes commands at a socket in a directory of its own. */
 export class OpensshMaster {
   readonly controlPath: string;
   readonly #ssh: ChildProcess;
   readonly #stderr = new BoundedText();
-  readonly #directory: string;
-  readonly #guarded: Promise<unknown>;
+  readonly #logFile: string;
+  readonly #guard: ProcessGuard | undefined;
+  #lastLog: string | undefined;
   #stopped: Promise<void> | undefined;
   /** Resolves when ssh has ended, also when it could not be started; then with the reason. */
   readonly ended: Promise<Error | undefined>;
 
   constructor(directory: string, argv: readonly string[]) {
-    this.#directory = directory;
     this.controlPath = path.join(directory, controlSocket);
+    this.#logFile = path.join(directory, logFile);
     // In sessions of their own: ssh finds no terminal to ask at, and an interrupt at ours reaches the program alone, which needs the
     // connection to clean up. The ssh of a jump host is not told of BatchMode, and must not ask in a window either.
     const ssh = spawn('env', ['SSH_ASKPASS_REQUIRE=never', 'ssh', ...argv], {
@@ -44,10 +42,16 @@ export class OpensshMaster {
       detached: true,
     });
     this.#ssh = ssh;
+    this.#guard = ssh.pid === undefined ? undefined : guardProcesses(ssh.pid, directory);
     ssh.stderr.on('data', (chunk: Buffer) => this.#stderr.add(chunk));
     let late: NodeJS.Timeout | undefined;
-    // After its last words, for which is waited only so long: what a proxy command left behind may hold standard error open for ever.
-    ssh.once('exit', () => (late = setTimeout(() => ssh.stderr.destroy(), lastWords)));
+    ssh.once('exit', () => {
+      // The guard removes the file.
+      this.#lastLog = this.#readLog();
+      void this.#guard?.end();
+      // After its last words, for which is waited only so long: what a proxy command left behind may hold standard error open for ever.
+      late = setTimeout(() => ssh.stderr.destroy(), lastWords);
+    });
     this.ended = new Promise((resolve) => {
       ssh.once('error', resolve);
       ssh.once('close', () => {
@@ -55,21 +59,14 @@ export class OpensshMaster {
         resolve(undefined);
       });
     });
-    const child = ssh.pid === undefined ? undefined : startGuard(ssh.pid, directory);
-    this.#guarded = child === undefined ? Promise.resolve() : once(child, 'close').catch(() => undefined);
-    ssh.once('exit', () => {
-      // At once: the number may soon be another's.
-      if (ssh.pid !== undefined) endGroup(ssh.pid);
-      child?.stdin?.end('done\n');
-    });
   }
 
-  /** What ssh has said so far. */
-  get said(): string {
-    return this.#stderr.toString();
+  /** What ssh has written so far. */
+  get log(): OpensshLog {
+    return new OpensshLog(this.#lastLog ?? this.#readLog(), this.#stderr.toString());
   }
 
-  /** Ends ssh and removes the directory. Never rejects. */
+  /** Ends ssh and what it started, and removes the directory. Never rejects. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -82,8 +79,17 @@ export class OpensshMaster {
     await this.ended;
     clearInterval(asking);
     clearTimeout(late);
-    await this.#guarded;
-    await rm(this.#directory, { recursive: true, force: true }).catch(() => undefined);
+    await this.#guard?.end();
+  }
+
+  /** ssh writes each line at once, so that all of what was before anything else that is seen of it is there. */
+  #readLog(): string {
+    try {
+      return readFileSync(this.#logFile, 'utf8');
+    } catch {
+      // It was not opened: what went wrong before that is on standard error.
+      return '';
+    }
   }
 }
 
@@ -98,25 +104,12 @@ export async function startMaster(connection: Connection, signal: AbortSignal): 
     path.join(os.tmpdir(), `${name}XXXXXX`, controlSocket).length > maximumSocketPath ? '/tmp' : os.tmpdir();
   const directory = await mkdtemp(path.join(parent, name));
   const { argv, files } = masterStart(connection, { directory, version });
-  for (const [file, content] of Object.entries(files))
-    await writeFile(path.join(directory, file), content, { mode: 0o600 });
-  return new OpensshMaster(directory, argv);
-}
-
-/** Ends what ssh has left behind: parts of a proxy command that do not care that it is gone. */
-function endGroup(group: number): void {
   try {
-    process.kill(-group, 'SIGTERM');
-  } catch {
-    // Nothing is left, as it should be.
+    for (const [file, content] of Object.entries(files))
+      await writeFile(path.join(directory, file), content, { mode: 0o600 });
+    return new OpensshMaster(directory, argv);
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
   }
-}
-
-function startGuard(pid: number, directory: string): ChildProcess {
-  const child = spawn('/bin/sh', ['-c', guard, 'lsbackup', String(pid), directory], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
-  for (const emitter of [child, child.stdin]) emitter.on('error', () => undefined);
-  return child;
 }

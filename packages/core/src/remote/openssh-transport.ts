@@ -9,9 +9,8 @@ import { connectMux } from './mux-connection.js';
 import type { MuxConnection } from './mux-connection.js';
 import { openHost } from './open-host.js';
 import type { ConnectOptions } from './open-host.js';
-import { opensshError, targetText, wasDropped } from './openssh-errors.js';
-import { OpensshLog } from './openssh-log.js';
-import type { AcceptedKey } from './openssh-log.js';
+import { opensshError, revokedError, targetText, wasDropped } from './openssh-errors.js';
+import type { OpensshLog } from './openssh-log.js';
 import { startMaster } from './openssh-master.js';
 import type { OpensshMaster } from './openssh-master.js';
 import type { RemoteHost } from './remote-host.js';
@@ -77,9 +76,13 @@ async function logIn(host: Host, options: ConnectOptions): Promise<OpensshTransp
     });
     try {
       const mux = await untilReady(host, master, signal);
-      const log = await wholeLog(master, signal);
-      for (const accepted of log.accepted) options.warn?.(acceptedWarning(host, accepted));
-      return new OpensshTransport(master, mux, { login: log.server?.user ?? connection.user ?? user.name, log });
+      // All of it was written before the control socket answered.
+      const { log } = master;
+      const revoked = revokedError(host, log);
+      if (revoked !== undefined) throw revoked;
+      const warning = acceptedWarning(host, log);
+      if (warning !== undefined) options.warn?.(warning);
+      return new OpensshTransport(master, mux, { login: log.host.server?.user ?? connection.user ?? user.name, log });
     } catch (error) {
       await master.stop();
       throw error;
@@ -99,15 +102,15 @@ function forUser(connection: Connection, user: LocalUser): Connection {
   return { ...own(connection), jumps: connection.jumps.map(own) };
 }
 
-function acceptedWarning({ name, connection }: Host, { server, key, as }: AcceptedKey): Warning {
-  const whose =
-    server === undefined ? 'the key of a server on the way' : `the key of ${server.address} port ${server.port}`;
-  const text = `${name}: ${whose}${key === undefined ? '' : `, ${key.fingerprint},`} was`;
+function acceptedWarning({ name, connection }: Host, { host }: OpensshLog): Warning | undefined {
+  const { accepted, hostKey } = host;
+  if (accepted === undefined) return undefined;
+  const text = `${name}: its ${hostKey?.type ?? ''} key ${hostKey?.fingerprint ?? ''} was`;
   const setting = 'as StrictHostKeyChecking allows';
-  if (as === 'changed')
+  if (accepted === 'changed')
     return { code: 'HOST_KEY_UNCHECKED', message: `${text} not the known one, and accepted ${setting}` };
   const [file] = connection.hostKeys.userFiles ?? [];
-  if (as === 'new' || file === '/dev/null')
+  if (accepted === 'new' || file === '/dev/null')
     return { code: 'HOST_KEY_UNCHECKED', message: `${text} not known, and accepted ${setting}` };
   return { code: 'HOST_KEY_ADDED', message: `${text} not known, and accepted and made known by ssh ${setting}` };
 }
@@ -121,7 +124,7 @@ async function untilReady(host: Host, master: OpensshMaster, signal: AbortSignal
       if (!isNotListening(error) && !signal.aborted) throw cannotUse(host, error);
     });
     if (mux) return mux;
-    if (end) throw end.cause === undefined ? await failure(host, master.said) : cannotUse(host, end.cause);
+    if (end) throw end.cause === undefined ? await failure(host, master.log) : cannotUse(host, end.cause);
     if (signal.aborted) throw abortError(signal);
     await Promise.race([delay(pollPause), master.ended]);
   }
@@ -142,22 +145,7 @@ function cannotUse({ name }: Host, cause: unknown): BackupError {
   });
 }
 
-/**
- * What ssh wrote while it logged in. All of it was written before the control socket answered, but perhaps has not been read yet, and a
- * key that it took must not be missed. The last line is about the socket itself (mux.c, muxserver_listen).
- */
-async function wholeLog(master: OpensshMaster, signal: AbortSignal): Promise<OpensshLog> {
-  const isLast = (line: string): boolean =>
-    line.startsWith('debug1: channel ') && line.includes(`[${master.controlPath}]`);
-  for (let tries = 0; ; tries += 1) {
-    const { said } = master;
-    if (said.split('\n').some(isLast) || tries === 20 || signal.aborted) return new OpensshLog(said);
-    await delay(pollPause);
-  }
-}
-
-async function failure(host: Host, said: string): Promise<BackupError> {
-  const log = new OpensshLog(said);
+async function failure(host: Host, log: OpensshLog): Promise<BackupError> {
   const error = await opensshError(host, log);
   return wasDropped(log) && error.code === 'HOST_UNREACHABLE' ? asDropped(error) : error;
 }
@@ -189,9 +177,9 @@ class OpensshTransport implements Transport {
     this.#master = master;
     this.#mux = mux;
     this.login = login;
-    this.fingerprint = log.hostKey?.fingerprint;
-    // Also a jump host's: it could have led anywhere.
-    this.isDoubtful = log.accepted.some(({ as }) => as === 'changed');
+    this.fingerprint = log.host.hostKey?.fingerprint;
+    // ssh itself goes through no jump host whose key has changed: it forwards nothing there.
+    this.isDoubtful = log.host.hostKey === undefined || log.host.accepted === 'changed';
   }
 
   session(line: string, callback: OpenCallback): void {
@@ -204,7 +192,7 @@ class OpensshTransport implements Transport {
 
   onLost(listener: (cause: Error | undefined) => void): void {
     this.#mux.onLost((cause) => {
-      const last = new OpensshLog(this.#master.said).said.at(-1);
+      const last = this.#master.log.host.said.at(-1);
       listener(cause ?? (last === undefined ? undefined : new Error(last)));
     });
   }
