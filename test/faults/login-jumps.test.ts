@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -9,6 +10,7 @@ import { plainConnection, plainLogin } from '../../packages/core/src/cluster/con
 import { createHostPool } from '../../packages/core/src/remote/host-pool.js';
 import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
 import { connectSsh } from '../../packages/core/src/remote/ssh.js';
+import { startProgram } from '../support/lsbackup.js';
 import { freePort, makeKey, startRealSshd } from '../support/real-sshd.js';
 import type { RealSshd } from '../support/real-sshd.js';
 import { drain, rejection, trusting } from '../support/sample-remote.js';
@@ -191,6 +193,10 @@ describe('a proxy command', () => {
   const sshdAsProxy = (): string => `/usr/sbin/sshd -i -f ${target.configFile} 2>/dev/null`;
   const running = (text: string): string =>
     execFileSync('sh', ['-c', `pgrep -f "$1" || true`, 'sh', text], { encoding: 'utf8' });
+  const untilGone = async (text: string): Promise<void> => {
+    for (let tries = 0; running(text) !== '' && tries < 60; tries += 1) await delay(100);
+    expect(running(text)).toBe('');
+  };
 
   it('is the connection, and ends with it', async () => {
     {
@@ -201,8 +207,32 @@ describe('a proxy command', () => {
       });
       expect(running('^sleep 987$')).not.toBe('');
     }
-    await delay(200);
-    expect(running('^sleep 987$')).toBe('');
+    await untilGone('^sleep 987$');
+  });
+
+  it('ends also where a part of it does not want to, and when this program is killed', async () => {
+    const stubborn = `sh -c 'trap "" TERM; sleep 985; true' > /dev/null & ${sshdAsProxy()}`;
+    await (await connect({ proxyCommand: stubborn }))[Symbol.asyncDispose]();
+    await untilGone('^sleep 985$');
+    const kept = host({ proxyCommand: stubborn, user: user.name });
+    const { child, finished } = startProgram(process.execPath, [
+      'test/faults/kept-connection.mjs',
+      JSON.stringify(kept),
+    ]);
+    if (child.stdout === null) throw new Error('no standard output');
+    await once(child.stdout, 'data');
+    expect(running('^sleep 985$')).not.toBe('');
+    child.kill('SIGKILL');
+    await finished;
+    await untilGone('^sleep 985$');
+  });
+
+  it("is run by the user's shell, as by ssh", async () => {
+    const proxyCommand = `${sshdAsProxy()} 2> >(cat >&2)`;
+    const shell = { user: { ...user, shell: '/bin/bash' }, retryPause: 10 };
+    await using remote = await connectSsh(host({ proxyCommand }), shell);
+    expect(remote.facts.hostname).not.toBe('');
+    expect(await rejection(connect({ proxyCommand }))).toMatchObject({ hint: expect.stringContaining('ProxyCommand') });
   });
 
   it('that fails is told by its last words, never by its own text', async () => {
@@ -223,8 +253,7 @@ describe('a proxy command', () => {
   it('that says nothing is given up', async () => {
     const error = await rejection(connect({ proxyCommand: 'sleep 986', connectSeconds: 1 }));
     expect(error).toMatchObject({ code: 'HOST_UNREACHABLE', message: expect.stringContaining('no answer within 1 s') });
-    await delay(200);
-    expect(running('^sleep 986$')).toBe('');
+    await untilGone('^sleep 986$');
   });
 });
 

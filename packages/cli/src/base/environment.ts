@@ -9,8 +9,8 @@ export const environment: Readonly<Record<string, string | undefined>> = process
 
 /** Who runs the program. */
 export function localUser(): LocalUser {
-  const agentSocket = environment.SSH_AUTH_SOCK;
-  return { name: userName(), homeDirectory: homedir(), ...(agentSocket ? { agentSocket } : {}) };
+  const { SSH_AUTH_SOCK: agentSocket, SHELL: shell } = environment;
+  return { name: userName(), homeDirectory: homedir(), ...(agentSocket && { agentSocket }), ...(shell && { shell }) };
 }
 
 /**

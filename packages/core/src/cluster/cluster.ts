@@ -116,6 +116,8 @@ export interface LocalUser {
   readonly homeDirectory: string;
   /** Socket of the SSH agent (`SSH_AUTH_SOCK`). */
   readonly agentSocket?: string;
+  /** The shell that runs proxy commands, as ssh has it from `SHELL`; `/bin/sh` unless set. */
+  readonly shell?: string;
   /** Asked once for each encrypted key that the inventory has no passphrase for, unless the agent has the key. Undefined: not known. */
   readonly passphrase?: (keyFile: string) => Promise<Secret | undefined>;
 }

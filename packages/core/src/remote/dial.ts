@@ -103,6 +103,7 @@ async function prepare(server: Server, context: DialContext, logins: SharedLogin
     jumps: logins.jumps,
     warn,
     signal,
+    shell: user.shell ?? '/bin/sh',
   };
 }
 

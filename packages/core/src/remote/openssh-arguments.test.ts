@@ -7,7 +7,7 @@ import type { MasterStart } from './openssh-arguments.js';
 
 function start(change: Partial<Connection>, forksByOption = true): MasterStart {
   const connection = { ...plainConnection('10.0.0.1'), ...change };
-  return masterStart(connection, { directory: '/tmp/a b', version: { name: '', forksByOption } });
+  return masterStart(connection, { directory: '/tmp/a b', version: { name: '', forksByOption }, shell: '/bin/bash' });
 }
 
 /** What ssh itself makes of the arguments; with no file of configuration. */
@@ -109,7 +109,7 @@ describe("the arguments of the system's ssh, in the place of our own", () => {
     ['new keys', { hostKeys: policy({ strict: 'accept-new' }) }, 'stricthostkeychecking', ['accept-new']],
     ['the name of a key', { hostKeys: policy({ alias: 'other' }) }, 'hostkeyalias', ['other']],
     ["nothing of Ansible's words", { sshArguments: ['-C', '-p', '7'] }, 'port', ['22']],
-    ['a proxy command', { proxyCommand: 'nc -x "a b"' }, 'proxycommand', ["/bin/sh '/tmp/a b/way0'"]],
+    ['a proxy command', { proxyCommand: 'nc -x "a b"' }, 'proxycommand', ["/bin/bash '/tmp/a b/way0'"]],
     ['no keys', { authentications: ['password'] }, 'pubkeyauthentication', ['false']],
     ['ciphers', { algorithms: { ...plainLogin('').algorithms, ciphers: 'aes256-ctr' } }, 'ciphers', ['aes256-ctr']],
   ];
@@ -131,7 +131,7 @@ describe("the arguments of the system's ssh, in the place of our own", () => {
     expect(words(files.way1)).toEqual(
       expect.arrayContaining(['-W', '[fe80::2]:24', 'User=a', 'IdentityFile="/k/it\'s"', 'one']),
     );
-    expect(words(files.way1)).toContain("ProxyCommand=/bin/sh '/tmp/a b/way0'");
+    expect(words(files.way1)).toContain("ProxyCommand=/bin/bash '/tmp/a b/way0'");
     expect(words(files.way2)).toEqual(expect.arrayContaining(['-W', '[10.0.0.1]:23', 'Port=24', 'BatchMode=yes']));
     expect(words(files.way2)).toEqual(
       expect.arrayContaining(["ProxyCommand=/bin/sh '/tmp/a b/way1'", 'StrictHostKeyChecking=accept-new', 'fe80::2']),

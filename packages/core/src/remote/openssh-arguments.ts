@@ -12,6 +12,15 @@ export interface MasterStart {
   readonly files: Readonly<Record<string, string>>;
 }
 
+/** What a master is started with and in. */
+export interface MasterPlace {
+  /** The master's own. */
+  readonly directory: string;
+  readonly version: OpensshVersion;
+  /** For a proxy command. */
+  readonly shell: string;
+}
+
 /** Names of the control socket and of the log in the master's directory. */
 export const controlSocket = 's';
 export const logFile = 'log';
@@ -22,10 +31,7 @@ export const logFile = 'log';
  * about where the host is. Where it stands in for our own SSH, it reads no configuration, and gets all of what was found out. Source:
  * ssh(1), ssh_config(5).
  */
-export function masterStart(
-  connection: Connection,
-  { directory, version }: { readonly directory: string; readonly version: OpensshVersion },
-): MasterStart {
+export function masterStart(connection: Connection, { directory, version, shell }: MasterPlace): MasterStart {
   const controlPath = join(directory, controlSocket);
   const fixed = options({
     ...unattended,
@@ -40,7 +46,7 @@ export function masterStart(
     ...patience(connection),
   });
   const { words, files } =
-    connection.transport === 'openssh' ? asAnsible(connection) : asFoundOut(connection, directory);
+    connection.transport === 'openssh' ? asAnsible(connection) : asFoundOut(connection, directory, shell);
   // The last -S counts, unlike of -o. The log has a file of its own: greetings of servers come on standard error.
   const last = ['-S', plainPercent(controlPath), '-v', '-E', join(directory, logFile), ...end(connection)];
   return { argv: ['-N', '-T', ...fixed, ...words, ...last], files };
@@ -70,7 +76,7 @@ function asAnsible({ sshArguments }: Connection): Words {
   };
 }
 
-function asFoundOut(connection: Connection, directory: string): Words {
+function asFoundOut(connection: Connection, directory: string, shell: string): Words {
   const files: Record<string, string> = {};
   let proxy: string | undefined;
   for (const [index, login] of [...connection.jumps, connection].entries()) {
@@ -80,7 +86,8 @@ function asFoundOut(connection: Connection, directory: string): Words {
     const name = `way${index}`;
     files[name] = `exec ${command}\n`;
     // In a script: ssh wants quotes balanced in a way that is not the shell's (argv_split in misc.c).
-    proxy = plainPercent(`/bin/sh ${quoteArgument(join(directory, name))}`);
+    const runner = jump === undefined ? shell : '/bin/sh';
+    proxy = plainPercent([runner, join(directory, name)].map(quoteArgument).join(' '));
   }
   return { words: loginArguments(connection, proxy), files };
 }

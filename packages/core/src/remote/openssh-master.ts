@@ -93,17 +93,23 @@ export class OpensshMaster {
   }
 }
 
+export interface MasterOptions {
+  /** For proxy commands. */
+  readonly shell: string;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Starts ssh for a connection. Rejects when there is no OpenSSH that will do on this machine, and when the directory for its socket
  * cannot be made.
  */
-export async function startMaster(connection: Connection, signal: AbortSignal): Promise<OpensshMaster> {
+export async function startMaster(connection: Connection, { shell, signal }: MasterOptions): Promise<OpensshMaster> {
   const version = await opensshVersion(signal);
   const name = `lsbackup-${process.pid}-`;
   const parent =
     path.join(os.tmpdir(), `${name}XXXXXX`, controlSocket).length > maximumSocketPath ? '/tmp' : os.tmpdir();
   const directory = await mkdtemp(path.join(parent, name));
-  const { argv, files } = masterStart(connection, { directory, version });
+  const { argv, files } = masterStart(connection, { directory, version, shell });
   try {
     for (const [file, content] of Object.entries(files))
       await writeFile(path.join(directory, file), content, { mode: 0o600 });

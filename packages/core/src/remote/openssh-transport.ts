@@ -71,7 +71,7 @@ async function logIn(host: Host, options: ConnectOptions): Promise<OpensshTransp
   const timer = setTimeout(() => late.abort(notInTime(host)), ((connection.connectSeconds ?? 0) + loginTimeout) * 1000);
   const signal = options.signal ? AbortSignal.any([options.signal, late.signal]) : late.signal;
   try {
-    const master = await startMaster(connection, signal).catch((error: unknown) => {
+    const master = await startMaster(connection, { shell: user.shell ?? '/bin/sh', signal }).catch((error: unknown) => {
       throw signal.aborted ? abortError(signal) : cannotUse(host, error);
     });
     try {

@@ -7,12 +7,12 @@ import { once } from 'node:events';
  */
 const script = `
 end() {
-  kill -- "-$1" || return
+  kill -s TERM -- "-$1" || return
   for time in 1 2 3 4 5 6 7 8 9 10; do
     sleep 0.1
-    kill -0 -- "-$1" || return
+    kill -s 0 -- "-$1" || return
   done
-  kill -KILL -- "-$1"
+  kill -s KILL -- "-$1"
 }
 read -r word
 end "$1" 2>/dev/null

@@ -33,6 +33,8 @@ export interface Preparation {
   readonly jumps: JumpPool;
   readonly warn: (warning: Warning) => void;
   readonly signal: AbortSignal | undefined;
+  /** For the proxy command. */
+  readonly shell: string;
 }
 
 /** One attempt to log in. Rejects as `dial`, or with a DroppedError when another attempt may succeed. */
@@ -46,7 +48,7 @@ export async function attemptLogin(prepared: Preparation): Promise<Dialled> {
       clock.start(seconds, () => unreachable(server, `no answer within ${seconds} s`));
       return clock.signal;
     };
-    const socket = await openSocket(server, lease, begin);
+    const socket = await openSocket(prepared, lease, begin);
     const dialled = await logInOver(socket, prepared, clock);
     dialled.onLost(() => lease?.release());
     return dialled;
@@ -70,14 +72,18 @@ async function leaseFor({ server, jumps, warn }: Preparation): Promise<JumpLease
 }
 
 /** `begin` starts the clock: waiting for one's turn at a jump host does not count, or dead hosts would use up the time of others. */
-async function openSocket(server: Server, lease: JumpLease | undefined, begin: () => AbortSignal): Promise<Duplex> {
+async function openSocket(
+  { server, shell }: Preparation,
+  lease: JumpLease | undefined,
+  begin: () => AbortSignal,
+): Promise<Duplex> {
   const { address, port, proxyCommand } = server.login;
   let signal: AbortSignal | undefined;
   const start = (): AbortSignal => (signal = begin());
   try {
     if (lease !== undefined) return await lease.connect(server, start);
     const running = start();
-    if (proxyCommand !== undefined) return new ProxySocket(proxyCommand);
+    if (proxyCommand !== undefined) return new ProxySocket(proxyCommand, shell);
     return await connectTcp(address, port, running);
   } catch (error) {
     if (signal?.aborted) throw abortError(signal);

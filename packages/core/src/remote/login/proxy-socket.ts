@@ -2,32 +2,36 @@ import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { Duplex } from 'node:stream';
 import { BoundedText } from '../bounded-text.js';
-
-/** Seconds after which a proxy command that was asked to end is killed. */
-const endTimeout = 2;
+import { guardProcesses } from '../process-guard.js';
+import type { ProcessGuard } from '../process-guard.js';
 
 /** A proxy command that failed. The message has no word of the command itself: there may be a password in it. */
 export class ProxyEndedError extends Error {}
 
 /**
  * The standard input and output of a command of this machine as a connection (ssh_config(5), ProxyCommand). The command leads a process
- * group of its own, and all of it is ended with the connection.
+ * group of its own, and all of it is ended with the connection, also when this program is killed. As with ssh it is the user's shell that
+ * runs it (sshconnect.c, ssh_proxy_connect).
  */
 export class ProxySocket extends Duplex {
   readonly #child: ChildProcessWithoutNullStreams;
+  readonly #guard: ProcessGuard | undefined;
   readonly #errors = new BoundedText();
   #outputEnded = false;
   #exit: { readonly status: number | null; readonly signal: string | null } | undefined;
 
-  constructor(command: string) {
+  constructor(command: string, shell: string) {
     super({ allowHalfOpen: false });
-    this.#child = spawn('/bin/sh', ['-c', `exec ${command}`], { detached: true, stdio: 'pipe' });
+    this.#child = spawn(shell, ['-c', `exec ${command}`], { detached: true, stdio: 'pipe' });
+    const { pid } = this.#child;
+    this.#guard = pid === undefined ? undefined : guardProcesses(pid);
     // It may fail before ssh2 listens; what is written then fails.
     this.on('error', () => undefined);
     const { stdin, stdout, stderr } = this.#child;
     this.#child.on('error', (error) => this.destroy(new ProxyEndedError(`the proxy command: ${error.message}`)));
     this.#child.on('exit', (status, signal) => {
       this.#exit = { status, signal };
+      void this.#guard?.end();
       this.#finish();
     });
     // The exit says why.
@@ -58,11 +62,7 @@ export class ProxySocket extends Duplex {
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     const { stdin, stdout, stderr } = this.#child;
     for (const stream of [stdin, stdout, stderr]) stream.destroy();
-    this.#signalGroup('SIGTERM');
-    if (this.#exit === undefined) {
-      const timer = setTimeout(() => this.#signalGroup('SIGKILL'), endTimeout * 1000);
-      this.#child.on('exit', () => clearTimeout(timer));
-    }
+    void this.#guard?.end();
     callback(error);
   }
 
@@ -79,15 +79,5 @@ export class ProxySocket extends Duplex {
     const last = this.#errors.toString().trim().split('\n').at(-1) ?? '';
     const printable = last.replaceAll(/\p{C}+/gu, ' ').trim();
     return printable === '' ? '' : `: ${printable.slice(0, 300)}`;
-  }
-
-  #signalGroup(signal: NodeJS.Signals): void {
-    const { pid } = this.#child;
-    if (pid === undefined) return;
-    try {
-      process.kill(-pid, signal);
-    } catch {
-      // Everything in the group has ended.
-    }
   }
 }
