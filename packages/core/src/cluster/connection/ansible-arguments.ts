@@ -9,8 +9,8 @@ import type { SshOption } from './ssh-options.js';
 /** What Ansible writes on ssh's command line before the host, as words and as the options that they are. */
 export interface AnsibleArguments {
   readonly words: readonly string[];
-  /** Whether any of the words come from an encrypted variable; user, port and key file only name where to go. */
-  readonly hidden: boolean;
+  /** The first setting that is encrypted and gives words; user, port and key file only name where to go. */
+  readonly hidden: Setting | undefined;
   readonly options: readonly SshOption[];
 }
 
@@ -42,12 +42,12 @@ export function paramikoArgumentsOf(settings: HostSettings, facts: LoginFacts): 
   return joined([ofVariables(settings, facts), command]);
 }
 
-const nothing: AnsibleArguments = { words: [], hidden: false, options: [] };
+const nothing: AnsibleArguments = { words: [], hidden: undefined, options: [] };
 
 function joined(parts: readonly AnsibleArguments[]): AnsibleArguments {
   return {
     words: parts.flatMap(({ words }) => words),
-    hidden: parts.some(({ hidden }) => hidden),
+    hidden: parts.find(({ hidden }) => hidden !== undefined)?.hidden,
     options: parts.flatMap(({ options }) => options),
   };
 }
@@ -75,7 +75,7 @@ const keysOnlyWords = Object.entries(keysOnly).flatMap(([name, value]) => ['-o',
 function withoutPassword(settings: HostSettings): AnsibleArguments {
   const place = settings.place('password');
   const options = Object.entries(keysOnly).map(([name, value]) => plainOption(name.toLowerCase(), value, place));
-  return { words: keysOnlyWords, hidden: false, options };
+  return { words: keysOnlyWords, hidden: undefined, options };
 }
 
 function ofVariable(setting: Setting, settings: HostSettings, write: (value: string) => string): AnsibleArguments {
@@ -90,7 +90,7 @@ function ofInteger(setting: Setting, settings: HostSettings, write: (digits: str
 
 function ofOptions(options: readonly string[], setting: Setting, settings: HostSettings): AnsibleArguments {
   const words = options.flatMap((option) => ['-o', option]);
-  return { words, hidden: false, options: parseSshArguments(words, settings.place(setting)).options };
+  return { words, hidden: undefined, options: parseSshArguments(words, settings.place(setting)).options };
 }
 
 /** Ansible leaves a quote as it is, and ssh then looks for another file. */
@@ -114,7 +114,7 @@ function ofText(setting: Setting, settings: HostSettings): AnsibleArguments {
     throw settings.fault(setting, 'with -W ssh would connect to another machine and run nothing');
   }
   refuseHidden(setting, settings, options);
-  return { words, hidden: settings.isEncrypted(setting), options };
+  return { words, hidden: settings.isEncrypted(setting) ? setting : undefined, options };
 }
 
 /** A command would be seen in the list of processes, and a file's name in the messages about it. */

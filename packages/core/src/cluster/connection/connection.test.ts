@@ -71,7 +71,7 @@ describe('connectionOf', () => {
     [['lsbackup_transport=auto'], { transport: 'ssh' }],
     [["ansible_ssh_common_args='-o PKCS11Provider=/x'"], { ignoredOptions: ['-o PKCS11Provider'] }],
     [["ansible_ssh_common_args='-o PKCS11Provider=/x'", 'lsbackup_transport=openssh'], { ignoredOptions: [] }],
-    [['ansible_ssh_executable=/opt/openssh/bin/ssh'], { ignoredOptions: [] }],
+    [['ansible_ssh_executable=/usr/bin/ssh'], { ignoredOptions: [] }],
     [['ansible_ssh_transfer_method=piped', 'ansible_pipelining=True'], { ignoredOptions: [] }],
     [
       ['ansible_private_key=x', 'ansible_ssh_pkcs11_provider=y'],
@@ -126,6 +126,7 @@ describe('what is refused', () => {
     ['ansible_connection=winrm', 'ansible_connection=winrm is not supported'],
     ['ansible_become_method=pbrun', 'ansible_become_method=pbrun is not supported'],
     ['ansible_become_user=postgres', 'to become postgres is not supported'],
+    ['ansible_ssh_executable=/opt/wrapped/ssh', 'ansible_ssh_executable=/opt/wrapped/ssh is not supported'],
     ['ansible_ssh_executable=/usr/bin/tsh', 'ansible_ssh_executable=/usr/bin/tsh is not supported'],
     ['ansible_host={{ inventory_hostname | upper }}', 'ansible_host is a template that uses a filter'],
     ['ansible_user={% if x %}a{% endif %}', 'ansible_user is a template'],

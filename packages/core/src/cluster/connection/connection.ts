@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { join } from 'node:path';
 
 import type { Secret } from '../../model/secret.js';
 import type { Connection, LocalUser } from '../cluster.js';
@@ -9,6 +9,7 @@ import { paramikoArgumentsOf, sshArgumentsOf } from './ansible-arguments.js';
 import type { AnsibleArguments } from './ansible-arguments.js';
 import { becomeOf, ignoredBecomeVariables } from './become.js';
 import { HostSettings } from './host-settings.js';
+import type { Setting } from './host-settings.js';
 import { plainConnection } from './plain-connection.js';
 import { parseDestination } from './ssh-names.js';
 import type { NamedServer } from './ssh-names.js';
@@ -72,17 +73,11 @@ export async function connectionOf(host: InventoryHost, context: ConnectionConte
   const facts = { localUser: context.user, hasPassword: password !== undefined };
   const sshArguments = plugin === 'ssh' ? sshArgumentsOf(settings, facts) : paramikoArgumentsOf(settings, facts);
   const passphrase = settings.secret('passphrase') ?? (plugin === 'paramiko' ? password : undefined);
-  if (sshArguments.hidden && transport === 'openssh') {
-    throw settings.refusal(
-      'transport',
-      'the ssh arguments come from an encrypted variable, and the ssh program of the system would show them in the list of processes',
-      'Set the ssh arguments where nothing is encrypted, or leave out lsbackup_transport.',
-    );
-  }
   const way = await wayOf({ settings, server: destination.server, sshArguments, plugin, transport }, context, {
     password,
     passphrase,
   });
+  if (sshArguments.hidden !== undefined) refuseShowing(settings, sshArguments.hidden, { ...way, transport });
   // Ansible's paramiko connection does not read ssh's configuration.
   const unread = plugin === 'paramiko' ? ['-F', 'none'] : [];
   return {
@@ -91,8 +86,8 @@ export async function connectionOf(host: InventoryHost, context: ConnectionConte
     become,
     jumps: way.jumps,
     sshDestination: destination.text,
-    sshArguments: sshArguments.hidden ? [] : [...unread, ...sshArguments.words],
-    ...(sshArguments.hidden && { hiddenArguments: true }),
+    sshArguments: sshArguments.hidden !== undefined ? [] : [...unread, ...sshArguments.words],
+    ...(sshArguments.hidden !== undefined && { hiddenArguments: true }),
     ignoredOptions: [
       // ssh itself follows them all.
       ...(transport === 'openssh' ? [] : way.ignored),
@@ -113,6 +108,25 @@ function pluginOf(settings: HostSettings): Plugin {
   );
 }
 
+/** Where it is known already that the ssh program of the system is needed, which has its arguments where everybody can read them. */
+function refuseShowing(
+  settings: HostSettings,
+  hidden: Setting,
+  { transport, login, jumps }: Way & Pick<Connection, 'transport'>,
+): void {
+  const needed = [login, ...jumps].some(({ certificateFiles }) => certificateFiles.length > 0)
+    ? 'a certificate needs'
+    : transport === 'openssh'
+      ? 'lsbackup_transport chooses'
+      : undefined;
+  if (needed === undefined) return;
+  throw settings.refusal(
+    hidden,
+    `the ssh arguments come from an encrypted variable, and ${needed} the ssh program of the system, which would show them in the list of processes`,
+    'Set the ssh arguments where nothing is encrypted.',
+  );
+}
+
 function transportOf(settings: HostSettings): Connection['transport'] {
   const name = settings.text('transport') ?? 'auto';
   const transport = transports.get(name);
@@ -123,10 +137,13 @@ function transportOf(settings: HostSettings): Connection['transport'] {
   );
 }
 
-/** Another program than ssh may have its own idea of where a host is. */
+/** Where systems have ssh. A program of the same name elsewhere may be a wrapper with its own idea of where a host is. */
+const systemDirectories = ['/bin', '/usr/bin', '/usr/local/bin', '/opt/homebrew/bin'];
+const sshPrograms = new Set(['ssh', ...systemDirectories.map((directory) => join(directory, 'ssh'))]);
+
 function refuseOtherProgram(settings: HostSettings): void {
   const program = settings.text('sshExecutable') ?? 'ssh';
-  if (basename(program) === 'ssh') return;
+  if (sshPrograms.has(program)) return;
   throw settings.refusal(
     'sshExecutable',
     `ansible_ssh_executable=${settings.shown('sshExecutable')} is not supported`,

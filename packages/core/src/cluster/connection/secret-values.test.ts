@@ -19,6 +19,7 @@ const writer = new VaultWriter({ password });
 const vault = new Vault([{ id: undefined, password: new Secret(password) }]);
 
 const harmless = '-p 23';
+const certificate = '-o CertificateFile=/keys/id-cert.pub';
 const proxy = `-o 'ProxyCommand=sshpass -p ${marker} ssh -W %h:%p bastion'`;
 
 /** What an encrypted value may say; each leads to another message. */
@@ -50,6 +51,7 @@ const texts = [
   `-o 'ProxyCommand=nc ${marker} %z'`,
   proxy,
   harmless,
+  certificate,
   'bob',
   `-o 'ProxyCommand=ssh -o StrictHostKeyChecking=${marker} -W %h:%p bastion'`,
   `-F /nowhere/${marker}`,
@@ -123,7 +125,9 @@ describe.each(places)('what is encrypted %s', (_, encrypted) => {
     expect(await connectionWith({ ansible_user: encrypted('bob') })).not.toHaveProperty('hiddenArguments');
     const openssh = connectionWith({ ansible_ssh_common_args, lsbackup_transport: { value: 'openssh' } });
     await expect(openssh).rejects.toMatchObject({ code: 'INVENTORY_UNSUPPORTED', host: 'web1' });
-    await expect(openssh).rejects.toThrow('the ssh arguments come from an encrypted variable, and the ssh program');
+    await expect(openssh).rejects.toThrow('encrypted variable, and lsbackup_transport chooses the ssh program');
+    const certified = connectionWith({ ansible_ssh_common_args: encrypted(certificate) });
+    await expect(certified).rejects.toThrow('encrypted variable, and a certificate needs the ssh program');
   });
 
   it('is no command that leads to a host', async () => {

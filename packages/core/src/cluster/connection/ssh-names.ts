@@ -71,8 +71,9 @@ function isPortOrNothing(text: string | undefined): boolean {
   return text === undefined || text === '' || portNumber(text) !== undefined;
 }
 
-/** A port from 1 to 65535, or undefined. ssh also takes the names of services; they are not known here. */
+/** A port from 1 to 65535, or undefined. Of the names of services, which ssh takes too, only its own is known here. */
 export function portNumber(text: string): number | undefined {
+  if (text === 'ssh') return 22;
   const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
   return port >= 1 && port <= 65_535 ? port : undefined;
 }
