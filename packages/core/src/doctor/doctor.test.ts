@@ -103,6 +103,25 @@ describe('doctor', () => {
     expect(Object.values(named(diagnosis, { kind: 'host', host: 'b' }))).not.toContain('failed');
   });
 
+  it('goes on with the others where the inventory gives a host no way that can be gone', async () => {
+    const cluster = smallCluster(['a', 'b']);
+    const refusal = new BackupError('INVENTORY_UNSUPPORTED', 'a: by winrm', { host: 'a', hint: 'Do.' });
+    const hosts = cluster.hosts.map((host) => (host.name === 'a' ? { ...host, refusal } : host));
+    const diagnosis = await diagnose(['a', 'b'], { cluster: { ...cluster, hosts } });
+    expect(diagnosis.checks.filter(({ status }) => status === 'failed')).toEqual([
+      {
+        subject: { kind: 'host', host: 'a' },
+        check: 'connection',
+        status: 'failed',
+        code: 'INVENTORY_UNSUPPORTED',
+        detail: 'by winrm',
+        remedy: 'Do.',
+      },
+    ]);
+    expect(named(diagnosis, { kind: 'component', unit: 'a' })).toEqual({ discovery: 'skipped' });
+    expect(Object.values(named(diagnosis, { kind: 'host', host: 'b' }))).not.toContain('failed');
+  });
+
   it('is no error where no host can be reached', async () => {
     await expect(diagnose(['a', 'b'], { connect: unreachable })).resolves.toMatchObject({ status: 'failed' });
   });

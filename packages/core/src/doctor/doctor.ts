@@ -14,9 +14,6 @@ import { spaceFindings } from './space-check.js';
 import { examineTarget, targetSpace } from './target-checks.js';
 import { commonTools } from './tools-check.js';
 
-/** A backup calls fewer at once, to be kind; here a host that does not answer must not keep the next one waiting for its turn. */
-const dials = 64;
-
 export interface DoctorOptions extends Omit<PlanOptions, 'onEvent'> {
   /** Where a backup would go; unset: no target is looked at. */
   readonly target?: DoctorTarget;
@@ -30,15 +27,15 @@ export interface DoctorTarget {
 
 /**
  * Looks at everything that a backup needs, all hosts at once, and tells what would fail or is doubtful, with what to do about it. Changes nothing on
- * hosts; at the target it makes a small object and removes it again. Problems are checks of the diagnosis; it rejects for what `plan` rejects for before
- * a host is touched (usage, configuration), for a target that no store is for (TARGET_UNSUPPORTED, USAGE), and with ABORTED.
+ * hosts; at the target it makes a small object and removes it again. Problems are checks of the diagnosis, also that a host cannot be reached as the
+ * inventory says; it rejects for what else `plan` rejects for before a host is touched (usage, configuration), for a target that no store is for (TARGET_UNSUPPORTED, USAGE), and with ABORTED.
  */
 export async function doctor(options: DoctorOptions): Promise<Diagnosis> {
   const warnings: WarningEvent[] = [];
   const session = await createSession(
     {
       ...options,
-      limits: { dials, ...options.limits },
+      refusesLate: true,
       onEvent: (event) => {
         if (event.type === 'warning') warnings.push(event);
       },

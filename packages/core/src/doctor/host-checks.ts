@@ -9,7 +9,7 @@ import { clockFindings } from './clock-check.js';
 import { failed, type Finding, type HostCheck, ok, skipped, warning } from './diagnosis.js';
 import { forwardingFinding, sessionFinding } from './session-checks.js';
 import { toolsFinding } from './tools-check.js';
-import { connected, notConnected, type WayIn } from './way-in-checks.js';
+import { connected, notCalled, notConnected, type WayIn } from './way-in-checks.js';
 
 export interface HostQuestions {
   readonly pool: HostPool;
@@ -49,6 +49,7 @@ export async function examineHost(host: Host, questions: HostQuestions): Promise
   } catch (error) {
     if (signal.aborted) throw abortError(signal);
     const later: HostCheck[] = ['os', ...probes.flatMap(({ checks }) => checks)];
+    if (host.refusal !== undefined) return notCalled(host, host.refusal, later);
     return notConnected(host, asBackupError(error, { host: host.name }), later);
   }
   const findings: Finding[] = [...connected(remote, questions.wayIn(host))];

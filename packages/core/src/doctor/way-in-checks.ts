@@ -10,6 +10,7 @@ type Stage = (typeof stages)[number];
 
 /** Where a connection that was not made got stuck; with any other code it was the first command. */
 const stageOf: Partial<Record<ErrorCode, Stage>> = {
+  INVENTORY_UNSUPPORTED: 'reach',
   HOST_UNREACHABLE: 'reach',
   HOST_KEY: 'host-key',
   HOST_KEY_FILE: 'login',
@@ -20,6 +21,12 @@ const stageOf: Partial<Record<ErrorCode, Stage>> = {
 
 /** Found before the host is called, or perhaps before: they do not tell that what comes earlier went well. */
 const provesNothing: readonly ErrorCode[] = ['HOST_KEY', 'HOST_KEY_FILE'];
+
+/** Of a host that the inventory gives no way to that can be gone. */
+export function notCalled(host: Host, refusal: BackupError, later: readonly HostCheck[]): readonly Finding[] {
+  const checks = [...new Set<HostCheck>([...stages, ...later])];
+  return [failed('connection', refusal, host.name), ...checks.map((check) => skipped(check, 'not called'))];
+}
 
 /** Of a host that could not be connected to; `later` are the checks that so cannot be made. */
 export function notConnected(host: Host, error: BackupError, later: readonly HostCheck[]): readonly Finding[] {

@@ -7,11 +7,12 @@ import { shareLogins } from './dial.js';
 import type { RemoteHost } from './remote-host.js';
 import { connectHost } from './connect-host.js';
 
-const defaultDials = 16;
+/** A host that does not answer must not keep the next one waiting for its turn; jump hosts are asked for fewer at once. */
+const defaultDials = 64;
 
 export interface HostPoolOptions {
   readonly user: LocalUser;
-  /** Hosts being dialled at once; 16 unless set. */
+  /** Hosts being dialled at once; 64 unless set. */
   readonly dials?: number;
   readonly signal?: AbortSignal;
   readonly warn?: (host: Host, warning: Warning) => void;

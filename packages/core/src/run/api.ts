@@ -31,7 +31,7 @@ export interface Limits {
   readonly memory?: number;
   /** Streams open at once on one host; 2 unless set, which is the most: more find no place beside what components hold on a connection. */
   readonly streamsPerHost?: number;
-  /** Hosts being dialled at once; 16 unless set. */
+  /** Hosts being dialled at once; 64 unless set. */
   readonly dials?: number;
   /** gzip level; 4 unless set. */
   readonly level?: number;

@@ -43,12 +43,17 @@ export function compactTimestamp(date: Date): string {
   return date.toISOString().replaceAll(/[-:]|\.\d+/g, '');
 }
 
+export interface SessionOptions extends PlanOptions {
+  /** What refuses a selected host is thrown only when that host is asked for, so that the others can be looked at. */
+  readonly refusesLate?: boolean;
+}
+
 /**
  * Checks everything that can be checked before a host is touched. The caller's signal ends the session, and each of `stops`.
  * Errors: COMPONENT_UNKNOWN, OPTION_INVALID, USAGE, and what refuses a selected host: INVENTORY_UNSUPPORTED, INVENTORY_SYNTAX, CONFIG_INVALID.
  */
 export async function createSession(
-  options: PlanOptions,
+  options: SessionOptions,
   runId: string,
   ...stops: readonly AbortSignal[]
 ): Promise<Session> {
@@ -56,7 +61,7 @@ export async function createSession(
   const document = documentSettings(options, components);
   const selected = await select(options.cluster, components, { ...options, disabled: document.disabled });
   if (!selected.some(({ hosts }) => hosts.length > 0)) throw nothingSelected(options, components);
-  refuseUnreachable(options.cluster, selected);
+  if (options.refusesLate !== true) refuseUnreachable(options.cluster, selected);
   const signal = AbortSignal.any([...(options.signal ? [options.signal] : []), ...stops]);
   // Every host that is being called listens, and every command under way. The caller's own signal is left as it is.
   setMaxListeners(0, signal);
