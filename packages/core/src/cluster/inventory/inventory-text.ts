@@ -18,7 +18,7 @@ export function placeIn({ file, encrypted }: InventoryText, line: number): Place
 }
 
 /** What names have; much else in the place of one is a value that got there by mistake. */
-const nameShape = /^[\w.-]+$/;
+const nameShape = /^[\w.-]{1,255}$/;
 
 /**
  * What is called so, for messages: `group "web"`; `a group` where nothing must be quoted, as the file is encrypted as a whole, or as the text
@@ -29,7 +29,7 @@ export function named(what: 'group' | 'host' | 'key' | 'name', name: string, pla
 }
 
 /** Whether messages may quote what stands there as a name. */
-export function mayBeNamed(name: string, { encrypted }: Pick<Place, 'encrypted'>): boolean {
+export function mayBeNamed(name: string, { encrypted }: Pick<Place, 'encrypted'> = {}): boolean {
   return encrypted !== true && nameShape.test(name);
 }
 
