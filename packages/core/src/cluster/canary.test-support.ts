@@ -11,17 +11,18 @@ const faults = [
 ];
 
 /**
- * The text with one fault each: at every place where a word begins or ends and at every other sign one in three kinds of faults, by turns;
- * without the rest of the text, or that one sign, from there on; with every line twice, or much longer; with the line ends of Windows, and
- * with a byte order mark.
+ * The text with one fault each: before every word with the canary all kinds of faults, at every other place where a word begins or ends
+ * and at every other sign one in five by turns; without the rest of the text, or that one sign, from there on; with every line twice, or
+ * much longer; with the line ends of Windows, and with a byte order mark.
  */
 export function brokenTexts(text: string): readonly string[] {
   const places = [...text.matchAll(/\b|\W|$/gu)].map(({ index }) => index);
-  const inserted = places.flatMap((place, turn) =>
-    faults
-      .filter((_, index) => (index + turn) % 3 === 0)
-      .map((fault) => text.slice(0, place) + fault + text.slice(place)),
-  );
+  const inserted = places.flatMap((place, turn) => {
+    const before = text.slice(0, place);
+    const rest = text.slice(place);
+    const chosen = faults.filter((_, index) => rest.startsWith(canary) || (index + turn) % 5 === 0);
+    return chosen.map((fault) => before + fault + rest);
+  });
   const shortened = places.flatMap((place) => [text.slice(0, place), text.slice(0, place) + text.slice(place + 1)]);
   const lines = text.split('\n');
   const changed = lines.flatMap((line, index) =>
