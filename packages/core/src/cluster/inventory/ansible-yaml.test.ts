@@ -62,13 +62,24 @@ describe('parseAnsibleYaml', () => {
     expect(fault.message).toContain(message);
   });
 
-  it.each(['p: "hunter2\n', 'p: hunter2: x\n', 'p: !!int hunter2\n', 'hunter2\nx: 1\n', '{p: hunter2', 'p: {hunter2'])(
-    'does not quote what may be a password: %j',
-    (text) => {
-      const fault = faultOf(text);
-      expect(`${fault.message} ${fault.hint ?? ''}`).not.toContain('hunter2');
-    },
-  );
+  it.each([
+    'p: "hunter2\n',
+    'p: hunter2: x\n',
+    'p: !!int hunter2\n',
+    'hunter2\nx: 1\n',
+    '{p: hunter2',
+    'p: {hunter2',
+    'p: !hunter2\n',
+    'p: *hunter2\n',
+    'p: !!hunter2\n',
+    'p: !!hunter2 [x]\n',
+    'p: !hunter2!x\n',
+    'p: &hunter2 1\nq: &hunter2 2\n',
+    'p: &hunter2 [*hunter2]\n',
+  ])('does not quote what may be a password: %j', (text) => {
+    const fault = faultOf(text);
+    expect(`${fault.message} ${fault.hint ?? ''}`).not.toContain('hunter2');
+  });
 
   it('!!omap is not supported', () => {
     expect(faultOf('a: !!omap [{b: c}]\n')).toMatchObject({ code: 'INVENTORY_UNSUPPORTED' });

@@ -47,6 +47,9 @@ describe('parseIniInventory', () => {
     '[web]\nh x="hunter2\n',
     '[web]\nh hunter2 hunter2\n',
     '[web]\nh\n[web:vars]\nhunter2\n',
+    '[web]\nh\n[web:vars]\n[hunter2 x]\n',
+    '[web]\npassword=hunter2[1:a]\n',
+    '[web:children]\npassword=hunter2\n',
     'h\n[all:vars]\np={{"hunter2"}}',
   ])('does not quote what may be a password: %j', (text) => {
     const fault = faultOf(text);
