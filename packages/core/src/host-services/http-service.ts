@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BackupError } from '../model/errors.js';
 import { Secret } from '../model/secret.js';
+import { parseJson } from '../model/parse-json.js';
 import { httpRequest, type HttpResponse } from '../remote/http.js';
 import type { RemoteHost } from '../remote/remote-host.js';
 import type { Flags } from './flags.js';
@@ -132,7 +133,7 @@ export function parseBody<T>(
   body: Buffer,
 ): T {
   try {
-    return question.schema.parse(JSON.parse(body.toString('utf8')));
+    return question.schema.parse(parseJson(body.toString('utf8')));
   } catch (cause) {
     throw new BackupError(
       'SERVICE_ANSWER',

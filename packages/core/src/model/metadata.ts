@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BackupError } from './errors.js';
 import type { Json } from './json.js';
+import { parseJson } from './parse-json.js';
 
 /** The format name in the footer and in metadata. */
 export const formatName = 'lsbackup-v1';
@@ -133,7 +134,7 @@ const knownFeatures: ReadonlySet<string> = new Set();
 export function parseMetadata(text: string, archive: string): Metadata {
   let document: unknown;
   try {
-    document = JSON.parse(text);
+    document = parseJson(text);
   } catch (cause) {
     throw new BackupError('ARCHIVE_CORRUPT', `${archive}: metadata.json is not JSON`, { cause });
   }

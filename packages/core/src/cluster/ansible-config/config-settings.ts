@@ -1,3 +1,4 @@
+import { mayBeNamed } from '../inventory/inventory-text.js';
 import type { ConfigSections, ConfigValue } from './config-parser.js';
 
 /** Of a setting the section and key; where there are several, a later one counts more. */
@@ -106,10 +107,15 @@ const plainValues: Readonly<Record<string, RegExp>> = {
 export function unfollowedKeys(sections: ConfigSections): readonly string[] {
   const found = [...sections].flatMap(([section, values]) =>
     [...values].flatMap(([key, value]) =>
-      isUnfollowed(section, key, value) ? [{ line: value.line, text: `[${section}] ${key}` }] : [],
+      isUnfollowed(section, key, value) ? [{ line: value.line, text: shown(section, key) }] : [],
     ),
   );
   return found.sort((left, right) => left.line - right.line).map(({ text, line }) => `${text} (line ${line})`);
+}
+
+/** Of a key that is not written as keys are only the section: it may be a value that broke out of its lines. */
+function shown(section: string, key: string): string {
+  return mayBeNamed(key) ? `[${section}] ${key}` : `[${section}]`;
 }
 
 function isUnfollowed(section: string, key: string, value: ConfigValue): boolean {

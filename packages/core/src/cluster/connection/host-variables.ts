@@ -79,7 +79,7 @@ export class HostVariables {
   private reference(value: InventoryValue, { name, file, line, encrypted }: NamedPlace): Reference {
     const place = `${file}:${line}`;
     if (value instanceof VaultValue) {
-      return { value: this.vault.decrypt(value.ciphertext, `${place}: ${name}`), literal: true, place };
+      return { value: this.vault.decrypt(value.ciphertext, `${place}: ${name}`, encrypted), literal: true, place };
     }
     const unsafe = unsafeText(value);
     return { value: unsafe ?? value, literal: unsafe !== undefined, place, hidden: encrypted };

@@ -1,6 +1,7 @@
 import { BackupError } from '../../model/errors.js';
 import { nameList } from '../../model/name-list.js';
 import { systemReason } from '../../model/system-errors.js';
+import { mayBeNamed } from '../inventory/inventory-text.js';
 import { type LambdaStackDocument, parseDocuments, syntaxFault } from './parse-documents.js';
 import { readText } from './read-text.js';
 
@@ -74,7 +75,7 @@ function mapping(
 ): Readonly<Record<string, unknown>> {
   const found = value[path.at(-1) ?? ''];
   if (isMapping(found)) return found;
-  throw new BackupError('CONFIG_INVALID', `${file}:${document.lineOf(path)}: ${path.join('.')} must be a mapping`);
+  throw new BackupError('CONFIG_INVALID', `${file}:${document.lineOf(path)}: ${shown(path)} must be a mapping`);
 }
 
 function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -93,7 +94,7 @@ function entryOf(
   if (enabled !== undefined && typeof enabled !== 'boolean')
     throw new BackupError(
       'CONFIG_INVALID',
-      `${file}:${document.lineOf([...path, 'enabled'])}: ${path.join('.')}.enabled must be true or false`,
+      `${file}:${document.lineOf([...path, 'enabled'])}: ${shown([...path, 'enabled'])} must be true or false`,
     );
   const options = Object.entries(others).map(
     ([key, value]) => [key, { value, line: document.lineOf([...path, key]) }] as const,
@@ -101,10 +102,15 @@ function entryOf(
   return { line, enabled, options: new Map(options) };
 }
 
+/** A key in its place; of one that is not written as names are nothing: it may be a value that lost its quotes. */
+function shown(path: readonly string[]): string {
+  return path.every((key) => mayBeNamed(key)) ? path.join('.') : 'a key';
+}
+
 function unknownKeys(document: LambdaStackDocument, specification: Readonly<Record<string, unknown>>): string[] {
   const paths = [
     ...Object.keys(document.contents()).flatMap((key) => (documentKeys.has(key) ? [] : [[key]])),
     ...Object.keys(specification).flatMap((key) => (specificationKeys.has(key) ? [] : [['specification', key]])),
   ];
-  return paths.map((path) => `${path.join('.')} (line ${document.lineOf(path)})`);
+  return paths.map((path) => `${shown(path)} (line ${document.lineOf(path)})`);
 }

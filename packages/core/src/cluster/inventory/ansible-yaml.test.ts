@@ -34,12 +34,14 @@ describe('parseAnsibleYaml', () => {
     ['a: 1\nb\nc: 2\n', 2, 'this is no key'],
     ['a: "b\n\nc: d\n', 1, 'a quote (") is not closed'],
     ['a: [1,\n2\n', 3, 'expected "," or "]"'],
-    ['a: %x\n', 1, '"%" cannot begin a value'],
+    ['a: %x\n', 1, 'a value begins with a sign'],
     ['a: 1\n---\nb: 2\n', 2, 'a second document'],
-    ['a: *x\n', 1, 'no anchor "&x"'],
+    ['a: *x\n', 1, 'has no anchor before it'],
     ['a: &x 1\nb: &x 2\n', 2, 'second anchor'],
     ['a: &x\n  b: *x\n', 2, 'stands for what it is in itself'],
-    ['a: !secret x\n', 1, 'the tag !secret is not known'],
+    ['a: !secret x\n', 1, 'a tag is not known: put quotes around'],
+    ['a: !Vault x\n', 1, 'a tag is not known: !vault is written so'],
+    ['a: !!unsafe x\n', 1, 'a tag is not known: !unsafe is written so'],
     ['a:\n  b: !vault 12\n', 2, '!vault is not text'],
     ['a: !!int x\n', 1, 'does not fit its type, which is int'],
     ['<<: 5\n', 1, '"<<"'],
@@ -60,13 +62,24 @@ describe('parseAnsibleYaml', () => {
     expect(fault.message).toContain(message);
   });
 
-  it.each(['p: "hunter2\n', 'p: hunter2: x\n', 'p: !!int hunter2\n', 'hunter2\nx: 1\n', '{p: hunter2', 'p: {hunter2'])(
-    'does not quote what may be a password: %j',
-    (text) => {
-      const fault = faultOf(text);
-      expect(`${fault.message} ${fault.hint ?? ''}`).not.toContain('hunter2');
-    },
-  );
+  it.each([
+    'p: "hunter2\n',
+    'p: hunter2: x\n',
+    'p: !!int hunter2\n',
+    'hunter2\nx: 1\n',
+    '{p: hunter2',
+    'p: {hunter2',
+    'p: !hunter2\n',
+    'p: *hunter2\n',
+    'p: !!hunter2\n',
+    'p: !!hunter2 [x]\n',
+    'p: !hunter2!x\n',
+    'p: &hunter2 1\nq: &hunter2 2\n',
+    'p: &hunter2 [*hunter2]\n',
+  ])('does not quote what may be a password: %j', (text) => {
+    const fault = faultOf(text);
+    expect(`${fault.message} ${fault.hint ?? ''}`).not.toContain('hunter2');
+  });
 
   it('!!omap is not supported', () => {
     expect(faultOf('a: !!omap [{b: c}]\n')).toMatchObject({ code: 'INVENTORY_UNSUPPORTED' });
@@ -101,9 +114,9 @@ describe('parseAnsibleYaml', () => {
   it('warns of keys that are there twice, and takes the last', () => {
     const { node, warnings } = parseAnsibleYaml('a: 1\nb: {c: 1, "c": 2}\n\na: 3\n1: x\ntrue: y\n', file);
     expect(warnings).toEqual([
-      `${file}:2: the key "c" is there a second time (first in line 2); the last one counts`,
-      `${file}:4: the key "a" is there a second time (first in line 1); the last one counts`,
-      `${file}:6: the key "true" is there a second time (first in line 5); the last one counts`,
+      `${file}:2: a key is there a second time (first in line 2); the last one counts`,
+      `${file}:4: a key is there a second time (first in line 1); the last one counts`,
+      `${file}:6: a key is there a second time (first in line 5); the last one counts`,
     ]);
     expect(node && valueOf(node)).toEqual({ a: 3, b: { c: 2 }, 1: 'y' });
   });

@@ -27,7 +27,7 @@ export interface ExpandedHosts {
 /**
  * Expands a host pattern: an optional `:port` (after an IPv6 address only as `[address]:port`) and ranges `[begin:end]` or
  * `[begin:end:step]` of numbers, which keep their leading zeros, or letters. Several ranges multiply.
- * Throws a SyntaxError that says what is wrong with it.
+ * Throws a SyntaxError that says what is wrong with it, without a word of it: in a line out of place it may hold a password.
  */
 export function expandHosts(pattern: string): ExpandedHosts {
   const { address, port } = splitPort(pattern);
@@ -38,7 +38,7 @@ export function expandHosts(pattern: string): ExpandedHosts {
 export function expandHostWord(word: string): ExpandedHosts {
   const { names, port } = expandHosts(word);
   if (port === undefined && strip(word).endsWith(':')) {
-    throw new SyntaxError(`host pattern "${word}" ends in ":", which is reserved for a port`);
+    throw new SyntaxError('a host pattern ends in ":", which is reserved for a port');
   }
   if (names.some((name) => strip(name) === '---')) throw new SyntaxError('"---" starts a YAML file, it is no host');
   return { names, port };
@@ -104,7 +104,7 @@ function expandRanges(pattern: string): string[] {
     for (const name of names) {
       next.push(...expandFirstRange(name));
       if (next.length > maximumHosts)
-        throw new SyntaxError(`host range "${pattern}" stands for more than ${maximumHosts} hosts`);
+        throw new SyntaxError(`a host pattern stands for more than ${maximumHosts} hosts`);
     }
     names = next;
   }
@@ -114,7 +114,7 @@ function expandRanges(pattern: string): string[] {
 function expandFirstRange(pattern: string): string[] {
   const open = pattern.indexOf('[');
   const close = pattern.indexOf(']');
-  if (close === -1 || pattern.includes('|')) throw new SyntaxError(`host range in "${pattern}" is not closed`);
+  if (close === -1 || pattern.includes('|')) throw new SyntaxError('a host range is not closed');
   const [start, end] = open < close ? [open, close] : [close, open];
   const values = rangeValues(pattern.slice(start + 1, end));
   return values.map((value) => pattern.slice(0, start) + value + pattern.slice(end + 1));
@@ -123,19 +123,19 @@ function expandFirstRange(pattern: string): string[] {
 function rangeValues(range: string): string[] {
   const bounds = range.split(':');
   if (bounds.length !== 2 && bounds.length !== 3) {
-    throw new SyntaxError(`host range [${range}] is not [begin:end] or [begin:end:step]`);
+    throw new SyntaxError('a host range is not [begin:end] or [begin:end:step]');
   }
   const [first = '', last = '', step = '1'] = bounds;
-  if (last === '') throw new SyntaxError(`host range [${range}] has no end`);
+  if (last === '') throw new SyntaxError('a host range has no end');
   const begin = first === '' ? '0' : first;
   const padded = begin.length > 1 && begin.startsWith('0');
   if (padded && begin.length !== last.length) {
-    throw new SyntaxError(`host range [${range}] needs begin and end of equal length, as begin has leading zeros`);
+    throw new SyntaxError('a host range needs begin and end of equal length, as begin has leading zeros');
   }
   const steps = parseInteger(step);
   const values =
     steps === undefined ? undefined : (letterValues(begin, last, steps) ?? numberValues(begin, last, steps));
-  if (values === undefined) throw new SyntaxError(`host range [${range}] is neither of numbers nor of letters`);
+  if (values === undefined) throw new SyntaxError('a host range is neither of numbers nor of letters');
   return padded ? values.map((value) => zeroFill(value, begin.length)) : values;
 }
 
@@ -144,7 +144,7 @@ function letterValues(begin: string, last: string, step: bigint): string[] | und
   const from = letters.indexOf(begin);
   const to = letters.indexOf(last);
   if (from === -1 || to === -1) return undefined;
-  if (from > to) throw new SyntaxError(`host range [${begin}:${last}] ends before it begins`);
+  if (from > to) throw new SyntaxError('a host range ends before it begins');
   if (step === 0n) return undefined;
   return step < 0n ? [] : counted(BigInt(from), BigInt(to), step).map((index) => letters.charAt(Number(index)));
 }
@@ -154,7 +154,7 @@ function numberValues(begin: string, last: string, step: bigint): string[] | und
   const from = parseInteger(begin);
   const to = parseInteger(last);
   if (from === undefined || to === undefined) return undefined;
-  if (step === 0n) throw new SyntaxError(`host range [${begin}:${last}:${step}] has a step of zero`);
+  if (step === 0n) throw new SyntaxError('a host range has a step of zero');
   return counted(from, step > 0n ? to : to + 2n, step).map(String);
 }
 

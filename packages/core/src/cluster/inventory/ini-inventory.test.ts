@@ -20,13 +20,13 @@ function faultOf(text: string): BackupError {
 // That the grammar is Ansible's is shown by test/inventory; here are places and words of the faults, and what must never happen.
 describe('parseIniInventory', () => {
   it.each([
-    ['[web]\nh\n\n[web:options]\n', 4, 'unknown type "options"'],
-    ['# note\n[ web ]\n', 2, 'invalid section [ web ]'],
+    ['[web]\nh\n\n[web:options]\n', 4, 'a section has an unknown type'],
+    ['# note\n[ web ]\n', 2, 'this is no section'],
     ['[web]\nh x="abc\n', 2, 'a quote (") is not closed'],
     ['[web]\nh x=1 secret\n', 2, 'word 3 is not name=value'],
-    ['[web]\nh\n[web:vars]\n\nsecret\n', 5, 'expected name=value in [web:vars]'],
-    ['[a:children]\nb\nc\n[c]\n', 2, '[a:children] names the group "b"'],
-    ['h\n[missing:vars]\nx=1\n', 2, '[missing:vars] names the group "missing"'],
+    ['[web]\nh\n[web:vars]\n\nsecret\n', 5, 'expected name=value in a section [group:vars]'],
+    ['[a:children]\nb\nc\n[c]\n', 2, 'no section declares what is named here: group "b"'],
+    ['h\n[missing:vars]\nx=1\n', 2, 'no section declares what is named here: group "missing"'],
     ['[a:children]\nb\n[b:children]\nc\n[c:children]\na\n', 6, 'a > b > c > a'],
     ['[b]\n[x]\n[a:children]\nb\n[b:children]\nx\na\n', 7, 'a > b > a'],
     ['[a:children]\n\na\n', 3, 'cannot be a child of itself'],
@@ -47,6 +47,9 @@ describe('parseIniInventory', () => {
     '[web]\nh x="hunter2\n',
     '[web]\nh hunter2 hunter2\n',
     '[web]\nh\n[web:vars]\nhunter2\n',
+    '[web]\nh\n[web:vars]\n[hunter2 x]\n',
+    '[web]\npassword=hunter2[1:a]\n',
+    '[web:children]\npassword=hunter2\n',
     'h\n[all:vars]\np={{"hunter2"}}',
   ])('does not quote what may be a password: %j', (text) => {
     const fault = faultOf(text);

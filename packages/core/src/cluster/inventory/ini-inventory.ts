@@ -4,7 +4,7 @@ import type { ResolvedInventory } from './inventory-graph.js';
 import type { InventoryValue, Place } from './inventory.js';
 import { expandHostWord } from './host-names.js';
 import type { ExpandedHosts } from './host-names.js';
-import { placeIn } from './inventory-text.js';
+import { named, placeIn } from './inventory-text.js';
 import type { InventoryText } from './inventory-text.js';
 import { UnusableLiteral } from '../python/python-literal-errors.js';
 import { evaluateLiteral } from '../python/python-literal.js';
@@ -48,7 +48,7 @@ export function parseIniInventory(lines: readonly string[], file: string): Resol
   return graph.resolve();
 }
 
-/** Messages never quote a value: it may be a password. */
+/** Messages quote nothing but names, and those only where a name stands: anything else may be a password. */
 class IniReader {
   private readonly undeclared = new Map<string, Undeclared>();
   private section: Section = { group: 'ungrouped', kind: 'hosts' };
@@ -65,7 +65,7 @@ class IniReader {
     else if (text.startsWith('[') && text.endsWith(']')) {
       throw this.fault(
         line,
-        `invalid section ${text}`,
+        'this is no section',
         'A section is [group], [group:children] or [group:vars], without spaces.',
       );
     } else if (this.section.kind === 'hosts') this.readHosts(text, line);
@@ -74,10 +74,9 @@ class IniReader {
   }
 
   finish(): void {
-    for (const [name, { kind, line, parents }] of this.undeclared) {
-      const section = kind === 'vars' ? `[${name}:vars]` : `[${parents.at(-1)?.[0] ?? ''}:children]`;
-      const hint = `Add a section [${name}], which may be empty.`;
-      throw this.fault(line, `${section} names the group "${name}", which no section declares`, hint);
+    for (const [name, { line }] of this.undeclared) {
+      const hint = 'Add a section [group] of that name, which may be empty.';
+      throw this.fault(line, `no section declares what is named here: ${named('group', name, this.source)}`, hint);
     }
   }
 
@@ -85,8 +84,8 @@ class IniReader {
     if (!isSectionKind(kind)) {
       throw this.fault(
         line,
-        `section [${group}:${kind}] has the unknown type "${kind}"`,
-        'The types are children and vars.',
+        'a section has an unknown type',
+        'A section is [group], [group:children] or [group:vars].',
       );
     }
     this.section = { group, kind };
@@ -124,7 +123,7 @@ class IniReader {
   private readChild(text: string, line: number): void {
     const child = groupLine.exec(text)?.[1];
     if (child === undefined)
-      throw this.fault(line, `expected the name of a group and nothing else in [${this.section.group}:children]`);
+      throw this.fault(line, 'expected the name of a group and nothing else in a section [group:children]');
     const parent = this.section.group;
     const known = this.undeclared.get(child);
     if (this.graph.hasGroup(child)) this.graph.addChild(parent, child, this.place(line));
@@ -134,7 +133,7 @@ class IniReader {
 
   private readVariable(text: string, line: number): void {
     const equals = text.indexOf('=');
-    if (equals === -1) throw this.fault(line, `expected name=value in [${this.section.group}:vars]`);
+    if (equals === -1) throw this.fault(line, 'expected name=value in a section [group:vars]');
     const value = this.value(strip(text.slice(equals + 1)), line);
     this.graph.setVariable(this.section.group, strip(text.slice(0, equals)), { value, ...this.place(line) });
   }

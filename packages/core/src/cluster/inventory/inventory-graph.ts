@@ -1,6 +1,7 @@
 import { BackupError } from '../../model/errors.js';
 import { maximumHosts } from './host-names.js';
 import { mergeLayers } from './merge-variables.js';
+import { mayBeNamed, named } from './inventory-text.js';
 import type { GroupLayers, LayeredHost } from './merge-variables.js';
 import type { InventoryGroup, InventoryValue, Place, Variable } from './inventory.js';
 import { parseInteger, PythonFloat } from '../python/python-number.js';
@@ -85,7 +86,7 @@ export class InventoryGraph {
   /** Both groups must be there; the place may be left out for what cannot be at fault. */
   addChild(parent: string, child: string, place?: Place): void {
     if (parent === child && place !== undefined)
-      throw inventoryFault(place, `group "${child}" cannot be a child of itself`);
+      throw inventoryFault(place, `${named('group', child, place)} cannot be a child of itself`);
     const { children } = this.group(parent);
     if (children.has(child)) return;
     this.memberships += 1;
@@ -184,9 +185,10 @@ export class InventoryGraph {
     const cycle = [current, ...path.slice(places.get(current)).reverse()];
     const said = cycle.slice(1).flatMap((child, index) => this.group(cycle[index] ?? '').children.get(child) ?? []);
     const { place } = said.reduce((latest, next) => (next.order > latest.order ? next : latest));
-    if (place === undefined)
-      throw new BackupError('INTERNAL', `a cycle of groups that no inventory made: ${cycle.join(' > ')}`);
-    return inventoryFault(place, `groups are children of each other: ${cycle.join(' > ')}`);
+    if (place === undefined) throw new BackupError('INTERNAL', 'a cycle of groups that no inventory made');
+    const encrypted = said.some((each) => each.place?.encrypted);
+    const names = cycle.every((name) => mayBeNamed(name, { encrypted })) ? `: ${cycle.join(' > ')}` : '';
+    return inventoryFault(place, `groups are children of each other${names}`);
   }
 
   /** `ungrouped` holds exactly the hosts that are in no other group but `all`. */
@@ -226,12 +228,12 @@ export class InventoryGraph {
     for (const { name, groups, place } of this.hosts.values()) {
       if (this.groups.has(name)) {
         warnings.push(
-          `${place.file}:${place.line}: "${name}" is both a host and a group; variables of the host go to the group`,
+          `${place.file}:${place.line}: ${named('name', name, place)} is both a host and a group; variables of the host go to the group`,
         );
       }
       if (groups.size === 0) {
         warnings.push(
-          `${place.file}:${place.line}: host "${name}" is left out, as in Ansible: its group "ungrouped" is a child of another`,
+          `${place.file}:${place.line}: ${named('host', name, place)} is left out, as in Ansible: its group "ungrouped" is a child of another`,
         );
       }
     }

@@ -17,6 +17,22 @@ export function placeIn({ file, encrypted }: InventoryText, line: number): Place
   return encrypted ? { file, line, encrypted } : { file, line };
 }
 
+/** What names have; much else in the place of one is a value that got there by mistake. */
+const nameShape = /^[\w.-]{1,255}$/;
+
+/**
+ * What is called so, for messages: `group "web"`; `a group` where nothing must be quoted, as the file is encrypted as a whole, or as the text
+ * is not written as names are and may be a password in the wrong place.
+ */
+export function named(what: 'group' | 'host' | 'key' | 'name', name: string, place: Pick<Place, 'encrypted'>): string {
+  return mayBeNamed(name, place) ? `${what} "${name}"` : `a ${what}`;
+}
+
+/** Whether messages may quote what stands there as a name. */
+export function mayBeNamed(name: string, { encrypted }: Pick<Place, 'encrypted'> = {}): boolean {
+  return encrypted !== true && nameShape.test(name);
+}
+
 /**
  * The lines of an INI inventory. Comments may be in any encoding; everything else must be UTF-8 without a byte
  * order mark, else INVENTORY_SYNTAX with its line.

@@ -45,6 +45,12 @@ function outcome(text: string): string {
 }
 
 describe('Vault', () => {
+  it('tells no vault id of a text that stands in an encrypted file', () => {
+    expect(() => new Vault([]).decrypt(labelled, '/b/group_vars/all.yml:7', true)).toThrow(
+      /:7: encrypted by ansible-vault, and no vault password was given$/,
+    );
+  });
+
   it('decrypts formats 1.1 and 1.2, whatever the label of the password', () => {
     expect(decrypt(plain, horse)).toBe('sésame{{ x }}');
     expect(decrypt(labelled, battery)).toBe('10.1.2.3');

@@ -32,20 +32,21 @@ export class Vault {
   constructor(private readonly secrets: readonly VaultSecret[] = []) {}
 
   /**
-   * The text as it was before encryption. `place` is what is encrypted, for messages: a file with a line.
+   * The text as it was before encryption. `place` is what is encrypted, for messages: a file with a line; `hidden` that the text stands in a
+   * file that is itself encrypted, so that messages do not have its vault id either.
    * Throws VAULT_PASSWORD when no password was given or none fits, INVENTORY_SYNTAX when the text is damaged.
    */
-  decrypt(text: string, place: string): string {
+  decrypt(text: string, place: string, hidden = false): string {
     const known = this.decrypted.get(text);
     if (known !== undefined) return known;
-    const found = this.decryptAnew(text, place);
+    const found = this.decryptAnew(text, place, hidden);
     this.decrypted.set(text, found);
     return found;
   }
 
-  private decryptAnew(text: string, place: string): string {
+  private decryptAnew(text: string, place: string, hidden: boolean): string {
     const { id, digits } = parse(text, place);
-    const what = `${place}: encrypted by ansible-vault${id === undefined ? '' : ` with vault id "${id}"`}`;
+    const what = `${place}: encrypted by ansible-vault${id === undefined || hidden ? '' : ` with vault id "${id}"`}`;
     if (this.secrets.length === 0) {
       const hint = 'Give the vault password: --vault-password-file, --vault-id or --ask-vault-pass.';
       throw new BackupError('VAULT_PASSWORD', `${what}, and no vault password was given`, { hint });

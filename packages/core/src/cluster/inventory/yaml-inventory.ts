@@ -5,7 +5,7 @@ import { expandHosts } from './host-names.js';
 import type { ExpandedHosts } from './host-names.js';
 import { inventoryFault } from './inventory-graph.js';
 import type { InventoryGraph } from './inventory-graph.js';
-import { placeIn } from './inventory-text.js';
+import { named, placeIn } from './inventory-text.js';
 import type { InventoryText } from './inventory-text.js';
 import type { Place } from './inventory.js';
 import { PythonFloat } from '../python/python-number.js';
@@ -36,10 +36,9 @@ export function isFalsy(node: YamlNode): boolean {
 }
 
 function pluginRefusal(plugin: YamlNode, file: string): BackupError {
-  const name = plugin.kind === 'scalar' && typeof plugin.value === 'string' ? ` "${plugin.value}"` : '';
   return new BackupError(
     'INVENTORY_UNSUPPORTED',
-    `${file}:${plugin.line}: the file configures the inventory plugin${name}, which lsbackup does not run`,
+    `${file}:${plugin.line}: the file configures an inventory plugin, which lsbackup does not run`,
     {
       hint: 'Give the inventory that the plugin makes: `ansible-inventory --list --export --yaml --output FILE`.',
     },
@@ -57,11 +56,10 @@ class YamlReader {
   /** `parent` is the mapping that names the group. */
   readGroup(name: string, node: YamlNode, parent: YamlMap): void {
     if (!isNothing(node) && node.kind !== 'map') {
-      this.warn(node, `group "${name}" is passed over: it is no mapping`);
+      this.warn(node, `${named('group', name, this.source)} is passed over: it is no mapping`);
       return;
     }
-    if (parent.otherKeys.has(name))
-      throw this.fault(node, `the name of a group must be text: put quotes around ${name}`);
+    if (parent.otherKeys.has(name)) throw this.fault(node, 'the name of a group must be text: put quotes around it');
     if (name === '') throw this.fault(node, 'a group has an empty name');
     this.graph.addGroup(name);
     if (node.kind !== 'map') return;
@@ -73,7 +71,7 @@ class YamlReader {
   private section(group: string, key: string, node: YamlNode): YamlNode {
     if (!sections.includes(key) || isNothing(node) || node.kind === 'map') return node;
     const value = node.kind === 'scalar' ? textIn(node.value) : undefined;
-    if (value === undefined) throw this.fault(node, `"${key}" of group "${group}" is no mapping`);
+    if (value === undefined) throw this.fault(node, `"${key}" of ${named('group', group, this.source)} is no mapping`);
     const { line } = node;
     return {
       kind: 'map',
@@ -85,11 +83,12 @@ class YamlReader {
 
   private readPart(group: string, key: string, node: YamlNode): void {
     if (isNothing(node)) return;
-    if (node.kind !== 'map') this.warn(node, `"${key}" in group "${group}" is passed over: it is no mapping`);
+    const what = `${named('key', key, this.source)} in ${named('group', group, this.source)} is passed over`;
+    if (node.kind !== 'map') this.warn(node, `${what}: it is no mapping`);
     else if (key === 'vars') this.readVariables(group, node);
     else if (key === 'children') this.readChildren(group, node);
     else if (key === 'hosts') for (const [pattern, host] of node.entries) this.readHosts(group, pattern, host, node);
-    else this.warn(node, `"${key}" in group "${group}" is passed over: a group has "hosts", "vars" and "children"`);
+    else this.warn(node, `${what}: a group has "hosts", "vars" and "children"`);
   }
 
   private readVariables(owner: string, variables: YamlMap): void {
@@ -104,15 +103,18 @@ class YamlReader {
       this.readGroup(child, node, children);
       if (this.graph.hasGroup(child)) this.graph.addChild(group, child, this.place(node));
       else if (this.graph.hasHost(child)) this.graph.addHost(child, group, this.place(node));
-      else throw this.fault(node, `"${child}" is a child of group "${group}", but no group`);
+      else
+        throw this.fault(
+          node,
+          `${named('name', child, this.source)} is a child of ${named('group', group, this.source)}, but no group`,
+        );
     }
   }
 
   private readHosts(group: string, pattern: string, node: YamlNode, hosts: YamlMap): void {
-    if (hosts.otherKeys.has(pattern))
-      throw this.fault(node, `the name of a host must be text: put quotes around ${pattern}`);
+    if (hosts.otherKeys.has(pattern)) throw this.fault(node, 'the name of a host must be text: put quotes around it');
     if (!isFalsy(node) && node.kind !== 'map')
-      throw this.fault(node, `the variables of host "${pattern}" are no mapping`);
+      throw this.fault(node, `the variables of ${named('host', pattern, this.source)} are no mapping`);
     const { names, port } = this.expand(pattern, node);
     for (const name of names) {
       this.graph.addHost(name, group, this.place(node), port);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { lookAt } from '../../host-files/paths.js';
 import { BackupError } from '../../model/errors.js';
+import { parseJson } from '../../model/parse-json.js';
 import type { Command, RemoteHost } from '../../remote/remote-host.js';
 import type { PostgresqlOptions } from './options.js';
 
@@ -274,7 +275,7 @@ export async function queryJson<T>(
 /** Parses one line of JSON that psql printed. */
 export function parseAnswer<T>(text: string, schema: z.ZodType<T>, host: string): T {
   try {
-    return schema.parse(JSON.parse(text));
+    return schema.parse(parseJson(text));
   } catch (cause) {
     throw new BackupError(
       'SERVICE_ANSWER',

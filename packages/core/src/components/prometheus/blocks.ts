@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BackupError } from '../../model/errors.js';
 import type { Json } from '../../model/json.js';
+import { parseJson } from '../../model/parse-json.js';
 import type { Command, RemoteHost } from '../../remote/remote-host.js';
 
 const metaSchema = z.object({
@@ -34,7 +35,7 @@ export async function listBlocks(
       .toString('utf8')
       .split('\n')
       .filter((line) => line !== '')
-      .map((line) => metaSchema.parse(JSON.parse(line)));
+      .map((line) => metaSchema.parse(parseJson(line)));
   } catch (cause) {
     throw new BackupError(
       'SERVICE_ANSWER',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Json } from '../../model/json.js';
+import { parseJson } from '../../model/parse-json.js';
 
 const object = z.record(z.string(), z.json());
 const list = z.array(object).default([]);
@@ -21,7 +22,7 @@ const definitionsSchema = z.object({
  * to them, are left out, for they come and go with their clients. The version and the cluster's name, which a restore may change, are not in it.
  */
 export function definitionsBaseline(text: string): Readonly<Record<string, Json>> {
-  const definitions = definitionsSchema.parse(JSON.parse(text));
+  const definitions = definitionsSchema.parse(parseJson(text));
   const queues = definitions.queues.filter((queue) => !isTransient(queue));
   const transient = new Set(
     definitions.queues.filter(isTransient).map((queue) => JSON.stringify([queue.vhost, queue.name])),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { BackupError } from '../../model/errors.js';
+import { parseJson } from '../../model/parse-json.js';
 import type { Command, RemoteHost } from '../../remote/remote-host.js';
 import type { RabbitmqOptions } from './options.js';
 
@@ -88,7 +89,7 @@ async function askNode<T>(
       },
     );
   try {
-    return request.schema.parse(JSON.parse(stdout.toString('utf8')));
+    return request.schema.parse(parseJson(stdout.toString('utf8')));
   } catch (cause) {
     throw new BackupError(
       'SERVICE_ANSWER',

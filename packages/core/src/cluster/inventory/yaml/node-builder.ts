@@ -20,6 +20,7 @@ const scalarTags: readonly (string | undefined)[] = [
 ] satisfies ScalarTag[];
 /** Ansible knows these too; nobody has a use for them in an inventory. */
 const unsupported: readonly string[] = ['omap', 'pairs'];
+const knownTags: readonly (string | undefined)[] = [...scalarTags, 'seq', 'map', 'set', 'merge', 'value'];
 
 interface Typed {
   readonly tag: ScalarTag;
@@ -35,7 +36,7 @@ interface Key {
 }
 
 /**
- * Values of a YAML file's nodes, by their tags; behaviour of ansible-core 2.19 on PyYAML. Messages never quote a value: it may be a
+ * Values of a YAML file's nodes, by their tags; behaviour of ansible-core 2.19 on PyYAML. Messages never quote the text: it may be a
  * password. Throws INVENTORY_SYNTAX for tags and values that Ansible refuses, INVENTORY_UNSUPPORTED for `!!omap`, `!!pairs`.
  */
 export class NodeBuilder {
@@ -68,10 +69,9 @@ export class NodeBuilder {
   }
 
   private standardTag(tag: string, line: number): string {
-    if (!tag.startsWith(standard))
-      throw this.fault(line, `the tag ${tag} is not known: Ansible has !vault and !unsafe`);
-    const kind = tag.slice(standard.length);
-    if (!unsupported.includes(kind)) return kind;
+    const kind = tag.startsWith(standard) ? tag.slice(standard.length) : undefined;
+    if (kind !== undefined && knownTags.includes(kind)) return kind;
+    if (kind === undefined || !unsupported.includes(kind)) throw this.fault(line, unknownTag(tag));
     throw new BackupError(
       'INVENTORY_UNSUPPORTED',
       `${this.file}:${line}: a value with the tag !!${kind} is not supported`,
@@ -142,12 +142,12 @@ export class NodeBuilder {
     return [...found.values()];
   }
 
-  private noteOwn({ name, identity }: Key, line: number, lines: Map<string, number>): void {
+  private noteOwn({ identity }: Key, line: number, lines: Map<string, number>): void {
     const first = lines.get(identity);
     lines.set(identity, line);
     if (first === undefined) return;
     this.warnings.push(
-      `${this.file}:${line}: the key "${name}" is there a second time (first in line ${first}); the last one counts`,
+      `${this.file}:${line}: a key is there a second time (first in line ${first}); the last one counts`,
     );
   }
 
@@ -171,6 +171,14 @@ export class NodeBuilder {
   private fault(line: number, message: string): BackupError {
     return new BackupError('INVENTORY_SYNTAX', `${this.file}:${line}: ${message}`);
   }
+}
+
+/** The tag is not named: it may be a password without quotes. */
+function unknownTag(tag: string): string {
+  const written = tag.replace(standard, '!').toLowerCase();
+  const meant = ['!vault', '!unsafe'].find((known) => known === written);
+  if (meant !== undefined) return `a tag is not known: ${meant} is written so, with one "!" and in small letters`;
+  return 'a tag is not known: put quotes around a value that begins with "!"; Ansible has !vault and !unsafe';
 }
 
 function isScalarTag(tag: string | undefined): tag is ScalarTag {

@@ -70,7 +70,7 @@ class TreeParser {
     const properties = this.properties();
     const { anchor, line } = properties;
     if (anchor === undefined) return this.content(context, properties);
-    if (this.anchors.has(anchor)) throw this.fault(`there is a second anchor "&${anchor}"`, line);
+    if (this.anchors.has(anchor)) throw this.fault('there is a second anchor ("&name") of the same name', line);
     this.anchors.set(anchor, undefined);
     const node = this.content(context, properties);
     this.anchors.set(anchor, node);
@@ -79,9 +79,13 @@ class TreeParser {
 
   private alias(): TreeNode {
     const { text, line } = this.advance();
-    if (!this.anchors.has(text)) throw this.fault(`the alias "*${text}" has no anchor "&${text}" before it`, line);
+    if (!this.anchors.has(text))
+      throw this.fault(
+        'an alias ("*name") has no anchor before it: put quotes around a value that begins with "*"',
+        line,
+      );
     const node = this.anchors.get(text);
-    if (node === undefined) throw this.fault(`the alias "*${text}" stands for what it is in itself`, line);
+    if (node === undefined) throw this.fault('an alias ("*name") stands for what it is in itself', line);
     this.copies += node.size;
     if (this.copies > maximumCopies) throw this.fault(`aliases stand for more than ${maximumCopies} values`, line);
     return node;

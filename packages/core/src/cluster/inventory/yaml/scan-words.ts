@@ -6,13 +6,15 @@ const verbatimCharacter = /[0-9A-Za-z_\-;/?:@&=+$.!~*'()%,[\]]/;
 
 /** The name after `&` or `*`. */
 export function scanName(cursor: TextCursor): string {
-  const what = cursor.peek() === '&' ? 'an anchor' : 'an alias';
+  const sign = cursor.peek();
   cursor.skip();
   const start = cursor.position;
   while (wordCharacter.test(cursor.peek())) cursor.skip();
   const name = cursor.since(start);
   if (name === '' || !(cursor.isBlankBreakOrEnd() || '?:,]}%@`'.includes(cursor.peek()))) {
-    throw cursor.fault(`${what} has characters other than letters, digits, "-" and "_"`);
+    throw cursor.fault(
+      `${sign === '&' ? 'an anchor' : 'an alias'} has characters other than letters, digits, "-" and "_": put quotes around a value that begins with "${sign}"`,
+    );
   }
   return name;
 }
@@ -21,7 +23,7 @@ export function scanName(cursor: TextCursor): string {
 export function scanTag(cursor: TextCursor, inFlow: boolean): string {
   const tag = cursor.peek(1) === '<' ? verbatimTag(cursor) : shortTag(cursor);
   const isEnd = cursor.isBlankBreakOrEnd() || (inFlow && cursor.peek() === ',');
-  if (!isEnd) throw cursor.fault('a tag is not followed by a space');
+  if (!isEnd) throw cursor.fault('a tag is not followed by a space: put quotes around a value that begins with "!"');
   return tag;
 }
 
@@ -42,7 +44,7 @@ function shortTag(cursor: TextCursor): string {
   cursor.skip();
   const suffix = takeAddress(cursor, addressCharacter);
   if (suffix === '') throw cursor.fault('a tag has no name');
-  if (word !== '') throw cursor.fault(`the tag handle !${word}! is not declared`);
+  if (word !== '') throw cursor.fault('the handle of a tag ("!handle!name") is not declared');
   return `tag:yaml.org,2002:${suffix}`;
 }
 

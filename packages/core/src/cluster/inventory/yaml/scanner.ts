@@ -230,5 +230,5 @@ class Scanner {
 
 function unexpected(character: string): string {
   if (character === '\t') return 'a tab is where the indentation needs spaces';
-  return `"${character}" cannot begin a value: put quotes around it`;
+  return 'a value begins with a sign that YAML has another use for, as "%", "@" and "`": put quotes around it';
 }
