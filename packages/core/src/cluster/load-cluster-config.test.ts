@@ -86,6 +86,18 @@ describe('a cluster whose build directory has an ansible.cfg', () => {
     expect(given).toMatchObject({ hosts: [{ name: 'wrong' }], warnings: [] });
   });
 
+  it('is refused where another inventory may be meant, but not where one is given', async () => {
+    await put('inventory', 'wrong');
+    await put('ansible.cfg', '[defaults]', 'inventory = {{CWD}}/hosts');
+    await expect(loadCluster({ source: build, user, sshConfig })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    const given = await loadCluster({ source: build, inventory: [join(build, 'inventory')], user, sshConfig });
+    expect(given.hosts).toMatchObject([{ name: 'wrong' }]);
+    const ansibleDefaults = [join(build, 'user.cfg')];
+    await put('user.cfg', '[defaults]', 'inventory = ~/hosts');
+    await rm(join(build, 'ansible.cfg'));
+    expect((await loadCluster({ source: build, user, sshConfig, ansibleDefaults })).hosts).toHaveLength(1);
+  });
+
   it('says where vault passwords are', async () => {
     await put('ansible.cfg', '[defaults]', 'vault_password_file = vp', 'vault_identity_list = dev@x');
     expect(await vaultPasswordsOf({ source: build })).toEqual({

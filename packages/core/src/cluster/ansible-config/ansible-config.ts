@@ -8,11 +8,12 @@ import { parseConfig } from './config-parser.js';
 import type { ConfigSections, ConfigValue } from './config-parser.js';
 import { configuredConnections, configValue, nothingConfigured, unfollowedKeys } from './config-settings.js';
 import type { ConfiguredConnections } from './config-settings.js';
+import { writtenInventory } from './configured-inventory.js';
 
 /** What a configuration file of Ansible says about which hosts are reached and how. */
 export interface AnsibleConfig {
-  /** `inventory`: absolute paths, in order; undefined where it is not set. */
-  readonly inventory: readonly string[] | undefined;
+  /** `inventory`, for `inventoryPaths`; undefined where it is not set. */
+  readonly inventory: ConfigValue | undefined;
   readonly connections: ConfiguredConnections;
   /** `vault_password_file`: absolute, or with `~`. */
   readonly vaultPasswordFile: string | undefined;
@@ -86,26 +87,15 @@ async function isOpenToAll(directory: string): Promise<boolean> {
 
 function configOf(sections: ConfigSections, file: string): AnsibleConfig {
   const keys = unfollowedKeys(sections);
-  const inventory = configValue(sections, ['defaults', 'inventory']);
   const passwordFile = configValue(sections, ['defaults', 'vault_password_file'])?.value;
   const vaultIds = listOf(configValue(sections, ['defaults', 'vault_identity_list'])?.value ?? '');
   return {
-    inventory: inventory && inventoryOf(inventory),
+    inventory: writtenInventory(sections),
     connections: withAbsoluteKey(withNumbers(configuredConnections(sections)), file),
     vaultPasswordFile: passwordFile ? absolute(passwordFile, file) : undefined,
     vaultIds: vaultIds.map((id) => absoluteId(id, file)),
     warnings: keys.length === 0 ? [] : [`${file} sets what lsbackup does not follow: ${nameList(keys)}`],
   };
-}
-
-function inventoryOf({ value, file, line }: ConfigValue): readonly string[] | undefined {
-  const paths = listOf(value);
-  if (paths.length === 0) return undefined;
-  if (paths.some((path) => /^~|\$/.test(path)))
-    throw new BackupError('CONFIG_INVALID', `${file}:${line}: "~" and "$" in inventory are not expanded`, {
-      hint: 'Choose the inventory with -i, or write its path out.',
-    });
-  return paths.map((path) => absolute(path, file));
 }
 
 /** Ansible does not start with a number that is none. */

@@ -88,7 +88,6 @@ const unfollowed: Readonly<Record<string, readonly string[]>> = {
 };
 const followed: ReadonlySet<string> = new Set([
   ...[...Object.values(ssh), ...Object.values(paramiko)].flat().map(([section, key]) => `${section} ${key}`),
-  'defaults inventory',
   'defaults vault_password_file',
   'defaults vault_identity_list',
 ]);

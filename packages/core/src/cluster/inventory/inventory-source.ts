@@ -2,6 +2,7 @@ import { basename, dirname, join, relative, resolve } from 'node:path';
 
 import { readAnsibleConfig } from '../ansible-config/ansible-config.js';
 import type { AnsibleConfig, ConfigChoice } from '../ansible-config/ansible-config.js';
+import { inventoryPaths } from '../ansible-config/configured-inventory.js';
 import { nameList } from '../../model/name-list.js';
 import { directoryFiles, exists, soleDirectory, variablesAbove } from './inventory-directory.js';
 import { missingInventory, statOf } from './inventory-files.js';
@@ -128,7 +129,7 @@ async function narrowed(path: string): Promise<LocatedInventory> {
 }
 
 async function searched(directory: string, config: AnsibleConfig): Promise<LocatedInventory> {
-  const { read, passedOver } = await searchInventory(directory, config.inventory);
+  const { read, passedOver } = await searchInventory(directory, config.inventory && inventoryPaths(config.inventory));
   if (passedOver.length === 0) return { read, passedOver };
   const names = nameList(read.map((path) => relative(directory, path)));
   const others = nameList(passedOver);
