@@ -6,9 +6,10 @@ import { nameList } from '../../model/name-list.js';
 import { systemErrorCode, systemReason } from '../../model/system-errors.js';
 import { parseConfig } from './config-parser.js';
 import type { ConfigSections, ConfigValue } from './config-parser.js';
-import { configuredConnections, configValue, nothingConfigured, unfollowedKeys } from './config-settings.js';
+import { configuredConnections, configValue, nothingConfigured } from './config-settings.js';
 import type { ConfiguredConnections } from './config-settings.js';
 import { writtenInventory } from './configured-inventory.js';
+import { unfollowedKeys } from './unfollowed-settings.js';
 
 /** What a configuration file of Ansible says about which hosts are reached and how. */
 export interface AnsibleConfig {
