@@ -9,7 +9,7 @@ import type { ConfigSections, ConfigValue } from './config-parser.js';
 import { configuredConnections, configValue, nothingConfigured } from './config-settings.js';
 import type { ConfiguredConnections } from './config-settings.js';
 import { writtenInventory } from './configured-inventory.js';
-import { unfollowedKeys } from './unfollowed-settings.js';
+import { unfollowedKeys, unfollowedVariables } from './unfollowed-settings.js';
 
 /** What a configuration file of Ansible says about which hosts are reached and how. */
 export interface AnsibleConfig {
@@ -43,6 +43,8 @@ export interface ConfigChoice {
    * names, since that is not the build directory's. None unless set.
    */
   readonly ansibleDefaults?: readonly string[] | undefined;
+  /** Variables of the environment: those that are stronger than a file for Ansible, and are not followed, are named in a warning. */
+  readonly ansibleVariables?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 /**
@@ -51,7 +53,17 @@ export interface ConfigChoice {
  * 2.19, config/manager.py. Throws CONFIG_INVALID with `file:line` for what Ansible would not start with.
  */
 export async function readAnsibleConfig(directory: string, choice: ConfigChoice = {}): Promise<AnsibleConfig> {
-  const { ansibleConfig, ansibleDefaults = [] } = choice;
+  const config = await configFrom(directory, choice);
+  const names = unfollowedVariables(choice.ansibleVariables ?? {});
+  if (names.length === 0) return config;
+  const sentence = `environment variables that Ansible follows and lsbackup does not are set: ${nameList(names)}; put what they say into ansible.cfg or the inventory`;
+  return { ...config, warnings: [...config.warnings, sentence] };
+}
+
+async function configFrom(
+  directory: string,
+  { ansibleConfig, ansibleDefaults = [] }: ConfigChoice,
+): Promise<AnsibleConfig> {
   const given = ansibleConfig === undefined ? undefined : await configFile(await fileOf(resolve(ansibleConfig)));
   if (given?.config) return given.config;
   const own = await configFile(join(directory, 'ansible.cfg'), () => isOpenToAll(directory));

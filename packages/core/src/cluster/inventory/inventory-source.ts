@@ -16,6 +16,8 @@ export interface InventoryChoice extends ConfigChoice {
    * looked for then, and `source` is only the build directory; without that, it is where the first of them is.
    */
   readonly inventory?: readonly string[] | undefined;
+  /** What ANSIBLE_INVENTORY names: counts instead of `inventory` in `ansible.cfg`. */
+  readonly ansibleInventory?: readonly string[] | undefined;
 }
 
 /** A file, or a directory that stands for all files in it. */
@@ -41,7 +43,7 @@ export interface FoundInventory {
 
 /**
  * Finds the inventory: `inventory` where it is given, else `source` itself when it is a file or a directory that is called `inventory`,
- * else what the `ansible.cfg` of the build directory `source` says, else what `searchInventory` finds in it. A directory of inventories
+ * else what `ansibleInventory` or the `ansible.cfg` of the build directory `source` says, else what `searchInventory` finds in it. A directory of inventories
  * that is named by `inventory` or `ansible.cfg` stands for all of its files and those in directories below, by name, without what Ansible
  * ignores; of one that is only found, `soleDirectory` is read.
  * Throws INVENTORY_MISSING when there is none or more than one, CONFIG_INVALID for an `ansible.cfg` that cannot be read.
@@ -50,7 +52,7 @@ export async function findInventory(choice: InventoryChoice): Promise<FoundInven
   const place = await chosen(choice);
   const { directory } = place;
   const config = await configOf(directory, choice);
-  const { read, passedOver } = await located(place, config);
+  const { read, passedOver } = await located(place, { config, inherited: choice.ansibleInventory });
   const sources: InventorySource[] = [];
   const strayed: string[] = [];
   for (const path of read) {
@@ -109,12 +111,18 @@ interface LocatedInventory {
   readonly passedOver: readonly string[];
 }
 
-async function located({ directory, paths, itself }: ChosenPlace, config: AnsibleConfig): Promise<LocatedInventory> {
+/** What names the inventory of a build directory; `inherited` is stronger. */
+interface Naming {
+  readonly config: AnsibleConfig;
+  readonly inherited: readonly string[] | undefined;
+}
+
+async function located({ directory, paths, itself }: ChosenPlace, naming: Naming): Promise<LocatedInventory> {
   if (paths !== undefined) return { read: paths, passedOver: [] };
   if (itself !== undefined) return narrowed(itself);
-  const { read, passedOver } = await searched(directory, config);
+  const { read, passedOver } = await searched(directory, naming);
   const [only] = read;
-  if (config.inventory !== undefined || only === undefined) return { read, passedOver };
+  if ((naming.inherited ?? naming.config.inventory) !== undefined || only === undefined) return { read, passedOver };
   const found = await narrowed(only);
   return { read: found.read, passedOver: [...passedOver, ...found.passedOver] };
 }
@@ -128,12 +136,14 @@ async function narrowed(path: string): Promise<LocatedInventory> {
   return { read: [sole], passedOver };
 }
 
-async function searched(directory: string, config: AnsibleConfig): Promise<LocatedInventory> {
-  const { read, passedOver } = await searchInventory(directory, config.inventory && inventoryPaths(config.inventory));
+async function searched(directory: string, { config, inherited }: Naming): Promise<LocatedInventory> {
+  const named = inherited?.map((path) => resolve(path)) ?? (config.inventory && inventoryPaths(config.inventory));
+  const { read, passedOver } = await searchInventory(directory, named);
   if (passedOver.length === 0) return { read, passedOver };
   const names = nameList(read.map((path) => relative(directory, path)));
+  const reason = inherited ? ', as ANSIBLE_INVENTORY says,' : ',';
   const others = nameList(passedOver);
-  const sentence = `${directory}: only ${names} is read, and not ${others}, which may be part of the inventory too; choose with -i`;
+  const sentence = `${directory}: only ${names} is read${reason} and not ${others}, which may be part of the inventory too; choose with -i`;
   return { read, passedOver: [sentence] };
 }
 
