@@ -17,7 +17,7 @@ describe('expandPath', () => {
     ['$NESTED/a', resolve('$DIR/a')],
     ['${EMPTY}/a', '/a'],
     ['a/~', resolve('a/~')],
-    ['~nobody/a', resolve('~nobody/a')],
+    ['~no_such_user/a', resolve('~no_such_user/a')],
     ['a', resolve('a')],
   ])('%s', (path, expected) => {
     expect(expandPath(path, environment, environment.HOME)).toBe(expected);

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { findInventory } from './inventory-source.js';
+import type { InventoryChoice } from './inventory-source.js';
+import { loadInventory } from './load-inventory.js';
 
 let build: string;
 
@@ -112,6 +114,18 @@ describe('findInventory', () => {
         message: expect.stringMatching(`^${build}/inventory.* may hold several inventories, .*: ${listed}$`),
         hint: expect.stringContaining('-i'),
       });
+  });
+
+  it('runs scripts in the build directory, but one that is given where lsbackup is called', async () => {
+    const script = join(build, 'inventory');
+    await writeFile(script, '#!/bin/sh\necho "{\\"g\\": [\\"$(pwd)\\"]}"\n', { mode: 0o755 });
+    const hosts = async (choice: InventoryChoice) => [...(await loadInventory(choice)).hosts.keys()];
+    expect(await hosts({ source: build })).toEqual([build]);
+    expect(await hosts({ source: script })).toEqual([build]);
+    await writeFile(join(build, 'ansible.cfg'), '[defaults]\ninventory = inventory\n');
+    expect(await hosts({ source: build })).toEqual([build]);
+    expect(await hosts({ inventory: [script] })).toEqual([process.cwd()]);
+    expect(await hosts({ source: build, inventory: [script] })).toEqual([process.cwd()]);
   });
 
   it('says of variables below a directory of inventories that they are not read', async () => {

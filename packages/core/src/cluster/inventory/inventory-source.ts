@@ -34,6 +34,8 @@ export interface InventorySource {
 export interface FoundInventory {
   /** The build directory; absolute. */
   readonly directory: string;
+  /** Where scripts run, as they would where Ansible is started in the build directory; undefined for the working directory. */
+  readonly scriptDirectory: string | undefined;
   readonly config: AnsibleConfig;
   /** At least one, in the order in which they are read. */
   readonly sources: readonly InventorySource[];
@@ -67,7 +69,8 @@ export async function findInventory(choice: InventoryChoice): Promise<FoundInven
     ...strayed.map((path) => `${path} is not read, as Ansible does not; name the inventory beside it with -i`),
     ...(await besidePlaybooks(directory, sources)),
   ];
-  return { directory, config, sources, warnings: [...config.warnings, ...notRead] };
+  const scriptDirectory = place.paths === undefined ? directory : undefined;
+  return { directory, scriptDirectory, config, sources, warnings: [...config.warnings, ...notRead] };
 }
 
 /** Where the configuration of Ansible says that vault passwords are, for whoever reads them. Errors: as `findInventory`. */

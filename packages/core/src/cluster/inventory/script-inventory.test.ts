@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { InventoryGraph } from './inventory-graph.js';
 import { readScriptInventory } from './script-inventory.js';
-import type { ScriptLimits } from './script-inventory.js';
+import type { ScriptOptions } from './script-inventory.js';
 
 let directory: string;
 
@@ -25,7 +25,7 @@ async function script(...lines: string[]): Promise<string> {
   return file;
 }
 
-async function read(file: string, limits?: ScriptLimits) {
+async function read(file: string, limits?: ScriptOptions) {
   const graph = new InventoryGraph();
   const outputs = await readScriptInventory(file, graph, limits);
   return { ...graph.resolve(), outputs: outputs.map(String) };

@@ -11,7 +11,9 @@ import { readJson } from './yaml/json-reader.js';
 import type { YamlMap } from './yaml-inventory.js';
 
 const deadlineSeconds = 300;
-export interface ScriptLimits {
+export interface ScriptOptions {
+  /** Where it runs; the working directory unless set. */
+  readonly directory?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** For `--list` and all of `--host` together; five minutes unless set. */
   readonly seconds?: number;
@@ -29,12 +31,13 @@ const profile = 'inventory_legacy';
 export async function readScriptInventory(
   file: string,
   graph: InventoryGraph,
-  { signal, seconds = deadlineSeconds }: ScriptLimits = {},
+  { directory, signal, seconds = deadlineSeconds }: ScriptOptions = {},
 ): Promise<readonly Buffer[]> {
   const deadline = AbortSignal.timeout(seconds * 1000);
   const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
+  const surroundings = { signal: either, directory };
   try {
-    const output = await runScript(file, ['--list'], either);
+    const output = await runScript(file, ['--list'], surroundings);
     const reader = new ScriptReader(`${file} --list`, graph);
     const variables = reader.readList(jsonOf(output, `${file} --list`));
     const outputs = [output];
@@ -43,7 +46,7 @@ export async function readScriptInventory(
         reader.readHost(host, variables.entries.get(host));
         continue;
       }
-      const own = await runScript(file, ['--host', host], either);
+      const own = await runScript(file, ['--host', host], surroundings);
       if (own.toString('latin1').trim() !== '') reader.readHost(host, jsonOf(own, `${file} --host ${host}`));
       outputs.push(own);
     }
