@@ -1,5 +1,5 @@
 import { BackupError } from '../../model/errors.js';
-import { maximumHosts } from './host-names.js';
+import { longName, maximumHosts, maximumNameLength } from './host-names.js';
 import { mergeLayers } from './merge-variables.js';
 import type { GroupLayers, LayeredHost } from './merge-variables.js';
 import type { InventoryGroup, InventoryValue, Place, Variable } from './inventory.js';
@@ -70,8 +70,10 @@ export class InventoryGraph {
     return this.hosts.has(name);
   }
 
-  addGroup(name: string): void {
+  /** The place may be left out for what cannot be at fault. */
+  addGroup(name: string, place?: Place): void {
     if (this.groups.has(name)) return;
+    if (place !== undefined && name.length > maximumNameLength) throw inventoryFault(place, longName);
     const node = {
       name,
       hosts: new Set<string>(),
@@ -96,6 +98,7 @@ export class InventoryGraph {
   /** The port counts where the host is first named. */
   addHost(name: string, group: string, place: Place, port?: number | bigint): void {
     if (name === '') throw inventoryFault(place, 'a host has an empty name');
+    if (name.length > maximumNameLength) throw inventoryFault(place, longName);
     let host = this.hosts.get(name);
     if (host === undefined) {
       host = { name, place, groups: new Set(), variables: new Map(), leftUngrouped: false };

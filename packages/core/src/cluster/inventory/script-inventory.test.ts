@@ -85,8 +85,11 @@ describe('readScriptInventory', () => {
     ['{"g": {"children": "h"}}', 'the children of group "g" are no list'],
     ['{"g": [1]}', 'a host of group "g" is no text'],
     ['{"": []}', 'a group has an empty name'],
+    ['{"LONG": []}', 'a name is longer than 4096 characters'],
+    ['{"g": ["LONG"]}', 'a name is longer than 4096 characters'],
+    ['{"g": {"children": ["LONG"]}}', 'a name is longer than 4096 characters'],
   ])('%s is refused with the line of the output', async (printed, message) => {
-    const file = await script(`echo '${printed}'`);
+    const file = await script(`echo '${printed.replace('LONG', 'x'.repeat(4_097))}'`);
     await expect(read(file)).rejects.toMatchObject({
       code: 'INVENTORY_SYNTAX',
       message: `${file} --list:1: ${message}`,

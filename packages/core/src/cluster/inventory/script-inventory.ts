@@ -102,7 +102,7 @@ class ScriptReader {
   /** A list is that of the hosts; a mapping without any of the three keys holds variables of a host that is called as the group. */
   private readGroup(name: string, node: YamlNode): void {
     if (name === '') throw this.fault(node, 'a group has an empty name');
-    this.graph.addGroup(name);
+    this.graph.addGroup(name, this.place(node));
     if (node.kind !== 'map') {
       this.readHosts(name, node);
       return;
@@ -129,7 +129,7 @@ class ScriptReader {
     for (const item of node.items) {
       const child = this.text(item, `a child of group "${group}"`);
       if (child === '') throw this.fault(item, 'a group has an empty name');
-      this.graph.addGroup(child);
+      this.graph.addGroup(child, this.place(item));
       this.graph.addChild(group, child, this.place(item));
     }
   }
