@@ -90,6 +90,16 @@ describe('parseIniInventory', () => {
     expect(hosts.get(name)).toMatchObject({ groups: [name] });
   });
 
+  it('limits the depth of groups', () => {
+    const chain = (depth: number): string =>
+      Array.from({ length: depth - 1 }, (_, index) => `[g${index}:children]\ng${index + 1}\n`).join('') +
+      `[g${depth - 1}]\nh\n`;
+    expect(parse(chain(1_000)).hosts.get('h')?.groups).toHaveLength(1_000);
+    expect(faultOf(chain(1_001)).message).toBe('/build/inventory:2000: groups are nested more than 1000 levels deep');
+    const fault = faultOf(chain(5_000));
+    expect(fault).toMatchObject({ code: 'INVENTORY_SYNTAX' });
+  });
+
   it('limits the number of hosts', () => {
     expect(faultOf('[web]\na[1:60000]\nb[1:60000]\n').message).toMatch(/:3: there are more than 100000 hosts/);
   });

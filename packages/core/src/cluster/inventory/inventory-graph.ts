@@ -6,6 +6,9 @@ import type { InventoryGroup, InventoryValue, Place, Variable } from './inventor
 import { parseInteger, PythonFloat } from '../python/python-number.js';
 import { compareCodePoints } from '../python/python-text.js';
 
+/** Work and memory grow with the square of the depth; `ansible-inventory` itself ends with an error below about 1,000 levels. */
+const maximumDepth = 1_000;
+
 /** What makes a group the child of another. */
 interface Membership {
   /** Undefined for what is so in every inventory. */
@@ -163,9 +166,11 @@ export class InventoryGraph {
     const ready = [...this.groups.values()].filter((group) => group.parents.size === 0);
     for (let group = ready.pop(); group !== undefined; group = ready.pop()) {
       waiting.delete(group.name);
-      for (const name of group.children.keys()) {
+      for (const [name, { place }] of group.children) {
         const child = this.group(name);
         child.depth = Math.max(child.depth, group.depth + 1);
+        if (child.depth > maximumDepth && place !== undefined)
+          throw inventoryFault(place, `groups are nested more than ${maximumDepth} levels deep`);
         const left = (waiting.get(name) ?? 0) - 1;
         waiting.set(name, left);
         if (left === 0) ready.push(child);
