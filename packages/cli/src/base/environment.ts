@@ -1,7 +1,8 @@
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import type { LocalUser, Logger } from '@lsbackup/core';
-import { localDriver, openStore, type Store } from '@lsbackup/core/store';
+import type { ConfigChoice, LocalUser, Logger } from '@lsbackup/core';
+import { BackupError, localDriver, openStore, type Store } from '@lsbackup/core/store';
+import { expandPath } from './expand-path.js';
 import { standardError } from '../output/standard-streams.js';
 
 // eslint-disable-next-line no-restricted-syntax -- this is the one place
@@ -27,14 +28,28 @@ export function vaultEnvironment(configured: { readonly file: string | undefined
   return { ids: named.filter((id) => id !== ''), files: file ? [file] : [] };
 }
 
-/** Where Ansible's configuration is besides the build directory. Source: Ansible documentation, "The configuration file". */
-export function ansibleConfig({ homeDirectory }: LocalUser): {
-  readonly ansibleConfig?: string;
-  readonly ansibleDefaults: readonly string[];
-} {
+/**
+ * Where Ansible's configuration is besides the build directory, with the variables that are stronger. Source: Ansible documentation, "The
+ * configuration file".
+ */
+export function ansibleConfig({ homeDirectory }: LocalUser): ConfigChoice {
   const { ANSIBLE_CONFIG: file } = environment;
-  const ansibleDefaults = [join(homeDirectory, '.ansible.cfg'), '/etc/ansible/ansible.cfg'];
-  return { ...(file && { ansibleConfig: file }), ansibleDefaults };
+  return {
+    ...(file && { ansibleConfig: expandPath(file, environment, homeDirectory) }),
+    ansibleDefaults: [join(homeDirectory, '.ansible.cfg'), '/etc/ansible/ansible.cfg'],
+    ansibleVariables: environment,
+  };
+}
+
+/** The absolute paths in ANSIBLE_INVENTORY, separated by commas; undefined where it is not set. Errors: USAGE for an empty one. */
+export function ansibleInventory({ homeDirectory }: LocalUser): readonly string[] | undefined {
+  const { ANSIBLE_INVENTORY: value } = environment;
+  const paths = value?.split(',').map((path) => path.trim());
+  if (paths?.includes(''))
+    throw new BackupError('USAGE', 'ANSIBLE_INVENTORY has an empty path, which is the working directory for Ansible', {
+      hint: 'unset it, write "." for the working directory, or choose the inventory with -i',
+    });
+  return paths?.map((path) => expandPath(path.replaceAll('{{CWD}}', process.cwd()), environment, homeDirectory));
 }
 
 /** Whether lines on standard error can be redrawn in place: it is a terminal, knows escape sequences, and is no log of a CI job. */

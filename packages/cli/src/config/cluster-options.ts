@@ -1,5 +1,5 @@
 import type { LoadClusterOptions, LocalUser } from '@lsbackup/core';
-import { ansibleConfig, localUser, vaultEnvironment } from '../base/environment.js';
+import { ansibleConfig, ansibleInventory, localUser, vaultEnvironment } from '../base/environment.js';
 import { hasTerminal, promptSecret } from '../base/prompt.js';
 import { requireInventory, type Settings } from './settings.js';
 import { type LoginFlags, readLoginSecrets } from './login-secrets.js';
@@ -23,7 +23,9 @@ export async function clusterOptions(
   signal: AbortSignal,
 ): Promise<LoadClusterOptions> {
   const user = localUser();
-  const choice = { ...requireInventory(settings), ...ansibleConfig(user) };
+  const given = requireInventory(settings);
+  const inheritedInventory = given.inventory === undefined ? ansibleInventory(user) : undefined;
+  const choice = { ...given, ...ansibleConfig(user), ansibleInventory: inheritedInventory };
   const { vaultPasswordsOf } = await import('@lsbackup/core');
   const configured = await vaultPasswordsOf(choice);
   const inherited = vaultEnvironment(configured);

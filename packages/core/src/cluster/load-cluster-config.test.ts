@@ -86,6 +86,54 @@ describe('a cluster whose build directory has an ansible.cfg', () => {
     expect(given).toMatchObject({ hosts: [{ name: 'wrong' }], warnings: [] });
   });
 
+  it('is refused where another inventory may be meant, but not where one is given', async () => {
+    await put('inventory', 'wrong');
+    await put('ansible.cfg', '[defaults]', 'inventory = {{CWD}}/hosts');
+    await expect(loadCluster({ source: build, user, sshConfig })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    const given = await loadCluster({ source: build, inventory: [join(build, 'inventory')], user, sshConfig });
+    expect(given.hosts).toMatchObject([{ name: 'wrong' }]);
+    const ansibleDefaults = [join(build, 'user.cfg')];
+    await put('user.cfg', '[defaults]', 'inventory = ~/hosts');
+    await rm(join(build, 'ansible.cfg'));
+    expect((await loadCluster({ source: build, user, sshConfig, ansibleDefaults })).hosts).toHaveLength(1);
+  });
+
+  it('has the inventory of the environment where none is given, with a warning about its own', async () => {
+    await put('inventory', 'own');
+    await put('ansible.cfg', '[defaults]', 'inventory = {{CWD}}/x');
+    await put('prod', 'right');
+    const options = { source: build, ansibleInventory: [join(build, 'prod')], user, sshConfig };
+    expect(await loadCluster(options)).toMatchObject({
+      hosts: [{ name: 'right' }],
+      warnings: [
+        `${build}: only prod is read, as ANSIBLE_INVENTORY says, and not inventory, which may be part of the inventory too; choose with -i`,
+      ],
+    });
+    const given = await loadCluster({ ...options, inventory: [join(build, 'inventory')] });
+    expect(given).toMatchObject({ hosts: [{ name: 'own' }], warnings: [] });
+  });
+
+  it('has a warning that names variables of the environment that Ansible follows', async () => {
+    await put('inventory', 'h1');
+    const ansibleVariables = {
+      ANSIBLE_REMOTE_USER: 'bob',
+      ANSIBLE_SSH_ARGS: '',
+      ANSIBLE_HASH_BEHAVIOUR: 'merge',
+      ANSIBLE_SUDO_PASS: 'S3cret',
+      ANSIBLE_BECOME_USER: 'root',
+      ANSIBLE_VARS_PLUGINS: '',
+      ANSIBLE_VAULT_PASSWORD_FILE: 'x',
+      ANSIBLE_FORKS: '5',
+      ANSIBLE_TRANSPORT: undefined,
+      PATH: '/bin',
+    };
+    const { warnings } = await loadCluster({ source: build, ansibleVariables, user, sshConfig });
+    expect(warnings).toEqual([
+      'environment variables that Ansible follows and lsbackup does not are set: ANSIBLE_HASH_BEHAVIOUR, ANSIBLE_REMOTE_USER, ' +
+        'ANSIBLE_SSH_ARGS, ANSIBLE_SUDO_PASS; put what they say into ansible.cfg or the inventory',
+    ]);
+  });
+
   it('says where vault passwords are', async () => {
     await put('ansible.cfg', '[defaults]', 'vault_password_file = vp', 'vault_identity_list = dev@x');
     expect(await vaultPasswordsOf({ source: build })).toEqual({

@@ -6,13 +6,15 @@ import { nameList } from '../../model/name-list.js';
 import { systemErrorCode, systemReason } from '../../model/system-errors.js';
 import { parseConfig } from './config-parser.js';
 import type { ConfigSections, ConfigValue } from './config-parser.js';
-import { configuredConnections, configValue, nothingConfigured, unfollowedKeys } from './config-settings.js';
+import { configuredConnections, configValue, nothingConfigured } from './config-settings.js';
 import type { ConfiguredConnections } from './config-settings.js';
+import { writtenInventory } from './configured-inventory.js';
+import { unfollowedKeys, unfollowedVariables } from './unfollowed-settings.js';
 
 /** What a configuration file of Ansible says about which hosts are reached and how. */
 export interface AnsibleConfig {
-  /** `inventory`: absolute paths, in order; undefined where it is not set. */
-  readonly inventory: readonly string[] | undefined;
+  /** `inventory`, for `inventoryPaths`; undefined where it is not set. */
+  readonly inventory: ConfigValue | undefined;
   readonly connections: ConfiguredConnections;
   /** `vault_password_file`: absolute, or with `~`. */
   readonly vaultPasswordFile: string | undefined;
@@ -41,6 +43,8 @@ export interface ConfigChoice {
    * names, since that is not the build directory's. None unless set.
    */
   readonly ansibleDefaults?: readonly string[] | undefined;
+  /** Variables of the environment: those that are stronger than a file for Ansible, and are not followed, are named in a warning. */
+  readonly ansibleVariables?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 /**
@@ -49,7 +53,17 @@ export interface ConfigChoice {
  * 2.19, config/manager.py. Throws CONFIG_INVALID with `file:line` for what Ansible would not start with.
  */
 export async function readAnsibleConfig(directory: string, choice: ConfigChoice = {}): Promise<AnsibleConfig> {
-  const { ansibleConfig, ansibleDefaults = [] } = choice;
+  const config = await configFrom(directory, choice);
+  const names = unfollowedVariables(choice.ansibleVariables ?? {});
+  if (names.length === 0) return config;
+  const sentence = `environment variables that Ansible follows and lsbackup does not are set: ${nameList(names)}; put what they say into ansible.cfg or the inventory`;
+  return { ...config, warnings: [...config.warnings, sentence] };
+}
+
+async function configFrom(
+  directory: string,
+  { ansibleConfig, ansibleDefaults = [] }: ConfigChoice,
+): Promise<AnsibleConfig> {
   const given = ansibleConfig === undefined ? undefined : await configFile(await fileOf(resolve(ansibleConfig)));
   if (given?.config) return given.config;
   const own = await configFile(join(directory, 'ansible.cfg'), () => isOpenToAll(directory));
@@ -86,26 +100,15 @@ async function isOpenToAll(directory: string): Promise<boolean> {
 
 function configOf(sections: ConfigSections, file: string): AnsibleConfig {
   const keys = unfollowedKeys(sections);
-  const inventory = configValue(sections, ['defaults', 'inventory']);
   const passwordFile = configValue(sections, ['defaults', 'vault_password_file'])?.value;
   const vaultIds = listOf(configValue(sections, ['defaults', 'vault_identity_list'])?.value ?? '');
   return {
-    inventory: inventory && inventoryOf(inventory),
+    inventory: writtenInventory(sections),
     connections: withAbsoluteKey(withNumbers(configuredConnections(sections)), file),
     vaultPasswordFile: passwordFile ? absolute(passwordFile, file) : undefined,
     vaultIds: vaultIds.map((id) => absoluteId(id, file)),
     warnings: keys.length === 0 ? [] : [`${file} sets what lsbackup does not follow: ${nameList(keys)}`],
   };
-}
-
-function inventoryOf({ value, file, line }: ConfigValue): readonly string[] | undefined {
-  const paths = listOf(value);
-  if (paths.length === 0) return undefined;
-  if (paths.some((path) => /^~|\$/.test(path)))
-    throw new BackupError('CONFIG_INVALID', `${file}:${line}: "~" and "$" in inventory are not expanded`, {
-      hint: 'Choose the inventory with -i, or write its path out.',
-    });
-  return paths.map((path) => absolute(path, file));
 }
 
 /** Ansible does not start with a number that is none. */

@@ -1,4 +1,3 @@
-import { mayBeNamed } from '../inventory/inventory-text.js';
 import type { ConfigSections, ConfigValue } from './config-parser.js';
 
 /** Of a setting the section and key; where there are several, a later one counts more. */
@@ -58,6 +57,13 @@ export function configuredConnections(sections: ConfigSections): ConfiguredConne
   return { ssh: found(ssh), paramiko: found(paramiko) };
 }
 
+/** The settings that are followed, but for `inventory`, each as `section key`. */
+export const followedSettings: ReadonlySet<string> = new Set([
+  ...[...Object.values(ssh), ...Object.values(paramiko)].flat().map(([section, key]) => `${section} ${key}`),
+  'defaults vault_password_file',
+  'defaults vault_identity_list',
+]);
+
 /** Without the quotes around it; undefined where it is a template: those are never followed. */
 export function configValue(
   sections: ConfigSections,
@@ -67,69 +73,12 @@ export function configValue(
   return found === undefined || isTemplate(found) ? undefined : { ...found, value: unquoted(found.value) };
 }
 
-/** Keys that would change which hosts are reached, how, or with which variables, and are not followed; `*` for all of a section. */
-const unfollowed: Readonly<Record<string, readonly string[]>> = {
-  defaults: [
-    'ask_pass',
-    'ask_vault_pass',
-    'become_password_file',
-    'connection_password_file',
-    'hash_behaviour',
-    'inventory_ignore_extensions',
-    'inventory_ignore_patterns',
-    'precedence',
-    'vault_id_match',
-  ],
-  inventory: ['enable_plugins', 'ignore_extensions', 'ignore_patterns'],
-  privilege_escalation: ['become_ask_pass', 'become_exe', 'become_flags', 'become_user'],
-  ssh_connection: ['pkcs11_provider'],
-  paramiko_connection: ['*'],
-  sudo_become_plugin: ['*'],
-  su_become_plugin: ['*'],
-};
-const followed: ReadonlySet<string> = new Set([
-  ...[...Object.values(ssh), ...Object.values(paramiko)].flat().map(([section, key]) => `${section} ${key}`),
-  'defaults inventory',
-  'defaults vault_password_file',
-  'defaults vault_identity_list',
-]);
-/** Values with which a key changes nothing: Ansible's own, or what is done anyway. */
-const plainValues: Readonly<Record<string, RegExp>> = {
-  become_user: /^root$/,
-  become_flags: /^(?:-[HSn]\s*)*$/,
-  hash_behaviour: /^replace$/,
-  ask_pass: /^(?:n|no|off|0|false|f)$/i,
-  ask_vault_pass: /^(?:n|no|off|0|false|f)$/i,
-  become_ask_pass: /^(?:n|no|off|0|false|f)$/i,
-};
-
-/** The keys of the file that matter and are not followed, each as `[section] key (line N)`, in the order of the file. */
-export function unfollowedKeys(sections: ConfigSections): readonly string[] {
-  const found = [...sections].flatMap(([section, values]) =>
-    [...values].flatMap(([key, value]) =>
-      isUnfollowed(section, key, value) ? [{ line: value.line, text: shown(section, key) }] : [],
-    ),
-  );
-  return found.sort((left, right) => left.line - right.line).map(({ text, line }) => `${text} (line ${line})`);
-}
-
-/** Of a key that is not written as keys are only the section: it may be a value that broke out of its lines. */
-function shown(section: string, key: string): string {
-  return mayBeNamed(key) ? `[${section}] ${key}` : `[${section}]`;
-}
-
-function isUnfollowed(section: string, key: string, value: ConfigValue): boolean {
-  if (followed.has(`${section} ${key}`)) return isTemplate(value);
-  const keys = unfollowed[section] ?? [];
-  if (value.value === '' || !(keys.includes(key) || keys.includes('*'))) return false;
-  return plainValues[key]?.test(unquoted(value.value)) !== true;
-}
-
-function isTemplate({ value }: ConfigValue): boolean {
+/** A template is never followed. */
+export function isTemplate({ value }: ConfigValue): boolean {
   return value.includes('{{');
 }
 
 /** Source: ansible-core 2.19, parsing/quoting.py. */
-function unquoted(value: string): string {
+export function unquoted(value: string): string {
   return /^(["'])[^]*(?<!\\)\1$/.test(value) && value.length > 1 ? value.slice(1, -1) : value;
 }

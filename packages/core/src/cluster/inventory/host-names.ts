@@ -4,6 +4,12 @@ import { strip, wordClass } from '../python/python-text.js';
 /** More hosts than this in one inventory are taken for a typing error in a range. */
 export const maximumHosts = 100_000;
 
+/** Longer names of hosts and groups are refused: regular expressions fail on text of some megabytes. */
+export const maximumNameLength = 4_096;
+
+/** What to say of a longer one, which is not quoted. */
+export const longName = `a name is longer than ${maximumNameLength} characters`;
+
 /** Longer ones with a range are no names of hosts, and their expansion would take long. */
 const maximumPatternLength = 1_000;
 
@@ -30,6 +36,7 @@ export interface ExpandedHosts {
  * Throws a SyntaxError that says what is wrong with it, without a word of it: in a line out of place it may hold a password.
  */
 export function expandHosts(pattern: string): ExpandedHosts {
+  if (pattern.length > maximumNameLength) throw new SyntaxError(longName);
   const { address, port } = splitPort(pattern);
   return { names: address.includes('[') ? expandRanges(address) : [address], port };
 }
@@ -68,7 +75,7 @@ function isNameOrAddress(address: string): boolean {
 
 /** Whether the text is one host name or address, with or without ranges and `:port`. Source: Ansible's `parse_address`. */
 export function isOneAddress(text: string): boolean {
-  return isNameOrAddress(splitDigits(text).address);
+  return text.length <= maximumNameLength && isNameOrAddress(splitDigits(text).address);
 }
 
 /** Dotted labels of word characters, dashes and ranges, none of which begins with a dash or ends with one or an underscore. */

@@ -71,6 +71,38 @@ describe('parseIniInventory', () => {
     expect(left.warnings).toEqual([expect.stringContaining('host "free" is left out')]);
   });
 
+  const long = 'é😀'.repeat(2_000_000);
+  it.each([
+    ['host', `[g]\n${long} a=1`],
+    ['host with a port', `[g]\n${long}:22`],
+    ['host with brackets', `[g]\n[${long}`],
+    ['group', `\n[${long}]`],
+    ['group of variables', `\n[${long}:vars]`],
+    ['type of a section', `\n[g:${'x'.repeat(8_000_000)}]`],
+    ['child', `[g:children]\n${long}`],
+  ])('refuses the name of a %s that is megabytes long', (_, text) => {
+    expect(faultOf(text)).toMatchObject({
+      code: 'INVENTORY_SYNTAX',
+      message: '/build/inventory:2: a name is longer than 4096 characters',
+    });
+  });
+
+  it('takes names and values of any usual length', () => {
+    const name = 'x'.repeat(4_096);
+    const { hosts } = parse(`[${name}]\n${name} a=${'y'.repeat(1_000_000)} b="[${'z'.repeat(5_000)}"\n`);
+    expect(hosts.get(name)).toMatchObject({ groups: [name] });
+  });
+
+  it('limits the depth of groups', () => {
+    const chain = (depth: number): string =>
+      Array.from({ length: depth - 1 }, (_, index) => `[g${index}:children]\ng${index + 1}\n`).join('') +
+      `[g${depth - 1}]\nh\n`;
+    expect(parse(chain(1_000)).hosts.get('h')?.groups).toHaveLength(1_000);
+    expect(faultOf(chain(1_001)).message).toBe('/build/inventory:2000: groups are nested more than 1000 levels deep');
+    const fault = faultOf(chain(5_000));
+    expect(fault).toMatchObject({ code: 'INVENTORY_SYNTAX' });
+  });
+
   it('limits the number of hosts', () => {
     expect(faultOf('[web]\na[1:60000]\nb[1:60000]\n').message).toMatch(/:3: there are more than 100000 hosts/);
   });

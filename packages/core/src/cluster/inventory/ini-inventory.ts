@@ -2,7 +2,7 @@ import type { BackupError } from '../../model/errors.js';
 import { inventoryFault, InventoryGraph } from './inventory-graph.js';
 import type { ResolvedInventory } from './inventory-graph.js';
 import type { InventoryValue, Place } from './inventory.js';
-import { expandHostWord } from './host-names.js';
+import { expandHostWord, longName, maximumNameLength } from './host-names.js';
 import type { ExpandedHosts } from './host-names.js';
 import { named, placeIn } from './inventory-text.js';
 import type { InventoryText } from './inventory-text.js';
@@ -60,6 +60,7 @@ class IniReader {
 
   readLine(text: string, line: number): void {
     if (text === '' || text.startsWith('#') || text.startsWith(';')) return;
+    this.refuseLongName(text, line);
     const header = sectionHeader.exec(text);
     if (header !== null) this.openSection(header[1] ?? '', header[2] ?? 'hosts', line);
     else if (text.startsWith('[') && text.endsWith(']')) {
@@ -71,6 +72,15 @@ class IniReader {
     } else if (this.section.kind === 'hosts') this.readHosts(text, line);
     else if (this.section.kind === 'children') this.readChild(text, line);
     else this.readVariable(text, line);
+  }
+
+  /** Of what regular expressions see: the first word of a host line is looked at where it is known. */
+  private refuseLongName(text: string, line: number): void {
+    const isHeader = text.startsWith('[');
+    if (!isHeader && this.section.kind !== 'children') return;
+    const end = isHeader ? text.indexOf(']') : -1;
+    const name = (end === -1 ? text.length : end) - (isHeader ? '[:children'.length : 0);
+    if (name > maximumNameLength) throw this.fault(line, longName);
   }
 
   finish(): void {

@@ -1,11 +1,14 @@
 import { BackupError } from '../../model/errors.js';
-import { maximumHosts } from './host-names.js';
+import { longName, maximumHosts, maximumNameLength } from './host-names.js';
 import { mergeLayers } from './merge-variables.js';
 import { mayBeNamed, named } from './inventory-text.js';
 import type { GroupLayers, LayeredHost } from './merge-variables.js';
 import type { InventoryGroup, InventoryValue, Place, Variable } from './inventory.js';
 import { parseInteger, PythonFloat } from '../python/python-number.js';
 import { compareCodePoints } from '../python/python-text.js';
+
+/** Work and memory grow with the square of the depth; `ansible-inventory` itself ends with an error below about 1,000 levels. */
+const maximumDepth = 1_000;
 
 /** What makes a group the child of another. */
 interface Membership {
@@ -71,8 +74,10 @@ export class InventoryGraph {
     return this.hosts.has(name);
   }
 
-  addGroup(name: string): void {
+  /** The place may be left out for what cannot be at fault. */
+  addGroup(name: string, place?: Place): void {
     if (this.groups.has(name)) return;
+    if (place !== undefined && name.length > maximumNameLength) throw inventoryFault(place, longName);
     const node = {
       name,
       hosts: new Set<string>(),
@@ -97,6 +102,7 @@ export class InventoryGraph {
   /** The port counts where the host is first named. */
   addHost(name: string, group: string, place: Place, port?: number | bigint): void {
     if (name === '') throw inventoryFault(place, 'a host has an empty name');
+    if (name.length > maximumNameLength) throw inventoryFault(place, longName);
     let host = this.hosts.get(name);
     if (host === undefined) {
       host = { name, place, groups: new Set(), variables: new Map(), leftUngrouped: false };
@@ -161,9 +167,11 @@ export class InventoryGraph {
     const ready = [...this.groups.values()].filter((group) => group.parents.size === 0);
     for (let group = ready.pop(); group !== undefined; group = ready.pop()) {
       waiting.delete(group.name);
-      for (const name of group.children.keys()) {
+      for (const [name, { place }] of group.children) {
         const child = this.group(name);
         child.depth = Math.max(child.depth, group.depth + 1);
+        if (child.depth > maximumDepth && place !== undefined)
+          throw inventoryFault(place, `groups are nested more than ${maximumDepth} levels deep`);
         const left = (waiting.get(name) ?? 0) - 1;
         waiting.set(name, left);
         if (left === 0) ready.push(child);

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { findInventory } from './inventory-source.js';
+import type { InventoryChoice } from './inventory-source.js';
+import { loadInventory } from './load-inventory.js';
 
 let build: string;
 
@@ -74,14 +76,61 @@ describe('findInventory', () => {
     const path = join(build, 'inventory');
     const sources = [{ path, files: read.map((name) => join(build, name)), variablesDirectory: path }];
     const expected = { directory: build, sources, warnings: [] };
+    expect(await findInventory({ inventory: [path] })).toMatchObject(expected);
+    await writeFile(join(build, 'ansible.cfg'), '[defaults]\ninventory = inventory\n');
+    expect(await findInventory({ source: build })).toMatchObject(expected);
+  });
+
+  it('reads a directory that it finds where no other may be another cluster', async () => {
+    await put('inventory/10', 'inventory/9.yml', 'inventory/group_vars/all', 'inventory/old/group_vars/all');
+    const path = join(build, 'inventory');
+    const files = [join(path, '10'), join(path, '9.yml')];
+    const expected = { directory: build, sources: [{ path, files, variablesDirectory: path }] };
     expect(await findInventory({ source: build })).toMatchObject(expected);
     expect(await findInventory({ source: path })).toMatchObject(expected);
-    expect(await findInventory({ inventory: [path] })).toMatchObject(expected);
+  });
+
+  it('reads the only directory of a directory that it finds, with the variables there', async () => {
+    await put('inventory/mine/hosts.yaml', 'inventory/mine/group_vars/all.yml', 'inventory/empty/group_vars/all');
+    const path = join(build, 'inventory/mine');
+    const sources = [{ path, files: [join(path, 'hosts.yaml')], variablesDirectory: path }];
+    expect(await findInventory({ source: build })).toMatchObject({ directory: build, sources, warnings: [] });
+    expect(await findInventory({ source: join(build, 'inventory') })).toMatchObject({ sources, warnings: [] });
+    await put('inventory/group_vars/all');
+    const { warnings } = await findInventory({ source: build });
+    expect(warnings).toEqual([expect.stringMatching(`^${join(build, 'inventory/group_vars')} is not read: .*-i`)]);
+  });
+
+  it.each([
+    ['two directories', ['production/hosts', 'staging/hosts'], 'production/, staging/'],
+    ['a directory and an example', ['local/hosts.ini', 'mycluster/hosts.yaml'], 'local/, mycluster/'],
+    ['files and a directory', ['hosts', 'old/a/hosts', 'group_vars/all'], 'hosts, old/'],
+    ['two directories in one', ['a/b/hosts', 'a/c/hosts'], 'b/, c/'],
+  ])('refuses %s in a directory that it finds', async (_, names, listed) => {
+    await put(...names.map((name) => `inventory/${name}`));
+    for (const source of [build, join(build, 'inventory')])
+      await expect(findInventory({ source })).rejects.toMatchObject({
+        code: 'INVENTORY_MISSING',
+        message: expect.stringMatching(`^${build}/inventory.* may hold several inventories, .*: ${listed}$`),
+        hint: expect.stringContaining('-i'),
+      });
+  });
+
+  it('runs scripts in the build directory, but one that is given where lsbackup is called', async () => {
+    const script = join(build, 'inventory');
+    await writeFile(script, '#!/bin/sh\necho "{\\"g\\": [\\"$(pwd)\\"]}"\n', { mode: 0o755 });
+    const hosts = async (choice: InventoryChoice) => [...(await loadInventory(choice)).hosts.keys()];
+    expect(await hosts({ source: build })).toEqual([build]);
+    expect(await hosts({ source: script })).toEqual([build]);
+    await writeFile(join(build, 'ansible.cfg'), '[defaults]\ninventory = inventory\n');
+    expect(await hosts({ source: build })).toEqual([build]);
+    expect(await hosts({ inventory: [script] })).toEqual([process.cwd()]);
+    expect(await hosts({ source: build, inventory: [script] })).toEqual([process.cwd()]);
   });
 
   it('says of variables below a directory of inventories that they are not read', async () => {
     await put('inventory/mycluster/hosts.yaml', 'inventory/mycluster/group_vars/all.yml', 'inventory/group_vars/all');
-    const { sources, warnings } = await findInventory({ source: build });
+    const { sources, warnings } = await findInventory({ inventory: [join(build, 'inventory')] });
     expect(sources[0]?.files).toEqual([join(build, 'inventory/mycluster/hosts.yaml')]);
     expect(warnings).toEqual([
       expect.stringMatching(`^${join(build, 'inventory/mycluster/group_vars')} is not read, .*-i`),

@@ -1,15 +1,12 @@
-import { access } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 
 import { readAnsibleConfig } from '../ansible-config/ansible-config.js';
 import type { AnsibleConfig, ConfigChoice } from '../ansible-config/ansible-config.js';
+import { inventoryPaths } from '../ansible-config/configured-inventory.js';
 import { nameList } from '../../model/name-list.js';
-import { compareCodePoints } from '../python/python-text.js';
-import { entriesOf, isIgnored, isVariablesDirectory, missingInventory, statOf } from './inventory-files.js';
+import { directoryFiles, exists, soleDirectory, variablesAbove } from './inventory-directory.js';
+import { missingInventory, statOf } from './inventory-files.js';
 import { searchInventory } from './inventory-search.js';
-
-/** Links that lead back to a directory above would go on for ever. */
-const maximumDepth = 32;
 
 export interface InventoryChoice extends ConfigChoice {
   /** A build directory with an inventory in it, an inventory file, or a directory of several that is called `inventory`. */
@@ -19,6 +16,8 @@ export interface InventoryChoice extends ConfigChoice {
    * looked for then, and `source` is only the build directory; without that, it is where the first of them is.
    */
   readonly inventory?: readonly string[] | undefined;
+  /** What ANSIBLE_INVENTORY names: counts instead of `inventory` in `ansible.cfg`. */
+  readonly ansibleInventory?: readonly string[] | undefined;
 }
 
 /** A file, or a directory that stands for all files in it. */
@@ -35,6 +34,8 @@ export interface InventorySource {
 export interface FoundInventory {
   /** The build directory; absolute. */
   readonly directory: string;
+  /** Where scripts run, as they would where Ansible is started in the build directory; undefined for the working directory. */
+  readonly scriptDirectory: string | undefined;
   readonly config: AnsibleConfig;
   /** At least one, in the order in which they are read. */
   readonly sources: readonly InventorySource[];
@@ -44,26 +45,32 @@ export interface FoundInventory {
 
 /**
  * Finds the inventory: `inventory` where it is given, else `source` itself when it is a file or a directory that is called `inventory`,
- * else what the `ansible.cfg` of the build directory `source` says, else what `searchInventory` finds in it. A directory of inventories
- * stands for all of its files and those in directories below, by name, without what Ansible ignores.
+ * else what `ansibleInventory` or the `ansible.cfg` of the build directory `source` says, else what `searchInventory` finds in it. A directory of inventories
+ * that is named by `inventory` or `ansible.cfg` stands for all of its files and those in directories below, by name, without what Ansible
+ * ignores; of one that is only found, `soleDirectory` is read.
  * Throws INVENTORY_MISSING when there is none or more than one, CONFIG_INVALID for an `ansible.cfg` that cannot be read.
  */
 export async function findInventory(choice: InventoryChoice): Promise<FoundInventory> {
-  const { directory, paths } = await chosen(choice);
+  const place = await chosen(choice);
+  const { directory } = place;
   const config = await configOf(directory, choice);
-  const { read, passedOver } = paths ? { read: paths, passedOver: [] } : await searched(directory, config);
+  const { read, passedOver } = await located(place, { config, inherited: choice.ansibleInventory });
   const sources: InventorySource[] = [];
   const strayed: string[] = [];
   for (const path of read) {
-    if ((await statOf(path)).isDirectory()) sources.push(await directorySource(path, strayed));
-    else sources.push({ path, files: [path], variablesDirectory: dirname(path) });
+    if ((await statOf(path)).isDirectory()) {
+      const found = await directoryFiles(path);
+      strayed.push(...found.strayed);
+      sources.push({ path, files: found.files, variablesDirectory: path });
+    } else sources.push({ path, files: [path], variablesDirectory: dirname(path) });
   }
   const notRead = [
     ...passedOver,
     ...strayed.map((path) => `${path} is not read, as Ansible does not; name the inventory beside it with -i`),
     ...(await besidePlaybooks(directory, sources)),
   ];
-  return { directory, config, sources, warnings: [...config.warnings, ...notRead] };
+  const scriptDirectory = place.paths === undefined ? directory : undefined;
+  return { directory, scriptDirectory, config, sources, warnings: [...config.warnings, ...notRead] };
 }
 
 /** Where the configuration of Ansible says that vault passwords are, for whoever reads them. Errors: as `findInventory`. */
@@ -80,11 +87,14 @@ function configOf(directory: string, choice: InventoryChoice): Promise<AnsibleCo
   return readAnsibleConfig(choice.source === undefined ? resolve('.') : directory, choice);
 }
 
-/** The build directory, and the inventories; undefined where they are to be looked for. */
-async function chosen({
-  source,
-  inventory,
-}: InventoryChoice): Promise<{ readonly directory: string; readonly paths?: readonly string[] }> {
+/** The build directory, with the inventories where they are named, or with the one that is in place of it. */
+interface ChosenPlace {
+  readonly directory: string;
+  readonly paths?: readonly string[];
+  readonly itself?: string;
+}
+
+async function chosen({ source, inventory }: InventoryChoice): Promise<ChosenPlace> {
   const [first, ...others] = (inventory ?? []).map((path) => resolve(path));
   if (first !== undefined) {
     for (const path of [first, ...others]) await refuseHostList(path);
@@ -95,18 +105,48 @@ async function chosen({
     throw missingInventory('no inventory is given', { hint: 'Give a build directory, or the inventory itself.' });
   const given = resolve(source);
   const isItself = basename(given) === 'inventory' || !(await statOf(given)).isDirectory();
-  return isItself ? { directory: dirname(given), paths: [given] } : { directory: given };
+  return isItself ? { directory: dirname(given), itself: given } : { directory: given };
 }
 
-async function searched(
-  directory: string,
-  config: AnsibleConfig,
-): Promise<{ readonly read: readonly string[]; readonly passedOver: readonly string[] }> {
-  const { read, passedOver } = await searchInventory(directory, config.inventory);
+interface LocatedInventory {
+  readonly read: readonly string[];
+  /** What is not, one sentence each. */
+  readonly passedOver: readonly string[];
+}
+
+/** What names the inventory of a build directory; `inherited` is stronger. */
+interface Naming {
+  readonly config: AnsibleConfig;
+  readonly inherited: readonly string[] | undefined;
+}
+
+async function located({ directory, paths, itself }: ChosenPlace, naming: Naming): Promise<LocatedInventory> {
+  if (paths !== undefined) return { read: paths, passedOver: [] };
+  if (itself !== undefined) return narrowed(itself);
+  const { read, passedOver } = await searched(directory, naming);
+  const [only] = read;
+  if ((naming.inherited ?? naming.config.inventory) !== undefined || only === undefined) return { read, passedOver };
+  const found = await narrowed(only);
+  return { read: found.read, passedOver: [...passedOver, ...found.passedOver] };
+}
+
+/** What is found may be a directory of several clusters. */
+async function narrowed(path: string): Promise<LocatedInventory> {
+  if (!(await statOf(path)).isDirectory()) return { read: [path], passedOver: [] };
+  const sole = await soleDirectory(path);
+  const above = await variablesAbove(sole, path);
+  const passedOver = above.map((each) => `${each} is not read: the inventory is ${sole}; choose with -i`);
+  return { read: [sole], passedOver };
+}
+
+async function searched(directory: string, { config, inherited }: Naming): Promise<LocatedInventory> {
+  const named = inherited?.map((path) => resolve(path)) ?? (config.inventory && inventoryPaths(config.inventory));
+  const { read, passedOver } = await searchInventory(directory, named);
   if (passedOver.length === 0) return { read, passedOver };
   const names = nameList(read.map((path) => relative(directory, path)));
+  const reason = inherited ? ', as ANSIBLE_INVENTORY says,' : ',';
   const others = nameList(passedOver);
-  const sentence = `${directory}: only ${names} is read, and not ${others}, which may be part of the inventory too; choose with -i`;
+  const sentence = `${directory}: only ${names} is read${reason} and not ${others}, which may be part of the inventory too; choose with -i`;
   return { read, passedOver: [sentence] };
 }
 
@@ -129,13 +169,6 @@ async function refuseHostList(path: string): Promise<void> {
   });
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}
-
 /** Where the cluster is at home that has this inventory. */
 async function homeOf(path: string): Promise<string> {
   const isSources = basename(path) !== 'inventory' && (await statOf(path)).isDirectory();
@@ -147,25 +180,4 @@ async function buildDirectory(path: string): Promise<string> {
   throw missingInventory(`${path} is no build directory, and the inventory is given by itself`, {
     hint: 'Give the build directory beside -i, or all inventories by -i.',
   });
-}
-
-async function directorySource(path: string, strayed: string[]): Promise<InventorySource> {
-  const files = await filesBelow(path, 0, strayed);
-  if (files.length === 0)
-    throw missingInventory(`there is no inventory in ${path}`, { hint: 'Put one in it, or give an inventory file.' });
-  return { path, files, variablesDirectory: path };
-}
-
-/** Adds to `strayed` what would be variables if an inventory beside it were read by itself. */
-async function filesBelow(directory: string, depth: number, strayed: string[]): Promise<string[]> {
-  if (depth > maximumDepth) throw missingInventory(`${directory} is more than ${maximumDepth} directories deep`, {});
-  const files: string[] = [];
-  for (const { name } of (await entriesOf(directory)).sort((left, right) => compareCodePoints(left.name, right.name))) {
-    const path = join(directory, name);
-    if (depth > 0 && isVariablesDirectory(name)) strayed.push(path);
-    if (isIgnored(name)) continue;
-    if ((await statOf(path)).isDirectory()) files.push(...(await filesBelow(path, depth + 1, strayed)));
-    else files.push(path);
-  }
-  return files;
 }

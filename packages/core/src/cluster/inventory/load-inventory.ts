@@ -36,7 +36,8 @@ export async function loadInventory(options: LoadInventoryOptions): Promise<Load
   const found = await findInventory(options);
   const vault = new Vault(options.vaultSecrets);
   const files = found.sources.flatMap((source) => source.files);
-  const { hosts, groups, warnings, contents } = await readSources(files, { vault, signal: options.signal });
+  const context = { vault, directory: found.scriptDirectory, signal: options.signal };
+  const { hosts, groups, warnings, contents } = await readSources(files, context);
   const names = { groups: groupsWithHosts(hosts), hosts: [...hosts.keys()] };
   const adjacent: AdjacentVariables[] = [];
   for (const directory of variablesDirectories(found))

@@ -11,6 +11,7 @@ import { unreadable } from './inventory-files.js';
 import { decodeLines, decodeText } from './inventory-text.js';
 import type { InventoryText } from './inventory-text.js';
 import { readScriptInventory } from './script-inventory.js';
+import type { ScriptOptions } from './script-inventory.js';
 import { isVaultText } from './vault.js';
 import type { Vault } from './vault.js';
 import { readYamlInventory } from './yaml-inventory.js';
@@ -36,16 +37,16 @@ export interface ReadSources extends ResolvedInventory {
  */
 export async function readSources(
   files: readonly string[],
-  { vault, signal }: { readonly vault: Vault; readonly signal?: AbortSignal | undefined },
+  { vault, ...script }: { readonly vault: Vault } & Pick<ScriptOptions, 'directory' | 'signal'>,
 ): Promise<ReadSources> {
   const graph = new InventoryGraph();
   const contents: Uint8Array[] = [];
   const warnings: string[] = [];
   for (const file of files) {
-    signal?.throwIfAborted();
+    script.signal?.throwIfAborted();
     const bytes = await bytesOf(file);
     if (await isProgram(file, bytes)) {
-      contents.push(...(await readScriptInventory(file, graph, { signal })));
+      contents.push(...(await readScriptInventory(file, graph, script)));
     } else {
       contents.push(bytes);
       warnings.push(...readText(bytes, file, { vault, graph }));

@@ -13,14 +13,18 @@ const keptErrors = 16 * 1024;
 type Script = ChildProcessByStdio<null, Readable, Readable>;
 
 /**
- * Runs an inventory script as Ansible does, in the working directory and with the environment of this process, and gives what it
- * printed. It has no standard input, so that it cannot wait for an answer. When `signal` aborts, the script is killed with everything
+ * Runs an inventory script as Ansible does, in the working directory unless another is given and with the environment of this process, and
+ * gives what it printed. It has no standard input, so that it cannot wait for an answer. When `signal` aborts, the script is killed with everything
  * it started. Throws INVENTORY_SCRIPT when it cannot be started, ends with another status than 0, is killed or prints too much; the
  * message has the last line of its standard error.
  */
-export async function runScript(file: string, parameters: readonly string[], signal: AbortSignal): Promise<Buffer> {
+export async function runScript(
+  file: string,
+  parameters: readonly string[],
+  { signal, directory }: { readonly signal: AbortSignal; readonly directory?: string | undefined },
+): Promise<Buffer> {
   signal.throwIfAborted();
-  const script = spawn(file, parameters, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const script = spawn(file, parameters, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   const ended = endOf(script);
   const stop = (): void => {
     kill(script);

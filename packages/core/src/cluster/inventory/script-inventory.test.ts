@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { InventoryGraph } from './inventory-graph.js';
 import { readScriptInventory } from './script-inventory.js';
-import type { ScriptLimits } from './script-inventory.js';
+import type { ScriptOptions } from './script-inventory.js';
 
 let directory: string;
 
@@ -25,7 +25,7 @@ async function script(...lines: string[]): Promise<string> {
   return file;
 }
 
-async function read(file: string, limits?: ScriptLimits) {
+async function read(file: string, limits?: ScriptOptions) {
   const graph = new InventoryGraph();
   const outputs = await readScriptInventory(file, graph, limits);
   return { ...graph.resolve(), outputs: outputs.map(String) };
@@ -85,8 +85,11 @@ describe('readScriptInventory', () => {
     ['{"g": {"children": "h"}}', 'the children of group "g" are no list'],
     ['{"g": [1]}', 'a host of group "g" is no text'],
     ['{"": []}', 'a group has an empty name'],
+    ['{"LONG": []}', 'a name is longer than 4096 characters'],
+    ['{"g": ["LONG"]}', 'a name is longer than 4096 characters'],
+    ['{"g": {"children": ["LONG"]}}', 'a name is longer than 4096 characters'],
   ])('%s is refused with the line of the output', async (printed, message) => {
-    const file = await script(`echo '${printed}'`);
+    const file = await script(`echo '${printed.replace('LONG', 'x'.repeat(4_097))}'`);
     await expect(read(file)).rejects.toMatchObject({
       code: 'INVENTORY_SYNTAX',
       message: `${file} --list:1: ${message}`,

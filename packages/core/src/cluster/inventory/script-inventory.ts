@@ -11,7 +11,9 @@ import { readJson } from './yaml/json-reader.js';
 import type { YamlMap } from './yaml-inventory.js';
 
 const deadlineSeconds = 300;
-export interface ScriptLimits {
+export interface ScriptOptions {
+  /** Where it runs; the working directory unless set. */
+  readonly directory?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** For `--list` and all of `--host` together; five minutes unless set. */
   readonly seconds?: number;
@@ -29,12 +31,13 @@ const profile = 'inventory_legacy';
 export async function readScriptInventory(
   file: string,
   graph: InventoryGraph,
-  { signal, seconds = deadlineSeconds }: ScriptLimits = {},
+  { directory, signal, seconds = deadlineSeconds }: ScriptOptions = {},
 ): Promise<readonly Buffer[]> {
   const deadline = AbortSignal.timeout(seconds * 1000);
   const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
+  const surroundings = { signal: either, directory };
   try {
-    const output = await runScript(file, ['--list'], either);
+    const output = await runScript(file, ['--list'], surroundings);
     const reader = new ScriptReader(`${file} --list`, graph);
     const variables = reader.readList(jsonOf(output, `${file} --list`));
     const outputs = [output];
@@ -43,7 +46,7 @@ export async function readScriptInventory(
         reader.readHost(host, variables.entries.get(host));
         continue;
       }
-      const own = await runScript(file, ['--host', host], either);
+      const own = await runScript(file, ['--host', host], surroundings);
       if (own.toString('latin1').trim() !== '') reader.readHost(host, jsonOf(own, `${file} --host ${host}`));
       outputs.push(own);
     }
@@ -99,7 +102,7 @@ class ScriptReader {
   /** A list is that of the hosts; a mapping without any of the three keys holds variables of a host that is called as the group. */
   private readGroup(name: string, node: YamlNode): void {
     if (name === '') throw this.fault(node, 'a group has an empty name');
-    this.graph.addGroup(name);
+    this.graph.addGroup(name, this.place(node));
     if (node.kind !== 'map') {
       this.readHosts(name, node);
       return;
@@ -126,7 +129,7 @@ class ScriptReader {
     for (const item of node.items) {
       const child = this.text(item, `a child of group "${group}"`);
       if (child === '') throw this.fault(item, 'a group has an empty name');
-      this.graph.addGroup(child);
+      this.graph.addGroup(child, this.place(item));
       this.graph.addChild(group, child, this.place(item));
     }
   }

@@ -45,6 +45,17 @@ describe('readYamlInventory', () => {
     expect(fault.message.replace('b > a > b', 'a > b > a')).toContain(message);
   });
 
+  it.each([
+    ['? LONG\n: {}\n', 1],
+    ['g:\n  hosts: LONG\n', 2],
+    ['g:\n  children: LONG\n', 2],
+    ['g:\n  hosts:\n    ? LONG\n    : {}\n', 3],
+  ])('%j with a name that is too long is refused at line %i', (text, line) => {
+    const message = `${file}:${line}: a name is longer than 4096 characters`;
+    expect(faultOf(text.replace('LONG', 'é'.repeat(4_097)))).toMatchObject({ code: 'INVENTORY_SYNTAX', message });
+    expect(read(text.replace('LONG', 'é'.repeat(4_096))).warnings).toEqual([]);
+  });
+
   it.each(['plugin: amazon.aws.aws_ec2\nregions: [eu]\n', 'plugin: [x]\n'])(
     '%j configures a plugin, which is refused',
     (text) => {

@@ -61,7 +61,7 @@ class YamlReader {
     }
     if (parent.otherKeys.has(name)) throw this.fault(node, 'the name of a group must be text: put quotes around it');
     if (name === '') throw this.fault(node, 'a group has an empty name');
-    this.graph.addGroup(name);
+    this.graph.addGroup(name, this.place(node));
     if (node.kind !== 'map') return;
     const parts = new Map([...node.entries].map(([key, part]) => [key, this.section(name, key, part)]));
     for (const [key, part] of parts) this.readPart(name, key, part);
