@@ -25,7 +25,7 @@ export class OpensshMaster {
   readonly controlPath: string;
   readonly #ssh: ChildProcess;
   readonly #stderr = new BoundedText();
-  readonly #logFile: string;
+  readonly #directory: string;
   readonly #guard: ProcessGuard | undefined;
   #lastLog: string | undefined;
   #stopped: Promise<void> | undefined;
@@ -34,7 +34,7 @@ export class OpensshMaster {
 
   constructor(directory: string, argv: readonly string[]) {
     this.controlPath = path.join(directory, controlSocket);
-    this.#logFile = path.join(directory, logFile);
+    this.#directory = directory;
     // In sessions of their own: ssh finds no terminal to ask at, and an interrupt at ours reaches the program alone, which needs the
     // connection to clean up. The ssh of a jump host is not told of BatchMode, and must not ask in a window either.
     const ssh = spawn('env', ['SSH_ASKPASS_REQUIRE=never', 'ssh', ...argv], {
@@ -79,13 +79,13 @@ export class OpensshMaster {
     await this.ended;
     clearInterval(asking);
     clearTimeout(late);
-    await this.#guard?.end();
+    await (this.#guard?.end() ?? rm(this.#directory, { recursive: true, force: true }).catch(() => undefined));
   }
 
   /** ssh writes each line at once, so that all of what was before anything else that is seen of it is there. */
   #readLog(): string {
     try {
-      return readFileSync(this.#logFile, 'utf8');
+      return readFileSync(path.join(this.#directory, logFile), 'utf8');
     } catch {
       // It was not opened: what went wrong before that is on standard error.
       return '';
