@@ -28,7 +28,13 @@ const cluster: Cluster = {
 };
 const user = { name: 'admin', homeDirectory: '/home/admin' };
 
-async function run(units: readonly Misbehaviour[], options: { tiny?: number; signal?: AbortSignal } = {}) {
+interface RunOptions {
+  readonly tiny?: number;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: BackupEvent) => void;
+}
+
+async function run(units: readonly Misbehaviour[], options: RunOptions = {}) {
   const journal: Journal = [];
   const events: BackupEvent[] = [];
   const target = createMemoryStore();
@@ -42,7 +48,10 @@ async function run(units: readonly Misbehaviour[], options: { tiny?: number; sig
       worstComponent({ units, hosts: names, journal, ...(options.tiny === undefined ? {} : { tiny: options.tiny }) }),
     ],
     connect: (host) => Promise.resolve(new FakeHost({ name: host.name, become: false })),
-    onEvent: (event) => events.push(event),
+    onEvent: (event) => {
+      events.push(event);
+      options.onEvent?.(event);
+    },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   let result: BackupResult | undefined;
@@ -132,8 +141,14 @@ describe('backup of the worst component', () => {
 
   it('publishes nothing when it is cancelled, and cleans up', async () => {
     const controller = new AbortController();
-    setTimeout(() => controller.abort(new Error('interrupted')), 150);
-    const { error, objects, journal } = await run(['endless', 'well'], { tiny: 3, signal: controller.signal });
+    const { error, objects, journal } = await run(['endless', 'well'], {
+      tiny: 3,
+      signal: controller.signal,
+      onEvent: (event) => {
+        const hasStarted = event.type === 'unit' && event.unit === 'endless' && event.status === 'started';
+        if (hasStarted) setTimeout(() => controller.abort(new Error('interrupted')), 150);
+      },
+    });
     expect(error).toMatchObject({ code: 'ABORTED' });
     expect((error as BackupError).cause).toEqual(new Error('interrupted'));
     expect(objects).toEqual([]);
