@@ -145,7 +145,7 @@ describe('backup of the worst component', () => {
       tiny: 3,
       signal: controller.signal,
       onEvent: (event) => {
-        const hasStarted = event.type === 'unit' && event.unit === 'endless' && event.status === 'started';
+        const hasStarted = event.type === 'component' && event.unit === 'endless' && event.status === 'started';
         if (hasStarted) setTimeout(() => controller.abort(new Error('interrupted')), 150);
       },
     });
