@@ -166,10 +166,10 @@ describe("a login by the system's ssh", () => {
         message: `mon1: its ecdsa-sha2-nistp256 key ${remote.facts.sshFingerprint} was not the known one, and accepted as StrictHostKeyChecking allows`,
       },
     ]);
-    const become = { method: 'sudo' as const, password: new Secret('not for this host') };
+    const become = { method: 'su' as const, password: new Secret('not for this host') };
     expect(await rejection(connect({ transport: 'openssh', hostKeys, become }))).toMatchObject({
       code: 'HOST_KEY',
-      message: expect.stringContaining('no password for sudo is sent to such a host'),
+      message: expect.stringContaining('su asks for a password, which is not sent'),
     });
   });
 
@@ -296,8 +296,11 @@ describe("a login by the system's ssh", () => {
     const way = { transport: 'openssh' as const, port: sshd.port, hostKeys };
     await using remote = await connect(way);
     expect(remote.facts).toMatchObject({ sshFingerprint: expect.not.stringContaining('forged'), isDoubtful: true });
-    const become = { method: 'sudo' as const, password: new Secret('not for this host') };
-    expect(await rejection(connect({ ...way, become }))).toMatchObject({ code: 'HOST_KEY' });
+    const become = { method: 'su' as const, password: new Secret('not for this host') };
+    expect(await rejection(connect({ ...way, become }))).toMatchObject({
+      code: 'HOST_KEY',
+      message: expect.stringContaining('su asks for a password, which is not sent'),
+    });
     await onHost('mon1', 'rm', banner);
   });
 

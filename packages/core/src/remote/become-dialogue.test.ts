@@ -57,6 +57,19 @@ describe.each([
     expect((await connected.run({ argv: ['echo', 'out'], become: 'root' })).stdout.toString()).toBe('out\n');
   });
 
+  it('gets no password of ours where its key is not the known one and is accepted all the same', async () => {
+    await using directory = await temporaryDirectory();
+    await using sample = await hostWith(directory.path);
+    const hostKeys = await sample.changedKey();
+    // The right one would let us in.
+    expect(await rejection(sample.connect({ ...becoming('hush'), hostKeys }))).toMatchObject({
+      code: 'HOST_KEY',
+      host: 'sample1',
+      message: `sample1: ${method} asks for a password, which is not sent, because the host's key is not the known one.`,
+      hint: "Correct the host's line in its known_hosts file.",
+    });
+  });
+
   it('refuses a wrong password', async () => {
     await using directory = await temporaryDirectory();
     await using sample = await hostWith(directory.path);

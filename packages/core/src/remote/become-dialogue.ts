@@ -1,7 +1,7 @@
 import type { Become } from '../cluster/cluster.js';
 import { BackupError } from '../model/errors.js';
 import { becomeMarker, questionPrefix } from './become.js';
-import { passwordNeeded, passwordRefused, type BecomePlace } from './become-errors.js';
+import { passwordNeeded, passwordRefused, passwordWithheld, type BecomePlace } from './become-errors.js';
 
 /** What su of util-linux and of busybox, and the modules of PAM, ask under LC_ALL=C. */
 const suQuestion = /password[^\n:]*: ?$/i;
@@ -46,7 +46,7 @@ export class BecomeDialogue {
     return this.#isAsked;
   }
 
-  /** Called with all that came on an output so far. The error when there is no answer to a question: HOST_SUDO. */
+  /** Called with all that came on an output so far. The error when there is no answer to a question: HOST_SUDO, or HOST_KEY where the host may be another. */
   hear(output: OutputName, text: string): BackupError | undefined {
     const said = textOfBecome(text, this.#marker);
     if (said === undefined || !this.#isQuestion(said.slice(this.#dealtWith[output]))) return undefined;
@@ -62,6 +62,7 @@ export class BecomeDialogue {
 
   #problem(said: string, password: string | undefined): BackupError | undefined {
     if (password === undefined) return passwordNeeded(this.#place);
+    if (this.#place.isDoubtful === true) return passwordWithheld(this.#place);
     if (this.#answered) return passwordRefused(this.#place, { said, user: this.#askedUser(said) });
     if (Buffer.byteLength(firstLine(password)) <= longestPassword) return undefined;
     const { host, method } = this.#place;

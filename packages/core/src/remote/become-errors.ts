@@ -7,6 +7,8 @@ export interface BecomePlace {
   /** The user who logged in. */
   readonly login: string;
   readonly method: Become['method'];
+  /** As in `Transport`: no password goes there. */
+  readonly isDoubtful?: boolean;
 }
 
 /** What sudo or su, having been started, said and ended with in place of the command. */
@@ -66,6 +68,12 @@ export function passwordNeeded({ host, login, method }: BecomePlace): BackupErro
         hint: `${known}, or add NOPASSWD for ${login} to sudoers on ${host}.`,
       })
     : new BackupError('HOST_SUDO', `${host}: su needs the password of root.`, { host, hint: `${known}.` });
+}
+
+/** HOST_KEY: ssh itself gives such a host no password to log in (check_host_key in OpenSSH's sshconnect.c), and root's is worth no less. */
+export function passwordWithheld({ host, method }: BecomePlace): BackupError {
+  const message = `${host}: ${method} asks for a password, which is not sent, because the host's key is not the known one.`;
+  return new BackupError('HOST_KEY', message, { host, hint: "Correct the host's line in its known_hosts file." });
 }
 
 /** HOST_SUDO: the password is wrong, or its account is locked. */

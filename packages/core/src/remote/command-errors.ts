@@ -9,6 +9,8 @@ export interface CommandPlace {
   readonly login: string;
   /** The command as `describeCommand` shows it. */
   readonly what: string;
+  /** As in `Transport`: no password goes there. */
+  readonly isDoubtful?: boolean;
 }
 
 /** What happened to a command that ended by itself. */

@@ -148,7 +148,12 @@ export class CommandHost implements RemoteHost {
     const gate = (channel: Channel): GatedProcess => {
       const process = new GatedProcess(channel, {
         command,
-        place: { host: this.host.name, login: this.#transport.login, what: describeCommand(command) },
+        place: {
+          host: this.host.name,
+          login: this.#transport.login,
+          what: describeCommand(command),
+          isDoubtful: this.#transport.isDoubtful,
+        },
         marker,
         become: user === undefined || loginIsRoot === true ? undefined : become,
         ...mode,

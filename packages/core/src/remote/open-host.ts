@@ -1,6 +1,5 @@
 import type { Host, LocalUser } from '../cluster/cluster.js';
 import type { Warning } from '../model/artifact.js';
-import { BackupError } from '../model/errors.js';
 import { CommandHost } from './command-host.js';
 import type { SharedLogins } from './dial.js';
 import type { RemoteHost } from './remote-host.js';
@@ -18,30 +17,15 @@ export interface ConnectOptions {
 
 /**
  * The host behind a transport, with its facts. The transport is closed when they cannot be had.
- * Errors: HOST_KEY for a doubtful host that would get a password, HOST_SUDO, HOST_TTY, or what a command may throw.
+ * Errors: HOST_KEY for a doubtful host that asks for a password, HOST_SUDO, HOST_TTY, or what a command may throw.
  */
 export async function openHost(host: Host, transport: Transport, options: ConnectOptions): Promise<RemoteHost> {
   const remote = new CommandHost(host, transport, options.warn ?? (() => undefined));
   try {
-    refuseDoubtful(host, transport);
     await remote.gatherFacts(options.signal);
     return remote;
   } catch (error) {
     await remote[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** ssh itself gives such a host no password to log in (check_host_key in OpenSSH's sshconnect.c), and root's is worth no less. */
-function refuseDoubtful({ name, connection }: Host, transport: Transport): void {
-  const { become } = connection;
-  if (!transport.isDoubtful || become?.password === undefined) return;
-  throw new BackupError(
-    'HOST_KEY',
-    `${name}: its key is not the known one, and no password for ${become.method} is sent to such a host`,
-    {
-      host: name,
-      hint: "Correct the host's line in its known_hosts file, or leave out ansible_become_password.",
-    },
-  );
 }

@@ -21,9 +21,15 @@ export async function opensshError(host: Host, log: OpensshLog): Promise<BackupE
   return log.hasTried ? connectionError(host, log) : optionError(host, log);
 }
 
-/** Why a login that ssh made must not be used: stricter than ssh, which takes a revoked key where StrictHostKeyChecking=no. */
-export function revokedError(host: Host, { host: login }: OpensshLog): BackupError | undefined {
-  return login.accepted === 'revoked' ? revokedKey(host, login) : undefined;
+/**
+ * HOST_KEY for a login that ssh made and that must not be used: stricter than ssh, which takes a revoked key where
+ * StrictHostKeyChecking=no; and a host that makes ssh write of another server or key wants to be taken for it.
+ */
+export function refusedKey(host: Host, { host: login }: OpensshLog): BackupError | undefined {
+  if (login.accepted === 'revoked') return revokedKey(host, login);
+  if (!login.isContradictory) return undefined;
+  const message = `${host.name}: ${shownKey(host, login)}, and makes ssh write of another server or key`;
+  return new BackupError('HOST_KEY', message, { host: host.name, hint: 'Do not use this host before you know why.' });
 }
 
 /** Whether the connection was dropped before anything was said on it: the server has too many, or is just starting. */

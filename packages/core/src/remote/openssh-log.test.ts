@@ -53,6 +53,7 @@ describe('what ssh says', () => {
       alias: 'the-jump',
       accepted: 'changed',
       said: [changed],
+      isContradictory: false,
     });
   });
 
@@ -64,6 +65,24 @@ describe('what ssh says', () => {
     ['Welcome', undefined],
   ])('%j tells of a key: %s', (line, accepted) => {
     expect(log([line]).host.accepted).toBe(accepted);
+  });
+
+  const host = ["debug1: Authenticating to 10.0.0.1:22 as 'bob'", 'debug1: Server host key: x SHA256:aaa', changed];
+
+  it.each([
+    ["debug1: Authenticating to 10.0.0.1:22 as 'bob'"],
+    ['debug1: Server host key: x SHA256:bbb'],
+    [
+      "Authentications that can continue: a\r\ndebug1: Authenticating to h:22 as 'root'\r\ndebug1: using hostkeyalias: h",
+    ],
+  ])('forgets nothing of a host that makes ssh write %j', (forged) => {
+    expect(log(host).host.isContradictory).toBe(false);
+    expect(log([...host, forged]).host).toMatchObject({
+      server: { address: '10.0.0.1', user: 'bob' },
+      hostKey: { fingerprint: 'SHA256:aaa' },
+      accepted: 'changed',
+      isContradictory: true,
+    });
   });
 
   it('takes from a greeting of a server nothing about the host', () => {

@@ -11,8 +11,9 @@ export interface LoggedKey {
   readonly fingerprint: string;
 }
 
-/** How ssh came to accept a key: `changed`: another one is known; `added`: none was, and it is now; `new`: none was. */
-export type Acceptance = 'changed' | 'added' | 'new' | 'revoked';
+/** How ssh came to accept a key, the worst last: `added`: none was known, and it is now; `new`: none was; `changed`: another one is. */
+const acceptances = ['added', 'new', 'changed', 'revoked'] as const;
+export type Acceptance = (typeof acceptances)[number];
 
 /** One ssh's part of what it was told to do, from what it writes with `-v`. */
 export interface LoggedLogin {
@@ -26,15 +27,20 @@ export interface LoggedLogin {
   readonly alias: string | undefined;
   /** Although its key was not the known one. */
   readonly accepted: Acceptance | undefined;
+  /** It is told of another server, or another key, than before. */
+  readonly isContradictory: boolean;
 }
 
 /**
- * What an ssh that holds a connection wrote while it logged in: to a file of its own (`-E`), in which nobody else writes; and what came on
+ * What an ssh that holds a connection wrote while it logged in: to a file of its own (`-E`), in which no other program writes; and what came on
  * standard error, which it shares with the programs that lead to the server and with greetings of servers, so that it only serves to say
  * what went wrong. Source of all texts: sshconnect.c, sshconnect2.c, readconf.c and ssh.c of OpenSSH 7.4 to 9.9.
  */
 export class OpensshLog {
-  /** Of the host itself. */
+  /**
+   * Of the host itself. A host can make ssh write lines of its choice, but only when ssh has written which server and key it sees, and
+   * what it thinks of the key: so the first of these count, and the worst.
+   */
   readonly host: LoggedLogin;
   /** Of the way there: the last server that is told of. */
   readonly way: LoggedLogin;
@@ -46,7 +52,7 @@ export class OpensshLog {
   constructor(log: string, standardError: string) {
     const lines = linesOf(log);
     this.host = readLogin(lines);
-    this.way = readLogin(linesOf(standardError));
+    this.way = readLogin(lastLogin(linesOf(standardError)));
     this.isProxied = lines.some((line) => line.startsWith('debug1: Executing proxy command'));
     this.hasTried = lines.some((line) =>
       /^debug1: (?:Connecting to|Executing proxy)|Could not resolve hostname/.test(line),
@@ -58,20 +64,24 @@ function linesOf(text: string): readonly string[] {
   return text.replaceAll('\r', '').split('\n');
 }
 
+/** From the last server on that is told of. */
+function lastLogin(lines: readonly string[]): readonly string[] {
+  const start = lines.findLastIndex((line) => authenticatingTo(line) !== undefined);
+  return start < 0 ? lines : lines.slice(start);
+}
+
 function readLogin(lines: readonly string[]): LoggedLogin {
-  const said = lines.filter((line) => line !== '' && !addedByVerbosity.test(line));
-  let server: LoggedServer | undefined;
-  let hostKey: LoggedKey | undefined;
-  let alias: string | undefined;
-  let accepted: Acceptance | undefined;
-  for (const line of lines) {
-    const next = authenticatingTo(line);
-    if (next !== undefined) [server, hostKey, alias, accepted] = [next, undefined, undefined, undefined];
-    hostKey = hostKeyOf(line) ?? hostKey;
-    alias = /^debug1: using hostkeyalias: (.+)$/.exec(line)?.[1] ?? alias;
-    accepted ??= acceptance(line);
-  }
-  return { said, server, hostKey, alias, accepted };
+  const servers = lines.flatMap((line) => authenticatingTo(line) ?? []);
+  const keys = lines.flatMap((line) => hostKeyOf(line) ?? []);
+  const kinds = new Set(lines.map(acceptance));
+  return {
+    said: lines.filter((line) => line !== '' && !addedByVerbosity.test(line)),
+    server: servers[0],
+    hostKey: keys[0],
+    alias: lines.map((line) => /^debug1: using hostkeyalias: (.+)$/.exec(line)?.[1]).find((name) => name !== undefined),
+    accepted: acceptances.findLast((kind) => kinds.has(kind)),
+    isContradictory: servers.length > 1 || new Set(keys.map(({ fingerprint }) => fingerprint)).size > 1,
+  };
 }
 
 const addedByVerbosity = /^(?:debug\d: |OpenSSH_\d|Authenticated to |Transferred: |Bytes per second: )/;

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
@@ -9,8 +7,8 @@ import { BoundedText } from './bounded-text.js';
 import { controlSocket, logFile, masterStart } from './openssh-arguments.js';
 import { OpensshLog } from './openssh-log.js';
 import { opensshVersion } from './openssh-version.js';
-import { guardProcesses } from './process-guard.js';
-import type { ProcessGuard } from './process-guard.js';
+import { startGuarded } from './process-guard.js';
+import type { GuardedProcess } from './process-guard.js';
 
 /** Of a Unix socket's path on the system with the shortest (macOS), and of what ssh puts behind it while it makes the socket. */
 const maximumSocketPath = 103 - '.0123456789abcdef'.length;
@@ -23,40 +21,32 @@ const lastWords = 500;
 /** An ssh that holds one connection and takes commands at a socket in a directory of its own. */
 export class OpensshMaster {
   readonly controlPath: string;
-  readonly #ssh: ChildProcess;
+  readonly #process: GuardedProcess;
   readonly #stderr = new BoundedText();
-  readonly #directory: string;
-  readonly #guard: ProcessGuard | undefined;
+  readonly #logFile: string;
   #lastLog: string | undefined;
   #stopped: Promise<void> | undefined;
-  /** Resolves when ssh has ended, also when it could not be started; then with the reason. */
-  readonly ended: Promise<Error | undefined>;
+  /** Resolves when ssh has ended. */
+  readonly ended: Promise<void>;
 
-  constructor(directory: string, argv: readonly string[]) {
+  constructor(directory: string, process: GuardedProcess) {
+    this.#process = process;
     this.controlPath = path.join(directory, controlSocket);
-    this.#directory = directory;
-    // In sessions of their own: ssh finds no terminal to ask at, and an interrupt at ours reaches the program alone, which needs the
-    // connection to clean up. The ssh of a jump host is not told of BatchMode, and must not ask in a window either.
-    const ssh = spawn('env', ['SSH_ASKPASS_REQUIRE=never', 'ssh', ...argv], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      detached: true,
-    });
-    this.#ssh = ssh;
-    this.#guard = ssh.pid === undefined ? undefined : guardProcesses(ssh.pid, directory);
-    ssh.stderr.on('data', (chunk: Buffer) => this.#stderr.add(chunk));
+    this.#logFile = path.join(directory, logFile);
+    const { child } = process;
+    child.stderr?.on('data', (chunk: Buffer) => this.#stderr.add(chunk));
     let late: NodeJS.Timeout | undefined;
-    ssh.once('exit', () => {
-      // The guard removes the file.
+    child.once('exit', () => {
+      // The directory goes at the end.
       this.#lastLog = this.#readLog();
-      void this.#guard?.end();
+      void process.end();
       // After its last words, for which is waited only so long: what a proxy command left behind may hold standard error open for ever.
-      late = setTimeout(() => ssh.stderr.destroy(), lastWords);
+      late = setTimeout(() => child.stderr?.destroy(), lastWords);
     });
     this.ended = new Promise((resolve) => {
-      ssh.once('error', resolve);
-      ssh.once('close', () => {
+      child.once('close', () => {
         clearTimeout(late);
-        resolve(undefined);
+        resolve();
       });
     });
   }
@@ -73,19 +63,19 @@ export class OpensshMaster {
   }
 
   async #stop(): Promise<void> {
-    const asking = setInterval(() => this.#ssh.kill('SIGTERM'), endPause);
-    const late = setTimeout(() => this.#ssh.kill('SIGKILL'), endTimeout * 1000);
-    this.#ssh.kill('SIGTERM');
+    const asking = setInterval(() => this.#process.child.kill('SIGTERM'), endPause);
+    const late = setTimeout(() => this.#process.child.kill('SIGKILL'), endTimeout * 1000);
+    this.#process.child.kill('SIGTERM');
     await this.ended;
     clearInterval(asking);
     clearTimeout(late);
-    await (this.#guard?.end() ?? rm(this.#directory, { recursive: true, force: true }).catch(() => undefined));
+    await this.#process.end();
   }
 
   /** ssh writes each line at once, so that all of what was before anything else that is seen of it is there. */
   #readLog(): string {
     try {
-      return readFileSync(path.join(this.#directory, logFile), 'utf8');
+      return readFileSync(this.#logFile, 'utf8');
     } catch {
       // It was not opened: what went wrong before that is on standard error.
       return '';
@@ -113,7 +103,13 @@ export async function startMaster(connection: Connection, { shell, signal }: Mas
   try {
     for (const [file, content] of Object.entries(files))
       await writeFile(path.join(directory, file), content, { mode: 0o600 });
-    return new OpensshMaster(directory, argv);
+    // ssh finds no terminal to ask at, and an interrupt at ours reaches the program alone, which needs the connection to clean up. The
+    // ssh of a jump host is not told of BatchMode, and must not ask in a window either.
+    const words = ['SSH_ASKPASS_REQUIRE=never', 'ssh', ...argv];
+    return new OpensshMaster(
+      directory,
+      await startGuarded('env', words, { stdio: ['ignore', 'ignore', 'pipe'], directory }),
+    );
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     throw error;

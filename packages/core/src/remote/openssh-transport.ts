@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { types } from 'node:util';
 import pRetry, { AbortError } from 'p-retry';
 import type { Connection, Host, LocalUser, Login } from '../cluster/cluster.js';
 import type { Warning } from '../model/artifact.js';
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
+import { systemErrorCode, systemReason } from '../model/system-errors.js';
 import { userKnownHosts } from './known-hosts-files.js';
 import { connectMux } from './mux-connection.js';
 import type { MuxConnection } from './mux-connection.js';
 import { openHost } from './open-host.js';
 import type { ConnectOptions } from './open-host.js';
-import { opensshError, revokedError, targetText, wasDropped } from './openssh-errors.js';
+import { opensshError, refusedKey, targetText, wasDropped } from './openssh-errors.js';
 import type { OpensshLog } from './openssh-log.js';
 import { startMaster } from './openssh-master.js';
 import type { OpensshMaster } from './openssh-master.js';
@@ -78,8 +78,8 @@ async function logIn(host: Host, options: ConnectOptions): Promise<OpensshTransp
       const mux = await untilReady(host, master, signal);
       // All of it was written before the control socket answered.
       const { log } = master;
-      const revoked = revokedError(host, log);
-      if (revoked !== undefined) throw revoked;
+      const refusal = refusedKey(host, log);
+      if (refusal !== undefined) throw refusal;
       const warning = acceptedWarning(host, log);
       if (warning !== undefined) options.warn?.(warning);
       return new OpensshTransport(master, mux, { login: log.host.server?.user ?? connection.user ?? user.name, log });
@@ -117,14 +117,14 @@ function acceptedWarning({ name, connection }: Host, { host }: OpensshLog): Warn
 
 /** Asks the control socket until it answers; ssh makes it when it has logged in. */
 async function untilReady(host: Host, master: OpensshMaster, signal: AbortSignal): Promise<MuxConnection> {
-  let end: { readonly cause: Error | undefined } | undefined;
-  void master.ended.then((cause) => (end = { cause }));
+  const ssh = { hasEnded: false };
+  void master.ended.then(() => (ssh.hasEnded = true));
   for (;;) {
     const mux = await connectMux(master.controlPath, signal).catch((error: unknown) => {
       if (!isNotListening(error) && !signal.aborted) throw cannotUse(host, error);
     });
     if (mux) return mux;
-    if (end) throw end.cause === undefined ? await failure(host, master.log) : cannotUse(host, end.cause);
+    if (ssh.hasEnded) throw await failure(host, master.log);
     if (signal.aborted) throw abortError(signal);
     await Promise.race([delay(pollPause), master.ended]);
   }
@@ -137,11 +137,13 @@ function isNotListening(error: unknown): boolean {
 }
 
 function cannotUse({ name }: Host, cause: unknown): BackupError {
-  const why = types.isNativeError(cause) ? cause.message : String(cause);
-  return new BackupError('HOST_UNREACHABLE', `${name}: the system's ssh cannot be used: ${why}`, {
+  const isFull = ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'].includes(systemErrorCode(cause) ?? '');
+  return new BackupError('HOST_UNREACHABLE', `${name}: the system's ssh cannot be used: ${systemReason(cause)}`, {
     host: name,
     cause,
-    hint: 'Install the OpenSSH client on this machine, 7.4 or later.',
+    hint: isFull
+      ? 'Raise the limits of open files and processes (ulimit), or set fewer dials at once in the configuration.'
+      : 'Install the OpenSSH client on this machine, 7.4 or later, and try it with: ssh -V',
   });
 }
 

@@ -17,8 +17,19 @@ export interface OpensshVersion {
  * 7.4, whose masters take no connections passed on (mux.c, `mux_client_proxy`), and when the signal is aborted.
  */
 export async function opensshVersion(signal: AbortSignal | undefined): Promise<OpensshVersion> {
-  const { stderr } = await promisify(execFile)('ssh', ['-V'], { timeout: versionTimeout, ...(signal && { signal }) });
+  const limits = { timeout: versionTimeout, ...(signal && { signal }) };
+  const { stderr } = await promisify(execFile)('ssh', ['-V'], limits).catch((error: unknown) => {
+    const said = lastWords(error);
+    throw said === undefined ? error : new Error(said, { cause: error });
+  });
   return parseOpensshVersion(stderr);
+}
+
+/** What a program that failed said last, which is more than Node's own sentence about it. */
+function lastWords(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('stderr' in error)) return undefined;
+  const line = String(error.stderr).trim().split('\n').at(-1)?.trim();
+  return line === '' ? undefined : line;
 }
 
 /** Reads what `ssh -V` prints: `OpenSSH_9.2p1 Debian-2, OpenSSL 3.0.19`. */

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 
 /**
@@ -18,31 +19,62 @@ read -r word
 end "$1" 2>/dev/null
 [ -z "$2" ] || rm -rf -- "$2"`;
 
-/** Ends processes of this machine, also when this program is killed. */
-export interface ProcessGuard {
-  /** Resolves when all of it is done. Never rejects. */
-  end(): Promise<void>;
+/** A process of this machine that ends with all it started when it is told to, and when this program ends, however that happens. */
+export interface GuardedProcess {
+  readonly child: ChildProcess;
+  /** Ends what is left of the process group, and removes the directory. Resolves when that is done; never rejects. */
+  readonly end: () => Promise<void>;
 }
 
 /**
- * Starts a small shell that outlives this program and ends the process group with this number, and what it left behind, after it.
- * `directory` is removed then. To be ended at once when the leader of the group has ended: its number may soon be another's.
+ * Starts a program as the leader of a process group, and beside it a small shell that outlives this program and ends the group.
+ * `directory` is removed then. `end` is to be called at once when the program has ended: its number may soon be another's. Rejects with
+ * the system's error when either cannot be started; then nothing runs.
  */
-export function guardProcesses(group: number, directory = ''): ProcessGuard {
-  const child = spawn('/bin/sh', ['-c', script, 'lsbackup', String(group), directory], {
+export async function startGuarded(
+  program: string,
+  argv: readonly string[],
+  { stdio, directory = '' }: { readonly stdio: StdioOptions; readonly directory?: string },
+): Promise<GuardedProcess> {
+  // In sessions of their own: an interrupt at our terminal must not reach them.
+  const child = spawn(program, [...argv], { stdio, detached: true });
+  const { pid } = child;
+  try {
+    // Together, so that the end of the program is not missed meanwhile.
+    const [guard] = await Promise.all([pid === undefined ? undefined : startGuard(pid, directory), started(child)]);
+    return { child, end: () => endGuard(guard) };
+  } catch (error) {
+    if (pid !== undefined) killGroup(pid);
+    throw error;
+  }
+}
+
+async function startGuard(group: number, directory: string): Promise<ChildProcess> {
+  const guard = spawn('/bin/sh', ['-c', script, 'lsbackup', String(group), directory], {
     stdio: ['pipe', 'ignore', 'ignore'],
-    // An interrupt at the terminal must not reach it.
     detached: true,
   });
-  for (const emitter of [child, child.stdin]) emitter.on('error', () => undefined);
-  const ended = once(child, 'close').then(
-    () => undefined,
-    () => undefined,
-  );
-  return {
-    end() {
-      child.stdin.end();
-      return ended;
-    },
-  };
+  await started(guard);
+  return guard;
+}
+
+/** Without it the streams of the child may be missing (child_process.js of Node: EMFILE). */
+async function started(child: ChildProcess): Promise<void> {
+  await once(child, 'spawn');
+  for (const emitter of [child, child.stdin]) emitter?.on('error', () => undefined);
+}
+
+async function endGuard(guard: ChildProcess | undefined): Promise<void> {
+  if (guard?.exitCode !== null) return;
+  const ended = once(guard, 'close').catch(() => undefined);
+  guard.stdin?.end();
+  await ended;
+}
+
+function killGroup(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    // It has ended already.
+  }
 }

@@ -83,7 +83,7 @@ async function openSocket(
   try {
     if (lease !== undefined) return await lease.connect(server, start);
     const running = start();
-    if (proxyCommand !== undefined) return new ProxySocket(proxyCommand, shell);
+    if (proxyCommand !== undefined) return await ProxySocket.open(proxyCommand, shell);
     return await connectTcp(address, port, running);
   } catch (error) {
     if (signal?.aborted) throw abortError(signal);

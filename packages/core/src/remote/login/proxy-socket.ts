@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { Duplex } from 'node:stream';
 import { BoundedText } from '../bounded-text.js';
-import { guardProcesses } from '../process-guard.js';
-import type { ProcessGuard } from '../process-guard.js';
+import { systemReason } from '../../model/system-errors.js';
+import { startGuarded } from '../process-guard.js';
+import type { GuardedProcess } from '../process-guard.js';
 
 /** A proxy command that failed. The message has no word of the command itself: there may be a password in it. */
 export class ProxyEndedError extends Error {}
@@ -14,24 +14,31 @@ export class ProxyEndedError extends Error {}
  * runs it (sshconnect.c, ssh_proxy_connect).
  */
 export class ProxySocket extends Duplex {
+  readonly #process: GuardedProcess;
   readonly #child: ChildProcessWithoutNullStreams;
-  readonly #guard: ProcessGuard | undefined;
   readonly #errors = new BoundedText();
   #outputEnded = false;
   #exit: { readonly status: number | null; readonly signal: string | null } | undefined;
 
-  constructor(command: string, shell: string) {
+  /** Rejects with a ProxyEndedError when the command cannot be started. */
+  static async open(command: string, shell: string): Promise<ProxySocket> {
+    try {
+      return new ProxySocket(await startGuarded(shell, ['-c', `exec ${command}`], { stdio: 'pipe' }));
+    } catch (error) {
+      throw new ProxyEndedError(`the proxy command cannot be started: ${systemReason(error)}`, { cause: error });
+    }
+  }
+
+  private constructor(process: GuardedProcess) {
     super({ allowHalfOpen: false });
-    this.#child = spawn(shell, ['-c', `exec ${command}`], { detached: true, stdio: 'pipe' });
-    const { pid } = this.#child;
-    this.#guard = pid === undefined ? undefined : guardProcesses(pid);
+    this.#process = process;
+    this.#child = process.child as ChildProcessWithoutNullStreams;
     // It may fail before ssh2 listens; what is written then fails.
     this.on('error', () => undefined);
     const { stdin, stdout, stderr } = this.#child;
-    this.#child.on('error', (error) => this.destroy(new ProxyEndedError(`the proxy command: ${error.message}`)));
     this.#child.on('exit', (status, signal) => {
       this.#exit = { status, signal };
-      void this.#guard?.end();
+      void this.#process.end();
       this.#finish();
     });
     // The exit says why.
@@ -62,7 +69,7 @@ export class ProxySocket extends Duplex {
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     const { stdin, stdout, stderr } = this.#child;
     for (const stream of [stdin, stdout, stderr]) stream.destroy();
-    void this.#guard?.end();
+    void this.#process.end();
     callback(error);
   }
 
