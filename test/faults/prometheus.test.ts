@@ -55,11 +55,16 @@ describe('a run that is stopped leaves no snapshot of Prometheus', () => {
   });
 
   it.each([0.1, 0.3, 0.5, 0.65, 0.8])('after %f of its time', async (part) => {
-    const run = await start(target);
-    await sleep(part * whole);
-    run.child.kill('SIGTERM');
-    // A run that had ended before, with 0, was not stopped and proves nothing.
-    expect((await run.finished).status).toBe(143);
+    let status: number | null = 0;
+    // A run that had ended before, with 0, was not stopped and proves nothing: the machine is less busy than it was.
+    for (let tries = 0; status === 0 && tries < 5; tries += 1) {
+      const run = await start(target);
+      await sleep(part * whole);
+      run.child.kill('SIGTERM');
+      ({ status } = await run.finished);
+      if (status === 0) whole *= 0.85;
+    }
+    expect(status).toBe(143);
     expect(await namesOf('mon2')).toEqual([]);
     await untilNothingIsLeft(['mon1', 'mon2']);
   });
