@@ -344,7 +344,7 @@ describe("a login by the system's ssh", () => {
     const { child, finished } = startProgram(process.execPath, argv, { PATH: '/nonexistent' });
     expect(await finished).toMatchObject({
       status: 1,
-      stderr: expect.stringMatching(/HOST_UNREACHABLE[^]*Install the OpenSSH client on this machine, 7\.4 or later\./),
+      stderr: expect.stringMatching(/HOST_UNREACHABLE[^]*Install the OpenSSH client on this machine, 7\.4 or later/),
     });
     expect(await leftDirectories(child.pid)).toEqual([]);
   });
