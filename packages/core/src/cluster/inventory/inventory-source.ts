@@ -7,6 +7,8 @@ import { nameList } from '../../model/name-list.js';
 import { directoryFiles, exists, soleDirectory, variablesAbove } from './inventory-directory.js';
 import { missingInventory, statOf } from './inventory-files.js';
 import { searchInventory } from './inventory-search.js';
+import { searchWarnings } from './passed-over.js';
+import type { Naming } from './passed-over.js';
 
 export interface InventoryChoice extends ConfigChoice {
   /** A build directory with an inventory in it, an inventory file, or a directory of several that is called `inventory`. */
@@ -16,7 +18,7 @@ export interface InventoryChoice extends ConfigChoice {
    * looked for then, and `source` is only the build directory; without that, it is where the first of them is.
    */
   readonly inventory?: readonly string[] | undefined;
-  /** What ANSIBLE_INVENTORY names: counts instead of `inventory` in `ansible.cfg`. */
+  /** What ANSIBLE_INVENTORY names: counts instead of `inventory` in `ansible.cfg`; an empty path is refused where it counts. */
   readonly ansibleInventory?: readonly string[] | undefined;
 }
 
@@ -56,7 +58,10 @@ export async function findInventory(choice: InventoryChoice): Promise<FoundInven
   const place = await chosen(choice);
   const { directory } = place;
   const config = await configOf(directory, choice);
-  const { read, passedOver, isNamed } = await located(place, { config, inherited: choice.ansibleInventory });
+  const { read, passedOver, isNamed } = await located(place, {
+    inherited: choice.ansibleInventory,
+    configured: config.inventory,
+  });
   const sources: InventorySource[] = [];
   const strayed: string[] = [];
   for (const path of read) {
@@ -120,18 +125,12 @@ interface LocatedInventory {
   readonly passedOver: readonly string[];
 }
 
-/** What names the inventory of a build directory; `inherited` is stronger. */
-interface Naming {
-  readonly config: AnsibleConfig;
-  readonly inherited: readonly string[] | undefined;
-}
-
 async function located({ directory, paths, itself }: ChosenPlace, naming: Naming): Promise<LocatedInventory> {
   if (paths !== undefined) return { read: paths, passedOver: [], isNamed: true };
   if (itself !== undefined) return narrowed(itself);
   const { read, passedOver } = await searched(directory, naming);
   const [only] = read;
-  const isNamed = (naming.inherited ?? naming.config.inventory) !== undefined;
+  const isNamed = (naming.inherited ?? naming.configured) !== undefined;
   if (isNamed || only === undefined) return { read, passedOver, isNamed };
   const found = await narrowed(only);
   return { ...found, passedOver: [...passedOver, ...found.passedOver] };
@@ -152,15 +151,15 @@ function mergedSentence({ path, files }: InventorySource): string {
   return `${path}: its files are read as one inventory: ${names}; choose with -i, or say so with -i ${path}`;
 }
 
-async function searched(directory: string, { config, inherited }: Naming): Promise<Omit<LocatedInventory, 'isNamed'>> {
-  const named = inherited?.map((path) => resolve(path)) ?? (config.inventory && inventoryPaths(config.inventory));
-  const { read, passedOver } = await searchInventory(directory, named);
-  if (passedOver.length === 0) return { read, passedOver };
-  const names = nameList(read.map((path) => relative(directory, path)));
-  const reason = inherited ? ', as ANSIBLE_INVENTORY says,' : ',';
-  const others = nameList(passedOver);
-  const sentence = `${directory}: only ${names} is read${reason} and not ${others}, which may be part of the inventory too; choose with -i`;
-  return { read, passedOver: [sentence] };
+async function searched(directory: string, naming: Naming): Promise<Omit<LocatedInventory, 'isNamed'>> {
+  const { inherited, configured } = naming;
+  if (inherited?.includes(''))
+    throw missingInventory('ANSIBLE_INVENTORY has an empty path, which is the working directory for Ansible', {
+      hint: 'Unset it, write "." for the working directory, or choose the inventory with -i.',
+    });
+  const named = inherited?.map((path) => resolve(path)) ?? (configured && inventoryPaths(configured));
+  const found = await searchInventory(directory, named);
+  return { read: found.read, passedOver: searchWarnings(directory, found, naming) };
 }
 
 /** Ansible would read these too, for playbooks that are in the build directory: where its playbooks are nobody has said. */
