@@ -40,14 +40,16 @@ describe("Ansible's variables of the environment", () => {
     const { status, stdout, stderr } = await hosts({ ANSIBLE_INVENTORY: value });
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ ungrouped: { hosts: names } });
-    expect(stderr).toContain('as ANSIBLE_INVENTORY says, and not inventory');
+    expect(stderr).toContain(`as ANSIBLE_INVENTORY says, not of ${build}; unset it`);
   });
 
-  it('an empty ANSIBLE_INVENTORY is refused, unless -i is given', async () => {
+  it('an empty ANSIBLE_INVENTORY is refused where it counts', async () => {
     expect(await hosts({ ANSIBLE_INVENTORY: '' })).toMatchObject({
       status: 2,
       stderr: expect.stringContaining('ANSIBLE_INVENTORY has an empty path'),
     });
+    const file = await hosts({ ANSIBLE_INVENTORY: '' }, '-b', join(build, 'inventory'));
+    expect(file).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('own') });
     const given = await hosts({ ANSIBLE_INVENTORY: '' }, '-i', 'prod');
     expect(given).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('inherited') });
   });

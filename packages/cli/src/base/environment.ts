@@ -1,7 +1,7 @@
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { ConfigChoice, LocalUser, Logger } from '@lsbackup/core';
-import { BackupError, localDriver, openStore, type Store } from '@lsbackup/core/store';
+import { localDriver, openStore, type Store } from '@lsbackup/core/store';
 import { expandPath } from './expand-path.js';
 import { standardError } from '../output/standard-streams.js';
 
@@ -41,15 +41,12 @@ export function ansibleConfig({ homeDirectory }: LocalUser): ConfigChoice {
   };
 }
 
-/** The absolute paths in ANSIBLE_INVENTORY, separated by commas; undefined where it is not set. Errors: USAGE for an empty one. */
+/** The paths in ANSIBLE_INVENTORY, separated by commas: absolute, but for empty ones; undefined where it is not set. */
 export function ansibleInventory({ homeDirectory }: LocalUser): readonly string[] | undefined {
   const { ANSIBLE_INVENTORY: value } = environment;
-  const paths = value?.split(',').map((path) => path.trim());
-  if (paths?.includes(''))
-    throw new BackupError('USAGE', 'ANSIBLE_INVENTORY has an empty path, which is the working directory for Ansible', {
-      hint: 'unset it, write "." for the working directory, or choose the inventory with -i',
-    });
-  return paths?.map((path) => expandPath(path.replaceAll('{{CWD}}', process.cwd()), environment, homeDirectory));
+  const absolute = (path: string): string =>
+    path === '' ? '' : expandPath(path.replaceAll('{{CWD}}', process.cwd()), environment, homeDirectory);
+  return value?.split(',').map((path) => absolute(path.trim()));
 }
 
 /** Whether lines on standard error can be redrawn in place: it is a terminal, knows escape sequences, and is no log of a CI job. */

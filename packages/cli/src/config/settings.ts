@@ -58,11 +58,11 @@ export async function readSettings(flags: SettingFlags): Promise<Settings> {
   };
 }
 
-/** A build directory of the command line is not read with an inventory of the configuration file, which is another's. */
+/** A build directory of the command line is not read with an inventory of the configuration file, nor the other way round: that is another's. */
 function inventoryOf(flags: SettingFlags, config: Config): Pick<Settings, 'buildDir' | 'inventory'> {
   const buildDir = flags['build-dir'];
   return {
-    buildDir: buildDir ?? config.build_dir,
+    buildDir: buildDir ?? (flags.inventory === undefined ? config.build_dir : undefined),
     inventory: flags.inventory ?? (buildDir === undefined ? config.inventory : undefined),
   };
 }

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { vaultPasswordsOf } from './inventory/inventory-source.js';
+import type { InventoryChoice } from './inventory/inventory-source.js';
 import { loadCluster } from './load-cluster.js';
 
 const user = { name: 'me', homeDirectory: '/home/me' };
@@ -111,6 +112,56 @@ describe('a cluster whose build directory has an ansible.cfg', () => {
     });
     const given = await loadCluster({ ...options, inventory: [join(build, 'inventory')] });
     expect(given).toMatchObject({ hosts: [{ name: 'own' }], warnings: [] });
+  });
+
+  it('has no warning where all of the build directory is read', async () => {
+    await put('hosts', 'h1');
+    await put('inventories/more', 'h2');
+    expect(await loadCluster({ source: build, ansibleInventory: [build], user, sshConfig })).toMatchObject({
+      hosts: [{ name: 'h1' }, { name: 'h2' }],
+      warnings: [],
+    });
+    for (const value of ['', '.']) {
+      await put('ansible.cfg', '[defaults]', `inventory = ${value}`);
+      expect(await loadCluster({ source: build, user, sshConfig })).toMatchObject({ warnings: [] });
+    }
+  });
+
+  it('refuses an empty path of the environment only where that counts', async () => {
+    await put('inventory', 'h1');
+    const options = { source: build, ansibleInventory: [''], user, sshConfig };
+    await expect(loadCluster(options)).rejects.toMatchObject({
+      code: 'INVENTORY_MISSING',
+      message: 'ANSIBLE_INVENTORY has an empty path, which is the working directory for Ansible',
+    });
+    const inventory = join(build, 'inventory');
+    for (const choice of [{ source: inventory }, { inventory: [inventory] }])
+      expect((await loadCluster({ ...options, ...choice })).hosts).toHaveLength(1);
+  });
+
+  it('has a warning where the inventory that is named elsewhere is of another directory', async () => {
+    await put('inventory', 'own');
+    await put('other/hosts', 'theirs');
+    await put('own/hosts', 'right');
+    const [source, other] = [join(build, 'own'), join(build, 'other/hosts')];
+    const warnings = async (choice: InventoryChoice) =>
+      (await loadCluster({ source, user, sshConfig, ...choice })).warnings;
+    const end = `not of ${source}; unset it or choose with -i`;
+    expect(await warnings({ ansibleInventory: [other] })).toEqual([
+      `the hosts are those of ${other}, as ANSIBLE_INVENTORY says, ${end}`,
+    ]);
+    expect(await warnings({ ansibleInventory: [join(source, 'hosts'), other] })).toEqual([
+      `the hosts are those of ${source}/hosts, ${other}, as ANSIBLE_INVENTORY says, ${end.replace('of', 'only of')}`,
+    ]);
+    expect(await warnings({ ansibleInventory: [source] })).toEqual([]);
+    await put('ansible.cfg', '[defaults]', 'inventory = other/hosts');
+    const ansibleConfig = join(build, 'ansible.cfg');
+    expect(await warnings({ ansibleConfig })).toEqual([
+      `the hosts are those of ${other}, as ${ansibleConfig}:2 (ANSIBLE_CONFIG) says, ${end}`,
+    ]);
+    expect(await warnings({ source: build, ansibleConfig })).toEqual([
+      expect.stringContaining('only other/hosts is read'),
+    ]);
   });
 
   it('has a warning that names variables of the environment that Ansible follows', async () => {

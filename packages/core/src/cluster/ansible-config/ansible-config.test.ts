@@ -67,6 +67,25 @@ describe('readAnsibleConfig', () => {
     expect(settings(config.connections.paramiko)).toEqual({ ...common, hostKeyChecking: 'no' });
   });
 
+  it.each([
+    ['timeout = 10.0', { timeout: '10' }],
+    ['remote_port = 10.0', { port: '10' }],
+    ['remote_port = +22', { port: '22' }],
+    ['remote_port = 1_0', { port: '10' }],
+    ['private_key_file = $KEYS/k', { privateKeyFile: '/keys/k' }],
+    ['private_key_file = ${KEYS}/k', { privateKeyFile: '/keys/k' }],
+    ['private_key_file = a$REST', { privateKeyFile: 'BUILD/ab' }],
+    ['private_key_file = ~/$REST', { privateKeyFile: '~/b' }],
+    ['private_key_file = "k"', { privateKeyFile: 'BUILD/"k"' }],
+  ])('takes %s as `ansible-config dump` shows it', async (line, expected) => {
+    await writeFile(file, `[defaults]\n${line}\nvault_password_file = $KEYS/vp\nvault_identity_list = a@$REST/x\n`);
+    const ansibleVariables = { KEYS: '/keys', REST: 'b' };
+    const { connections, vaultPasswordFile, vaultIds } = await readAnsibleConfig(build, { ansibleVariables });
+    const inBuild = Object.entries(expected).map(([name, value]) => [name, value.replace('BUILD', build)]);
+    expect(settings(connections.ssh)).toEqual(Object.fromEntries(inBuild));
+    expect([vaultPasswordFile, vaultIds]).toEqual(['/keys/vp', [`a@${join(build, 'b/x')}`]]);
+  });
+
   it('names in one warning what matters and is not followed', async () => {
     await writeFile(
       file,
@@ -125,8 +144,35 @@ describe('readAnsibleConfig', () => {
   });
 
   it.each([
-    ['a port that is none', '[defaults]\nremote_port = x\n', ':2: this is no whole number'],
-    ['an empty timeout', '[defaults]\ntimeout =\n', ':2: this is no whole number'],
+    ['a port that is none', '[defaults]\nremote_port = x\n', ':2: [defaults] remote_port is no whole number'],
+    ['a port in quotes', '[defaults]\nremote_port = "22"\n', ':2: [defaults] remote_port is no whole number'],
+    ['a negative timeout', '[defaults]\ntimeout = -1\n', ':2: [defaults] timeout is no whole number'],
+    ['an empty timeout', '[defaults]\ntimeout =\n', ':2: [defaults] timeout is no whole number'],
+    [
+      'no truth value',
+      '[defaults]\nhost_key_checking =\n',
+      ':2: [defaults] host_key_checking is neither true nor false',
+    ],
+    [
+      'none of ssh',
+      '[ssh_connection]\nhost_key_checking = maybe\n',
+      ':2: [ssh_connection] host_key_checking is neither true nor false',
+    ],
+    [
+      'a key by an unset variable',
+      '[defaults]\nprivate_key_file = ${NO}/k\n',
+      ':2: [defaults] private_key_file has a variable of the environment that is not set',
+    ],
+    [
+      'a password by an unset variable',
+      '[defaults]\nvault_password_file = $NO/k\n',
+      ':2: [defaults] vault_password_file has a variable of the environment that is not set',
+    ],
+    [
+      'an identity by an unset variable',
+      '[defaults]\nvault_identity_list = a@$NO/k\n',
+      ':2: [defaults] vault_identity_list has a variable of the environment that is not set',
+    ],
     ['no configuration', 'x\n', ':1: there is no [section] before this line'],
   ])('refuses %s', async (_, text, message) => {
     await writeFile(file, text);

@@ -1,14 +1,16 @@
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 
 import { BackupError } from '../../model/errors.js';
 import { nameList } from '../../model/name-list.js';
 import { systemErrorCode, systemReason } from '../../model/system-errors.js';
 import { parseConfig } from './config-parser.js';
-import type { ConfigSections, ConfigValue } from './config-parser.js';
+import type { ConfigValue } from './config-parser.js';
 import { configuredConnections, configValue, nothingConfigured } from './config-settings.js';
 import type { ConfiguredConnections } from './config-settings.js';
 import { writtenInventory } from './configured-inventory.js';
+import { typedVaultIds, withTypedValues } from './typed-values.js';
+import type { Variables } from './typed-values.js';
 import { unfollowedKeys, unfollowedVariables } from './unfollowed-settings.js';
 
 /** What a configuration file of Ansible says about which hosts are reached and how. */
@@ -43,7 +45,7 @@ export interface ConfigChoice {
    * names, since that is not the build directory's. None unless set.
    */
   readonly ansibleDefaults?: readonly string[] | undefined;
-  /** Variables of the environment: those that are stronger than a file for Ansible, and are not followed, are named in a warning. */
+  /** Variables of the environment, for `$NAME` in paths: those that are stronger than a file for Ansible, and are not followed, are named in a warning. */
   readonly ansibleVariables?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
@@ -62,15 +64,16 @@ export async function readAnsibleConfig(directory: string, choice: ConfigChoice 
 
 async function configFrom(
   directory: string,
-  { ansibleConfig, ansibleDefaults = [] }: ConfigChoice,
+  { ansibleConfig, ansibleDefaults = [], ansibleVariables: variables = {} }: ConfigChoice,
 ): Promise<AnsibleConfig> {
-  const given = ansibleConfig === undefined ? undefined : await configFile(await fileOf(resolve(ansibleConfig)));
+  const given =
+    ansibleConfig === undefined ? undefined : await configFile(await fileOf(resolve(ansibleConfig)), variables);
   if (given?.config) return given.config;
-  const own = await configFile(join(directory, 'ansible.cfg'), () => isOpenToAll(directory));
+  const own = await configFile(join(directory, 'ansible.cfg'), variables, () => isOpenToAll(directory));
   if (own.config) return own.config;
   const unread = [given?.unread, own.unread];
   for (const file of ansibleDefaults) {
-    const { config, unread: why } = await configFile(file);
+    const { config, unread: why } = await configFile(file, variables);
     unread.push(why);
     if (config) return { ...config, inventory: undefined, warnings: [...told(unread), ...config.warnings] };
   }
@@ -84,6 +87,7 @@ function told(sentences: readonly (string | undefined)[]): readonly string[] {
 /** What a file says, or why one that is there is not read. */
 async function configFile(
   file: string,
+  variables: Variables,
   isRefused: () => Promise<boolean> = () => Promise.resolve(false),
 ): Promise<{ readonly config?: AnsibleConfig; readonly unread?: string }> {
   const bytes = await bytesOf(file);
@@ -91,60 +95,26 @@ async function configFile(
   if (await isRefused())
     return { unread: `${file} is not read, as Ansible does not: anybody may write to its directory` };
   if (typeof bytes === 'string') return { unread: `cannot read ${file}, so that it is not followed: ${bytes}` };
-  return { config: configOf(parseConfig(bytes, file), file) };
+  return { config: configOf(bytes, file, variables) };
 }
 
 async function isOpenToAll(directory: string): Promise<boolean> {
   return ((await stat(directory)).mode & 0o002) !== 0;
 }
 
-function configOf(sections: ConfigSections, file: string): AnsibleConfig {
+function configOf(bytes: Buffer, file: string, variables: Variables): AnsibleConfig {
+  const sections = parseConfig(bytes, file);
   const keys = unfollowedKeys(sections);
-  const passwordFile = configValue(sections, ['defaults', 'vault_password_file'])?.value;
-  const vaultIds = listOf(configValue(sections, ['defaults', 'vault_identity_list'])?.value ?? '');
+  const typed = withTypedValues(sections, variables);
+  const passwordFile = configValue(typed, ['defaults', 'vault_password_file'])?.value;
+  const vaultIds = configValue(sections, ['defaults', 'vault_identity_list']);
   return {
     inventory: writtenInventory(sections),
-    connections: withAbsoluteKey(withNumbers(configuredConnections(sections)), file),
-    vaultPasswordFile: passwordFile ? absolute(passwordFile, file) : undefined,
-    vaultIds: vaultIds.map((id) => absoluteId(id, file)),
+    connections: configuredConnections(typed),
+    vaultPasswordFile: passwordFile === '' ? undefined : passwordFile,
+    vaultIds: vaultIds === undefined ? [] : typedVaultIds(vaultIds, variables),
     warnings: keys.length === 0 ? [] : [`${file} sets what lsbackup does not follow: ${nameList(keys)}`],
   };
-}
-
-/** Ansible does not start with a number that is none. */
-function withNumbers(connections: ConfiguredConnections): ConfiguredConnections {
-  for (const setting of ['port', 'timeout']) {
-    const number = connections.ssh.get(setting);
-    if (number !== undefined && !/^\d+$/.test(number.value))
-      throw new BackupError('CONFIG_INVALID', `${number.file}:${number.line}: this is no whole number`);
-  }
-  return connections;
-}
-
-/** Ansible takes a path from the directory of the file that names it. */
-function withAbsoluteKey({ ssh, paramiko }: ConfiguredConnections, file: string): ConfiguredConnections {
-  const key = ssh.get('privateKeyFile');
-  if (!key?.value) return { ssh, paramiko };
-  const entry = ['privateKeyFile', { ...key, value: absolute(key.value, file) }] as const;
-  return { ssh: new Map([...ssh, entry]), paramiko: new Map([...paramiko, entry]) };
-}
-
-/** What begins with `~` is for whoever knows the home directory. */
-function absolute(path: string, file: string): string {
-  return isAbsolute(path) || path.startsWith('~') ? path : join(dirname(file), path);
-}
-
-function absoluteId(id: string, file: string): string {
-  const at = id.indexOf('@') + 1;
-  const source = id.slice(at);
-  return source === 'prompt' || source === '' ? id : id.slice(0, at) + absolute(source, file);
-}
-
-function listOf(value: string): string[] {
-  return value
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
 }
 
 async function fileOf(given: string): Promise<string> {

@@ -3,7 +3,7 @@ import { BackupError } from '../../model/errors.js';
 import { Secret } from '../../model/secret.js';
 import type { InventoryHost, InventoryValue, Variable } from '../inventory/inventory.js';
 import type { Vault } from '../inventory/vault.js';
-import { numberText, parseInteger, PythonFloat } from '../python/python-number.js';
+import { numberText, parseWholeNumber, PythonFloat } from '../python/python-number.js';
 import { HostVariables } from './host-variables.js';
 import type { OptionPlace } from './ssh-options.js';
 import { isTemplate, UnresolvedTemplate } from './template.js';
@@ -91,7 +91,7 @@ export class HostSettings {
   integer(setting: Setting): string | undefined {
     const text = this.text(setting);
     if (text === undefined) return undefined;
-    const number = parseInteger(text.replace(/\.0*(?=\s*$)/, ''));
+    const number = parseWholeNumber(text);
     if (number === undefined) throw this.fault(setting, `${this.read(setting).name} is no whole number`);
     return String(number);
   }

@@ -36,7 +36,12 @@ export async function soleDirectory(path: string, depth = 0): Promise<string> {
   if (first === undefined || parts.every(({ isDirectory }) => !isDirectory)) return path;
   if (parts.length === 1) return soleDirectory(join(path, first.name), depth + 1);
   const names = nameList(parts.map(({ name, isDirectory }) => (isDirectory ? `${name}/` : name)));
-  throw missingInventory(`${path} may hold several inventories, and lsbackup does not read them as one: ${names}`, {
+  return refuseSeveral(path, names);
+}
+
+/** Throws INVENTORY_MISSING for a directory that nobody named and that may be of several clusters; `found` says why. */
+export function refuseSeveral(path: string, found: string): never {
+  throw missingInventory(`${path} may hold several inventories, and lsbackup does not read them as one: ${found}`, {
     hint: `Choose with -i: one of them, several with -i each, or -i ${path} for all of them as one.`,
   });
 }

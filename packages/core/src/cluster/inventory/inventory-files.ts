@@ -21,6 +21,11 @@ export function isIgnored(name: string): boolean {
   return ignored.test(name);
 }
 
+/** Whether the path is in the directory, at any depth; both are absolute. */
+export function isBelow(directory: string, path: string): boolean {
+  return path.startsWith(directory.endsWith('/') ? directory : `${directory}/`);
+}
+
 /** Errors: INVENTORY_MISSING when the directory cannot be read. */
 export async function entriesOf(directory: string): Promise<Dirent[]> {
   return readdir(directory, { withFileTypes: true }).catch((error: unknown) => {

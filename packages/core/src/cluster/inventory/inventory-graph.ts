@@ -1,4 +1,6 @@
 import { BackupError } from '../../model/errors.js';
+import { isContradiction } from './contradictions.js';
+import type { Contradiction } from './contradictions.js';
 import { longName, maximumHosts, maximumNameLength } from './host-names.js';
 import { mergeLayers } from './merge-variables.js';
 import { mayBeNamed, named } from './inventory-text.js';
@@ -43,6 +45,8 @@ export interface ResolvedInventory {
   readonly hosts: ReadonlyMap<string, LayeredHost>;
   readonly groups: ReadonlyMap<string, InventoryGroup>;
   readonly warnings: readonly string[];
+  /** The first of each host. */
+  readonly contradictions: readonly Contradiction[];
 }
 
 /** What is wrong in an inventory: INVENTORY_SYNTAX with `file:line`. */
@@ -57,7 +61,7 @@ export function inventoryFault(place: Place, message: string, hint?: string): Ba
 export class InventoryGraph {
   private readonly groups = new Map<string, GroupNode>();
   private readonly hosts = new Map<string, HostNode>();
-
+  private readonly contradictions = new Map<string, Contradiction>();
   private memberships = 0;
 
   constructor() {
@@ -109,6 +113,8 @@ export class InventoryGraph {
       this.hosts.set(name, host);
       if (this.hosts.size > maximumHosts) throw inventoryFault(place, `there are more than ${maximumHosts} hosts`);
       if (port !== undefined && port !== 0) host.variables.set('ansible_port', { value: port, ...place });
+    } else if (port !== undefined && port !== 0) {
+      this.compare(host, 'ansible_port', { value: port, ...place });
     }
     host.groups.add(group);
     this.group(group).hosts.add(name);
@@ -123,7 +129,9 @@ export class InventoryGraph {
       group.priority = priority;
       return;
     }
-    (group ?? this.hosts.get(owner))?.variables.set(name, variable);
+    const host = group === undefined ? this.hosts.get(owner) : undefined;
+    if (host !== undefined) this.compare(host, name, variable);
+    (group ?? host)?.variables.set(name, variable);
   }
 
   /** The finished inventory: every group below `all`, hosts without a group in `ungrouped`, variables merged. */
@@ -146,7 +154,13 @@ export class InventoryGraph {
     for (const { name, hosts: members, children } of this.groups.values()) {
       groups.set(name, { name, hosts: [...members], children: [...children.keys()] });
     }
-    return { hosts, groups, warnings: this.warnings() };
+    return { hosts, groups, warnings: this.warnings(), contradictions: [...this.contradictions.values()] };
+  }
+
+  private compare(host: HostNode, name: string, after: Variable): void {
+    const before = host.variables.get(name);
+    if (before === undefined || !isContradiction(name, before, after) || this.contradictions.has(host.name)) return;
+    this.contradictions.set(host.name, { host: host.name, before, after });
   }
 
   private group(name: string): GroupNode {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { nameList } from '../../model/name-list.js';
 import { systemErrorCode } from '../../model/system-errors.js';
 import { compareCodePoints } from '../python/python-text.js';
-import { entriesOf, missingInventory, unreadable } from './inventory-files.js';
+import { entriesOf, isBelow, missingInventory, unreadable } from './inventory-files.js';
 import { looksLikeInventory } from './inventory-likeness.js';
 
 const withEnds = (ends: readonly string[]): string[] => ends.flatMap((end) => [`inventory${end}`, `hosts${end}`]);
@@ -27,7 +27,8 @@ export async function searchInventory(
   const read = configured ?? (await named(directory, entries));
   const like = await inventoriesAmong(directory, entries);
   if (read.length === 0) throw none(directory, like);
-  const isRead = (path: string): boolean => read.some((each) => each === path || each.startsWith(`${path}/`));
+  const isRead = (path: string): boolean =>
+    read.some((each) => each === path || isBelow(path, each) || isBelow(each, path));
   return { read, passedOver: like.filter((name) => !isRead(join(directory, name))) };
 }
 

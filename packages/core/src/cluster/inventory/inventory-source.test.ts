@@ -90,6 +90,19 @@ describe('findInventory', () => {
     expect(await findInventory({ source: path })).toMatchObject(expected);
   });
 
+  it('says of the files of a directory that nobody named that they are read as one', async () => {
+    await put('inventory/production', 'inventory/staging');
+    const path = join(build, 'inventory');
+    const expected = [
+      `${path}: its files are read as one inventory: production, staging; choose with -i, or say so with -i ${path}`,
+    ];
+    expect((await findInventory({ source: build })).warnings).toEqual(expected);
+    expect((await findInventory({ source: path })).warnings).toEqual(expected);
+    expect((await findInventory({ inventory: [path] })).warnings).toEqual([]);
+    await writeFile(join(build, 'ansible.cfg'), '[defaults]\ninventory = inventory\n');
+    expect((await findInventory({ source: build })).warnings).toEqual([]);
+  });
+
   it('reads the only directory of a directory that it finds, with the variables there', async () => {
     await put('inventory/mine/hosts.yaml', 'inventory/mine/group_vars/all.yml', 'inventory/empty/group_vars/all');
     const path = join(build, 'inventory/mine');

@@ -7,6 +7,8 @@ import { nameList } from '../../model/name-list.js';
 import { directoryFiles, exists, soleDirectory, variablesAbove } from './inventory-directory.js';
 import { missingInventory, statOf } from './inventory-files.js';
 import { searchInventory } from './inventory-search.js';
+import { searchWarnings } from './passed-over.js';
+import type { Naming } from './passed-over.js';
 
 export interface InventoryChoice extends ConfigChoice {
   /** A build directory with an inventory in it, an inventory file, or a directory of several that is called `inventory`. */
@@ -16,7 +18,7 @@ export interface InventoryChoice extends ConfigChoice {
    * looked for then, and `source` is only the build directory; without that, it is where the first of them is.
    */
   readonly inventory?: readonly string[] | undefined;
-  /** What ANSIBLE_INVENTORY names: counts instead of `inventory` in `ansible.cfg`. */
+  /** What ANSIBLE_INVENTORY names: counts instead of `inventory` in `ansible.cfg`; an empty path is refused where it counts. */
   readonly ansibleInventory?: readonly string[] | undefined;
 }
 
@@ -39,7 +41,9 @@ export interface FoundInventory {
   readonly config: AnsibleConfig;
   /** At least one, in the order in which they are read. */
   readonly sources: readonly InventorySource[];
-  /** What looks like an inventory and is not read, one sentence each. */
+  /** The directory whose files are read as one inventory, where nobody named it. */
+  readonly merged: string | undefined;
+  /** What looks like an inventory and is not read, or not by itself, one sentence each. */
   readonly warnings: readonly string[];
 }
 
@@ -54,7 +58,10 @@ export async function findInventory(choice: InventoryChoice): Promise<FoundInven
   const place = await chosen(choice);
   const { directory } = place;
   const config = await configOf(directory, choice);
-  const { read, passedOver } = await located(place, { config, inherited: choice.ansibleInventory });
+  const { read, passedOver, isNamed } = await located(place, {
+    inherited: choice.ansibleInventory,
+    configured: config.inventory,
+  });
   const sources: InventorySource[] = [];
   const strayed: string[] = [];
   for (const path of read) {
@@ -70,7 +77,9 @@ export async function findInventory(choice: InventoryChoice): Promise<FoundInven
     ...(await besidePlaybooks(directory, sources)),
   ];
   const scriptDirectory = place.paths === undefined ? directory : undefined;
-  return { directory, scriptDirectory, config, sources, warnings: [...config.warnings, ...notRead] };
+  const merged = isNamed ? undefined : sources.find(({ files }) => files.length > 1);
+  const warnings = [...config.warnings, ...(merged ? [mergedSentence(merged)] : []), ...notRead];
+  return { directory, scriptDirectory, config, sources, merged: merged?.path, warnings };
 }
 
 /** Where the configuration of Ansible says that vault passwords are, for whoever reads them. Errors: as `findInventory`. */
@@ -110,44 +119,47 @@ async function chosen({ source, inventory }: InventoryChoice): Promise<ChosenPla
 
 interface LocatedInventory {
   readonly read: readonly string[];
+  /** Not only found. */
+  readonly isNamed: boolean;
   /** What is not, one sentence each. */
   readonly passedOver: readonly string[];
 }
 
-/** What names the inventory of a build directory; `inherited` is stronger. */
-interface Naming {
-  readonly config: AnsibleConfig;
-  readonly inherited: readonly string[] | undefined;
-}
-
 async function located({ directory, paths, itself }: ChosenPlace, naming: Naming): Promise<LocatedInventory> {
-  if (paths !== undefined) return { read: paths, passedOver: [] };
+  if (paths !== undefined) return { read: paths, passedOver: [], isNamed: true };
   if (itself !== undefined) return narrowed(itself);
   const { read, passedOver } = await searched(directory, naming);
   const [only] = read;
-  if ((naming.inherited ?? naming.config.inventory) !== undefined || only === undefined) return { read, passedOver };
+  const isNamed = (naming.inherited ?? naming.configured) !== undefined;
+  if (isNamed || only === undefined) return { read, passedOver, isNamed };
   const found = await narrowed(only);
-  return { read: found.read, passedOver: [...passedOver, ...found.passedOver] };
+  return { ...found, passedOver: [...passedOver, ...found.passedOver] };
 }
 
 /** What is found may be a directory of several clusters. */
 async function narrowed(path: string): Promise<LocatedInventory> {
-  if (!(await statOf(path)).isDirectory()) return { read: [path], passedOver: [] };
+  if (!(await statOf(path)).isDirectory()) return { read: [path], passedOver: [], isNamed: false };
   const sole = await soleDirectory(path);
   const above = await variablesAbove(sole, path);
   const passedOver = above.map((each) => `${each} is not read: the inventory is ${sole}; choose with -i`);
-  return { read: [sole], passedOver };
+  return { read: [sole], passedOver, isNamed: false };
 }
 
-async function searched(directory: string, { config, inherited }: Naming): Promise<LocatedInventory> {
-  const named = inherited?.map((path) => resolve(path)) ?? (config.inventory && inventoryPaths(config.inventory));
-  const { read, passedOver } = await searchInventory(directory, named);
-  if (passedOver.length === 0) return { read, passedOver };
-  const names = nameList(read.map((path) => relative(directory, path)));
-  const reason = inherited ? ', as ANSIBLE_INVENTORY says,' : ',';
-  const others = nameList(passedOver);
-  const sentence = `${directory}: only ${names} is read${reason} and not ${others}, which may be part of the inventory too; choose with -i`;
-  return { read, passedOver: [sentence] };
+/** Two files may as well be two clusters. */
+function mergedSentence({ path, files }: InventorySource): string {
+  const names = nameList(files.map((file) => relative(path, file)));
+  return `${path}: its files are read as one inventory: ${names}; choose with -i, or say so with -i ${path}`;
+}
+
+async function searched(directory: string, naming: Naming): Promise<Omit<LocatedInventory, 'isNamed'>> {
+  const { inherited, configured } = naming;
+  if (inherited?.includes(''))
+    throw missingInventory('ANSIBLE_INVENTORY has an empty path, which is the working directory for Ansible', {
+      hint: 'Unset it, write "." for the working directory, or choose the inventory with -i.',
+    });
+  const named = inherited?.map((path) => resolve(path)) ?? (configured && inventoryPaths(configured));
+  const found = await searchInventory(directory, named);
+  return { read: found.read, passedOver: searchWarnings(directory, found, naming) };
 }
 
 /** Ansible would read these too, for playbooks that are in the build directory: where its playbooks are nobody has said. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { ConfiguredConnections } from '../ansible-config/config-settings.js';
 import { readAdjacentVariables } from './adjacent-variables.js';
 import type { AdjacentVariables } from './adjacent-variables.js';
+import { refuseContradictions } from './contradictions.js';
 import { findInventory } from './inventory-source.js';
 import type { FoundInventory, InventoryChoice } from './inventory-source.js';
 import type { Inventory } from './inventory.js';
@@ -29,7 +30,7 @@ export interface LoadedInventory extends Inventory {
  * Reads the inventory of a build directory, or the one that is given, as Ansible does: INI, YAML, JSON, scripts, several of them in a
  * directory or one after the other, with the variables in `group_vars` and `host_vars` beside each; connection variables are not
  * interpreted.
- * Throws INVENTORY_MISSING, INVENTORY_UNSUPPORTED (TOML, configurations of other inventory plugins), INVENTORY_SYNTAX with `file:line`,
+ * Throws INVENTORY_MISSING, also where files that nobody named put a host in different places, INVENTORY_UNSUPPORTED (TOML, configurations of other inventory plugins), INVENTORY_SYNTAX with `file:line`,
  * INVENTORY_SCRIPT, CONFIG_INVALID for an `ansible.cfg` that cannot be read, or VAULT_PASSWORD for a file that is encrypted as a whole.
  */
 export async function loadInventory(options: LoadInventoryOptions): Promise<LoadedInventory> {
@@ -37,7 +38,8 @@ export async function loadInventory(options: LoadInventoryOptions): Promise<Load
   const vault = new Vault(options.vaultSecrets);
   const files = found.sources.flatMap((source) => source.files);
   const context = { vault, directory: found.scriptDirectory, signal: options.signal };
-  const { hosts, groups, warnings, contents } = await readSources(files, context);
+  const { hosts, groups, warnings, contents, contradictions } = await readSources(files, context);
+  if (found.merged !== undefined) refuseContradictions(found.merged, contradictions);
   const names = { groups: groupsWithHosts(hosts), hosts: [...hosts.keys()] };
   const adjacent: AdjacentVariables[] = [];
   for (const directory of variablesDirectories(found))

@@ -13,6 +13,11 @@ export function parseInteger(text: string): bigint | undefined {
   return digits.startsWith('-') ? -magnitude : magnitude;
 }
 
+/** The whole number that Ansible takes the text for: as `parseInteger`, also from `22.0`; undefined for anything else. */
+export function parseWholeNumber(text: string): bigint | undefined {
+  return parseInteger(text.replace(/\.0*(?=\s*$)/, ''));
+}
+
 /** A number where it holds the integer exactly, else the bigint itself. */
 export function exactInteger(value: bigint): number | bigint {
   const number = Number(value);
