@@ -23,13 +23,14 @@ describe("Ansible's variables of the environment", () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  const hosts = (environment: Readonly<Record<string, string>>, ...parameters: string[]): Promise<Ended> => {
+  const hostsOf = (environment: Readonly<Record<string, string>>, ...parameters: string[]): Promise<Ended> => {
     const env = { PATH: process.env.PATH, HOME: directory, ...environment };
-    const named = ['inventory', '--json', '-b', build, ...parameters];
-    const child = spawn(process.execPath, [program, ...named], { env, cwd: directory });
+    const child = spawn(process.execPath, [program, 'inventory', '--json', ...parameters], { env, cwd: directory });
     child.stdin.end();
     return collect(child);
   };
+  const hosts = (environment: Readonly<Record<string, string>>, ...parameters: string[]): Promise<Ended> =>
+    hostsOf(environment, '-b', build, ...parameters);
 
   it.each([
     ['prod', ['inherited']],
@@ -48,7 +49,7 @@ describe("Ansible's variables of the environment", () => {
       status: 2,
       stderr: expect.stringContaining('ANSIBLE_INVENTORY has an empty path'),
     });
-    const file = await hosts({ ANSIBLE_INVENTORY: '' }, '-b', join(build, 'inventory'));
+    const file = await hostsOf({ ANSIBLE_INVENTORY: '' }, '-b', join(build, 'inventory'));
     expect(file).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('own') });
     const given = await hosts({ ANSIBLE_INVENTORY: '' }, '-i', 'prod');
     expect(given).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('inherited') });
