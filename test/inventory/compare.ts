@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { inventoryJson, inventoryList } from '../../packages/core/src/cluster/inventory/inventory-list.js';
+import type { InventoryChoice } from '../../packages/core/src/cluster/inventory/inventory-source.js';
 import { loadInventory } from '../../packages/core/src/cluster/inventory/load-inventory.js';
 import type { InventoryHost } from '../../packages/core/src/cluster/inventory/inventory.js';
 import type { VaultSecret } from '../../packages/core/src/cluster/inventory/vault.js';
@@ -19,10 +20,10 @@ export function outcomeOfAnsible(answer: AnsibleAnswer): Outcome {
   return { list };
 }
 
-/** Any error other than a BackupError about what the inventory says goes on. */
-export async function ourOutcome(file: string): Promise<Outcome> {
+/** Any error other than a BackupError about what the inventory says goes on. A directory of several is to be named (`choice`), as for Ansible. */
+export async function ourOutcome(file: string, choice: InventoryChoice = { source: file }): Promise<Outcome> {
   try {
-    return { list: parseExactly(await ourText(file)) };
+    return { list: parseExactly(await ourText(file, choice)) };
   } catch (error) {
     if (error instanceof BackupError && refusals.has(error.code)) return { refused: true };
     throw error;
@@ -32,8 +33,8 @@ export async function ourOutcome(file: string): Promise<Outcome> {
 const refusals = new Set<string>(['INVENTORY_SYNTAX', 'INVENTORY_SCRIPT', 'VAULT_PASSWORD']);
 
 /** What `lsbackup inventory --json` prints, but with the values of files that are encrypted as a whole, which it does not show. */
-export async function ourText(file: string): Promise<string> {
-  const inventory = await loadInventory({ source: file, vaultSecrets: await vaultSecretsOf(file) });
+export async function ourText(file: string, choice: InventoryChoice = { source: file }): Promise<string> {
+  const inventory = await loadInventory({ ...choice, vaultSecrets: await vaultSecretsOf(file) });
   const hosts = [...inventory.hosts].map(
     ([name, host]) => [name, { ...host, variables: shown(host.variables) }] as const,
   );
