@@ -34,7 +34,7 @@ export interface LoggedLogin {
 /**
  * What an ssh that holds a connection wrote while it logged in: to a file of its own (`-E`), in which no other program writes; and what came on
  * standard error, which it shares with the programs that lead to the server and with greetings of servers, so that it only serves to say
- * what went wrong. Source of all texts: sshconnect.c, sshconnect2.c, readconf.c and ssh.c of OpenSSH 7.4 to 9.9.
+ * what went wrong. Source of all texts: sshconnect.c, sshconnect2.c, readconf.c and ssh.c of OpenSSH; tried with 9.2.
  */
 export class OpensshLog {
   /**

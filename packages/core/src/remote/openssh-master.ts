@@ -77,7 +77,7 @@ export class OpensshMaster {
     try {
       return readFileSync(this.#logFile, 'utf8');
     } catch {
-      // It was not opened: what went wrong before that is on standard error.
+      // ssh did not get so far as to open it: what went wrong is on standard error. A login without it is refused.
       return '';
     }
   }

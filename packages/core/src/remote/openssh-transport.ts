@@ -78,11 +78,13 @@ async function logIn(host: Host, options: ConnectOptions): Promise<OpensshTransp
       const mux = await untilReady(host, master, signal);
       // All of it was written before the control socket answered.
       const { log } = master;
+      const { server } = log.host;
+      if (server === undefined) throw cannotUse(host, new Error('what it wrote about its login is not there'));
       const refusal = refusedKey(host, log);
       if (refusal !== undefined) throw refusal;
       const warning = acceptedWarning(host, log);
       if (warning !== undefined) options.warn?.(warning);
-      return new OpensshTransport(master, mux, { login: log.host.server?.user ?? connection.user ?? user.name, log });
+      return new OpensshTransport(master, mux, { login: server.user, log });
     } catch (error) {
       await master.stop();
       throw error;

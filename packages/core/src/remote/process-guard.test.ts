@@ -45,3 +45,13 @@ it('says why a program cannot be started', async () => {
     code: 'ENOENT',
   });
 });
+
+it('ends the program also where the shell beside it was killed, and does not wait for that for ever', async () => {
+  const { child, end } = await startGuarded('sleep', ['983'], { stdio: 'ignore' });
+  const { stdout } = spawnSync('pgrep', ['-f', ` lsbackup ${child.pid} ?$`], { encoding: 'utf8' });
+  process.kill(Number(stdout.trim()), 'SIGKILL');
+  const exit = once(child, 'exit');
+  await delay(100);
+  await end();
+  expect(await exit).toEqual([null, 'SIGKILL']);
+});

@@ -42,33 +42,40 @@ export async function startGuarded(
   try {
     // Together, so that the end of the program is not missed meanwhile.
     const [guard] = await Promise.all([pid === undefined ? undefined : startGuard(pid, directory), started(child)]);
-    return { child, end: () => endGuard(guard) };
+    const end = async (): Promise<void> => {
+      guard?.child.stdin?.end();
+      await guard?.ended;
+      // It did not come to its end: somebody killed it. As long as the program runs, the number is its own.
+      const guardWasKilled = guard !== undefined && guard.child.signalCode !== null;
+      if (guardWasKilled && pid !== undefined && isRunning(child)) killGroup(pid);
+    };
+    return { child, end };
   } catch (error) {
     if (pid !== undefined) killGroup(pid);
     throw error;
   }
 }
 
-async function startGuard(group: number, directory: string): Promise<ChildProcess> {
-  const guard = spawn('/bin/sh', ['-c', script, 'lsbackup', String(group), directory], {
+async function startGuard(
+  group: number,
+  directory: string,
+): Promise<{ readonly child: ChildProcess; readonly ended: Promise<void> }> {
+  const child = spawn('/bin/sh', ['-c', script, 'lsbackup', String(group), directory], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });
-  await started(guard);
-  return guard;
+  await started(child);
+  return { child, ended: new Promise((resolve) => child.once('close', () => resolve())) };
+}
+
+function isRunning({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode === null && signalCode === null;
 }
 
 /** Without it the streams of the child may be missing (child_process.js of Node: EMFILE). */
 async function started(child: ChildProcess): Promise<void> {
   await once(child, 'spawn');
   for (const emitter of [child, child.stdin]) emitter?.on('error', () => undefined);
-}
-
-async function endGuard(guard: ChildProcess | undefined): Promise<void> {
-  if (guard?.exitCode !== null) return;
-  const ended = once(guard, 'close').catch(() => undefined);
-  guard.stdin?.end();
-  await ended;
 }
 
 function killGroup(group: number): void {
