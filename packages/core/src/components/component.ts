@@ -6,6 +6,7 @@ import type { Format } from '../model/format.js';
 import type { Json } from '../model/json.js';
 import type { Logger } from '../model/logger.js';
 import type { RemoteHost } from '../remote/remote-host.js';
+import type { AnyStepKind, RestoreContext, Step, UnitBackup } from './restore.js';
 
 /**
  * What lsbackup knows about one system. A component is an object literal in a folder of its own; adding one is writing that folder
@@ -34,6 +35,15 @@ export interface Component<Options = unknown, Found extends Json = Json> {
   discover(context: DiscoverContext<Options>): Promise<Discovery<Found>>;
   /** Saves every artifact the unit expects. Returning without one of them makes the unit partial. */
   backup(context: BackupContext<Options>, unit: Unit<Found>): Promise<void>;
+  /** What `--select <component>.<key>=VALUE` may choose from, each with a sentence for people. */
+  readonly selectors?: Readonly<Record<string, string>>;
+  /** The kinds of this component's own steps. */
+  readonly stepKinds?: readonly AnyStepKind[];
+  /**
+   * Plans how one archived unit is put back, read-only. Rejects where it cannot be, before anything is touched: RESTORE_VERSION, RESTORE_REFUSED, SERVICE_MISSING,
+   * OPTION_INVALID and the host's own. Without it the component's artifacts can be taken out of the archive by `extract` only.
+   */
+  restore?(context: RestoreContext<Options>, backup: UnitBackup): Promise<readonly Step[]>;
 }
 
 export interface DiscoverContext<Options> {

@@ -91,6 +91,16 @@ const hostRecordSchema = z.object({
 });
 export type HostRecord = z.infer<typeof hostRecordSchema>;
 
+const failedRecordSchema = z.object({
+  path,
+  component: z.string(),
+  unit: z.string(),
+  host: z.string(),
+  code: z.string(),
+  reason: z.string(),
+});
+export type FailedRecord = z.infer<typeof failedRecordSchema>;
+
 export const metadataSchema = z.object({
   format: z.literal(formatName),
   /** Features a reader must know; one it does not know makes it refuse. */
@@ -114,9 +124,7 @@ export const metadataSchema = z.object({
   ),
   artifacts: z.array(artifactRecordSchema),
   /** Artifacts that were expected or begun and are not in the archive as data. */
-  failed: z.array(
-    z.object({ path, component: z.string(), unit: z.string(), host: z.string(), code: z.string(), reason: z.string() }),
-  ),
+  failed: z.array(failedRecordSchema),
   /** Members that are not artifacts or tables or parts: FAILED notes (each lists its abandoned parts), RESTORE.txt, SHA256SUMS. */
   members: z.array(memberSchema),
   /** Groups of the inventory with hosts that no component covered. */
