@@ -45,6 +45,18 @@ export type {
   Refusal,
   Unit,
 } from './components/component.js';
+export type {
+  AnyStepKind,
+  Finding,
+  MovedHost,
+  OldData,
+  RestoreContext,
+  Step,
+  StepContext,
+  StepKind,
+  StepState,
+  UnitBackup,
+} from './components/restore.js';
 export { discoverEachHost, type HostAnswer } from './components/each-host.js';
 export { builtInComponents } from './components/index.js';
 export type {
@@ -91,6 +103,22 @@ export type {
 } from './run/api.js';
 export { backup } from './run/backup.js';
 export { plan } from './run/plan.js';
+
+export type {
+  KeptData,
+  MappedHost,
+  RestoredUnit,
+  RestoreEvent,
+  RestoreOptions,
+  RestorePlan,
+  RestoreResult,
+  RestoreServices,
+  SetOutcome,
+  SetStatus,
+} from './restore/api.js';
+export { type ContinueOptions, dropRestored, readRestore, resumeRestore, rollbackRestore } from './restore/continue.js';
+export type { JournaledPlan } from './restore/journal.js';
+export { prepareRestore, type PreparedRestore } from './restore/restore.js';
 
 export type {
   Check,

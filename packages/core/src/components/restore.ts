@@ -32,12 +32,22 @@ export interface RestoreContext<Options> {
   selected(key: string): readonly string[] | undefined;
   /** The content of one of the unit's artifacts, checked part by part; for small ones, and for the beginning of large ones. */
   read(path: string): Promise<Readable>;
+  /** Hosts of the archive that have another name or address in the target cluster. */
+  readonly moved: readonly MovedHost[];
   /** Something that names the old cluster, is restored as it is and may have to be changed by hand. */
   report(finding: Finding): void;
   /** Something that people must know before they confirm. */
   warn(warning: Warning): void;
   readonly signal: AbortSignal;
   readonly log: Logger;
+}
+
+/** How a host was called when it was backed up, and what stands in its place. */
+export interface MovedHost {
+  /** Inventory name, address and the host's own name; what may stand in configuration. */
+  readonly archived: readonly string[];
+  readonly target: string;
+  readonly address: string;
 }
 
 /** Where the restored data still speaks of the cluster that was backed up. Nothing is rewritten. */
@@ -75,10 +85,10 @@ export interface Step {
   /** Paths of the artifacts that it reads. Each is verified before the plan is shown. */
   readonly reads: readonly string[];
   /** It replaces or moves what is there now. */
-  readonly isDestructive?: boolean;
+  readonly isDestructive?: boolean | undefined;
   /** Whose clients are held off from here to the step of the same set that `endsDowntime`. */
-  readonly beginsDowntime?: string;
-  readonly endsDowntime?: boolean;
+  readonly beginsDowntime?: string | undefined;
+  readonly endsDowntime?: boolean | undefined;
 }
 
 export type StepState = 'done' | 'not done' | 'half';

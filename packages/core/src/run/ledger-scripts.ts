@@ -119,15 +119,18 @@ exit $failed
 `;
 
 /**
- * Holds a shared lock until standard input ends; prints `locked`, or `busy` where a restore has the host for itself. Argument: the
- * directory that is locked; empty: /run/lsbackup, which is in memory. flock(1) needs no more than to read it, so nobody but its owner may:
- * any user could keep every backup away otherwise. One made before is closed too; where it is another user's it stays as it is.
+ * Holds a lock until standard input ends; prints `locked`, or `busy` where somebody else's lock does not go with it. Arguments: the directory that is locked
+ * (empty: /run/lsbackup, which is in memory); `exclusive` for a restore, which has the host for itself, else the lock is shared, as backups do. flock(1)
+ * needs no more than to read it, so nobody but its owner may: any user could keep every backup away otherwise. One made before is closed too; where it is
+ * another user's it stays as it is.
  */
 export const lockScript = `
 lock=\${1:-/run/lsbackup}
+mode=-s
+[ "\$2" = exclusive ] && mode=-x
 mkdir -p -m 0700 -- "$lock" || exit
 chmod 0700 -- "$lock" 2>/dev/null || :
-flock -s -n -E 75 "$lock" sh -c 'echo locked; exec cat >/dev/null'
+flock $mode -n -E 75 "$lock" sh -c 'echo locked; exec cat >/dev/null'
 status=$?
 [ "$status" = 75 ] && echo busy && exit 0
 exit "$status"

@@ -1,0 +1,4 @@
+import type { AnyStepKind } from '../components/restore.js';
+
+/** Kinds of steps that components share. */
+export const sharedStepKinds: readonly AnyStepKind[] = [];

@@ -1,0 +1,192 @@
+import type { Archive } from '../archive/archive.js';
+import { builtInComponents } from '../components/index.js';
+import type { Host } from '../cluster/cluster.js';
+import type { AnyComponent } from '../components/component.js';
+import type { Finding, RestoreContext, Step } from '../components/restore.js';
+import { abortError, asBackupError, BackupError } from '../model/errors.js';
+import { type Logger, silentLogger } from '../model/logger.js';
+import type { ArtifactRecord, HostRecord } from '../model/metadata.js';
+import type { RemoteHost } from '../remote/remote-host.js';
+import { type OptionsLookup, resolveOptions } from '../run/component-options.js';
+import { type Choice, chooseUnits, type ChosenUnit } from './choose-units.js';
+import type { MappedHost, RestoreEvent, RestoreOptions, RestorePlan } from './api.js';
+import { findKind } from './kinds.js';
+import { createMapping, type Mapping, movedHosts } from './mapping.js';
+import { checkSelectors } from './selectors.js';
+import { inOrder } from './run-sets.js';
+import { stepSets } from './step-sets.js';
+import { verifyNeeded } from './verify-needed.js';
+
+export interface Planning {
+  readonly runId: string;
+  readonly remote: (host: string) => Promise<RemoteHost>;
+  readonly signal: AbortSignal;
+  readonly emit: (event: RestoreEvent) => void;
+}
+
+/**
+ * Everything that is known before a host is touched: what is restored to where in which steps, and that every byte it needs is whole. Errors: usage
+ * (RESTORE_HOST, COMPONENT_UNKNOWN, OPTION_INVALID), RESTORE_REFUSED, RESTORE_VERSION, the hosts' own, ARCHIVE_CORRUPT.
+ */
+export async function planRestore(options: RestoreOptions, planning: Planning): Promise<RestorePlan> {
+  const { archive, cluster } = options;
+  const components = options.components ?? builtInComponents;
+  checkSelectors(options.select ?? {}, components);
+  const mapping = createMapping({ ...options, metadata: archive.metadata, components });
+  const choice = await chooseUnits(options, components, mapping);
+  const lookup = resolveOptions(cluster, components, targetsPerComponent(choice), options.options ?? []);
+  const hosts = await identifyHosts(choice.units, { archive, mapping, planning });
+  const findings: Finding[] = [];
+  const planned = await Promise.all(
+    choice.units.map(async (unit) => ({
+      unit,
+      steps: await planUnit(unit, contextOf(unit, { options, mapping, lookup, planning, findings })),
+    })),
+  );
+  const steps = planned.flatMap((each) => each.steps);
+  checkSteps(steps, components, archive);
+  const needed = neededArtifacts(steps, archive);
+  await verifyNeeded(archive, needed, planning);
+  return {
+    runId: planning.runId,
+    archive: archive.name,
+    cluster: archive.metadata.cluster.name,
+    hosts,
+    units: [
+      ...planned.map(({ unit, steps: own }) => ({
+        component: unit.component.name,
+        unit: unit.backup.unit.name,
+        sets: [...new Set(own.map(({ set }) => set))],
+      })),
+      ...choice.left,
+    ],
+    steps,
+    bytes: steps.flatMap(({ reads }) => reads).reduce((sum, path) => sum + bytesOf(archive, path), 0),
+    verified: { artifacts: needed.length, of: archive.metadata.artifacts.length },
+    findings,
+    irreversible: irreversible(planned, components),
+  };
+}
+
+function targetsPerComponent({ units, selected }: Choice): Choice['selected'] {
+  const components = [...new Set(units.map(({ component }) => component))];
+  return components.map((component) => {
+    const own = units.filter((unit) => unit.component === component);
+    const hosts = [...new Set(own.flatMap(({ targets }) => targets.map(({ name }) => name)))];
+    return { component, hosts, skipped: selected.find((each) => each.component === component)?.skipped ?? [] };
+  });
+}
+
+/** Connects every target and compares it with the machine that was backed up. Errors: RESTORE_HOST for another one that nobody named. */
+async function identifyHosts(
+  units: readonly ChosenUnit[],
+  { archive, mapping, planning }: { readonly archive: Archive; readonly mapping: Mapping; readonly planning: Planning },
+): Promise<readonly MappedHost[]> {
+  const names = [...new Set(units.flatMap(({ backup }) => backup.unit.hosts))];
+  const settled = await Promise.allSettled(
+    names.map(async (name): Promise<MappedHost> => {
+      const target = mapping.target(name);
+      const { facts } = await planning.remote(target.name);
+      const record = archive.metadata.hosts.find((host) => host.name === name);
+      const isOther = record?.machineId !== facts.machineId || facts.machineId === '';
+      if (isOther && target.name === name && !mapping.isChosen(name)) throw otherMachine(name, record);
+      return {
+        archived: name,
+        target: target.name,
+        address: target.connection.address,
+        machineId: facts.machineId,
+        isOther,
+      };
+    }),
+  );
+  if (planning.signal.aborted) throw abortError(planning.signal);
+  return settled.map((result) => {
+    if (result.status === 'rejected') throw asBackupError(result.reason);
+    return result.value;
+  });
+}
+
+function otherMachine(name: string, record: HostRecord | undefined): BackupError {
+  const known =
+    record?.machineId === undefined || record.machineId === '' ? 'has no machine-id' : 'has another machine-id';
+  return new BackupError('RESTORE_HOST', `${name} is not the machine that was backed up: it ${known}`, {
+    host: name,
+    hint: `If it replaces that machine, say so: --map ${name}=${name}. Else check the inventory.`,
+  });
+}
+
+interface UnitPlanning {
+  readonly options: RestoreOptions;
+  readonly mapping: Mapping;
+  readonly lookup: OptionsLookup;
+  readonly planning: Planning;
+  readonly findings: Finding[];
+}
+
+async function planUnit(unit: ChosenUnit, context: RestoreContext<unknown>): Promise<readonly Step[]> {
+  try {
+    return (await unit.component.restore?.(context, unit.backup)) ?? [];
+  } catch (error) {
+    throw asBackupError(error, { component: unit.component.name });
+  }
+}
+
+function contextOf({ component, backup }: ChosenUnit, request: UnitPlanning): RestoreContext<unknown> {
+  const { options, mapping, lookup, planning, findings } = request;
+  const log: Logger = (options.logger ?? silentLogger).child({ component: component.name });
+  return {
+    runId: planning.runId,
+    target: (archived): Host => mapping.target(archived),
+    optionsFor: (host) => lookup(component, host),
+    remote: (host) => planning.remote(host.name),
+    selected: (key) => options.select?.[component.name]?.[key],
+    read: (path) => {
+      if (!backup.artifacts.some((artifact) => artifact.path === path))
+        throw new BackupError('ARTIFACT_MISSING', `${path} is not of ${backup.unit.name}`, {
+          component: component.name,
+        });
+      return options.archive.read(path, { signal: planning.signal });
+    },
+    moved: movedHosts(options.archive.metadata.hosts, mapping),
+    report: (finding) => void findings.push(finding),
+    warn: (warning) => planning.emit({ type: 'warning', component: component.name, ...warning }),
+    signal: planning.signal,
+    log,
+  };
+}
+
+/** What a component got wrong is found before anything is done. */
+function checkSteps(steps: readonly Step[], components: readonly AnyComponent[], archive: Archive): void {
+  const ids = new Set(steps.map(({ id }) => id));
+  if (ids.size < steps.length) throw new BackupError('INTERNAL', 'two steps have the same id');
+  for (const step of steps) {
+    findKind(components, step).params.parse(step.params);
+    const stranger = step.after.find((id) => !ids.has(id));
+    if (stranger !== undefined)
+      throw new BackupError('INTERNAL', `${step.id} comes after ${stranger}, which is no step`);
+    for (const path of step.reads) bytesOf(archive, path);
+  }
+  inOrder(stepSets(steps, new Map()));
+}
+
+function neededArtifacts(steps: readonly Step[], archive: Archive): readonly ArtifactRecord[] {
+  const paths = new Set(steps.flatMap(({ reads }) => reads));
+  return archive.metadata.artifacts.filter(({ path }) => paths.has(path));
+}
+
+function bytesOf(archive: Archive, path: string): number {
+  const record = archive.metadata.artifacts.find((artifact) => artifact.path === path);
+  if (record === undefined)
+    throw new BackupError('ARTIFACT_MISSING', `there is no artifact ${path} in ${archive.name}`);
+  return record.bytes;
+}
+
+function irreversible(
+  planned: readonly { readonly unit: ChosenUnit; readonly steps: readonly Step[] }[],
+  components: readonly AnyComponent[],
+): readonly string[] {
+  const names = planned
+    .filter(({ steps }) => steps.some((step) => findKind(components, step).revert === undefined))
+    .map(({ unit }) => unit.component.name);
+  return [...new Set(names)];
+}
