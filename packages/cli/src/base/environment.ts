@@ -49,6 +49,12 @@ export function ansibleInventory({ homeDirectory }: LocalUser): readonly string[
   return value?.split(',').map((path) => absolute(path.trim()));
 }
 
+/** Where this program keeps what must outlive it: journals of restores. Source: XDG Base Directory Specification. */
+export function stateDirectory(): string {
+  const { XDG_STATE_HOME: home } = environment;
+  return join(home?.startsWith('/') === true ? home : join(homedir(), '.local/state'), 'lsbackup');
+}
+
 /** Whether lines on standard error can be redrawn in place: it is a terminal, knows escape sequences, and is no log of a CI job. */
 export function redrawsLines(): boolean {
   return process.stderr.isTTY && environment.TERM !== 'dumb' && !environment.CI;

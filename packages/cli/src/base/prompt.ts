@@ -32,6 +32,21 @@ export async function promptSecret(question: string, signal: AbortSignal, otherw
   }
 }
 
+/** Asks for a line that may be seen. Errors: USAGE when there is no terminal; what `signal` aborts with. */
+export async function promptText(question: string, signal: AbortSignal): Promise<string> {
+  const terminal = openTerminal(question);
+  const input = new ReadStream(terminal).setEncoding('utf8');
+  input.on('error', () => undefined);
+  try {
+    show(terminal, `${question}: `);
+    return await typedLine(input, signal);
+  } catch (error) {
+    throw signal.aborted ? abortError(signal) : error;
+  } finally {
+    input.destroy();
+  }
+}
+
 /** Whether there is a person to ask. */
 export function hasTerminal(): boolean {
   try {

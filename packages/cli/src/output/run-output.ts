@@ -1,7 +1,7 @@
 import { standardError, standardOutput } from './standard-streams.js';
 
 /** Types of the JSON lines of a run (docs/json.md). */
-export type LineType = 'plan' | 'host' | 'component' | 'progress' | 'warning' | 'error' | 'summary' | 'exit';
+export type LineType = 'plan' | 'host' | 'component' | 'step' | 'progress' | 'warning' | 'error' | 'summary' | 'exit';
 
 export interface RunOutput {
   readonly json: boolean;

@@ -32,6 +32,11 @@ export interface RestoreContext<Options> {
   selected(key: string): readonly string[] | undefined;
   /** The content of one of the unit's artifacts, checked part by part; for small ones, and for the beginning of large ones. */
   read(path: string): Promise<Readable>;
+  /**
+   * Reads a whole tar artifact as it will be unpacked on a host by root, and refuses what no honest backup has. `visit` gets each file of at most 1 MiB. Errors:
+   * ARCHIVE_HOSTILE, EXTRACT_UNSUPPORTED, ARCHIVE_CORRUPT.
+   */
+  surveyTar(path: string, visit?: (name: string, content: Buffer) => void): Promise<TarContents>;
   /** Hosts of the archive that have another name or address in the target cluster. */
   readonly moved: readonly MovedHost[];
   /** Something that names the old cluster, is restored as it is and may have to be changed by hand. */
@@ -40,6 +45,16 @@ export interface RestoreContext<Options> {
   warn(warning: Warning): void;
   readonly signal: AbortSignal;
   readonly log: Logger;
+}
+
+/** What a tar artifact puts on a host. Names are relative to the directory it is unpacked to. */
+export interface TarContents {
+  /** The topmost members. A directory among them is there as a whole: what else a host has in it does not belong to it. */
+  readonly roots: readonly string[];
+  /** Files, directories and links. */
+  readonly entries: number;
+  /** Of the files. */
+  readonly bytes: number;
 }
 
 /** How a host was called when it was backed up, and what stands in its place. */

@@ -3,7 +3,7 @@ import { bytesText } from '../model/bytes-text.js';
 import { asBackupError } from '../model/errors.js';
 import { ledgerCommand } from '../run/ledger-records.js';
 import { whereScript } from '../run/ledger-scripts.js';
-import { readSpace, requireSpace, type TempSpace } from '../run/host-space.js';
+import { readSpace, requireSpace, type TempSpace } from '../host-files/host-space.js';
 import { failed, type Finding, ok, refused, warning } from './diagnosis.js';
 
 /** For the records of what must not outlive a run: a few lines each. */

@@ -78,6 +78,8 @@ const exitStatusByCode = {
   ARTIFACT_GONE: exitStatuses.failed,
   ARTIFACT_NOT_SAVED: exitStatuses.failed,
   PLAN_MEMORY: exitStatuses.usage,
+  HAP_CHECK: exitStatuses.failed,
+  HAP_RELOAD: exitStatuses.failed,
   PG_ROLE: exitStatuses.failed,
   PROM_ADMIN: exitStatuses.failed,
   // Restore.

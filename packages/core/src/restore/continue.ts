@@ -39,7 +39,18 @@ export function resumeRestore(options: ContinueOptions & { readonly archive: Arc
 
 /** Puts everything back as it was before the restore, also when it had ended well; what was written since is lost. Errors: as `resumeRestore`. */
 export function rollbackRestore(options: ContinueOptions): Promise<RestoreResult> {
-  return onJournal(options, (journal, access) => work(jobOf(options, journal, access), 'undo'));
+  return onJournal(options, (journal, access) => {
+    refuseDropped(journal);
+    return work(jobOf(options, journal, access), 'undo');
+  });
+}
+
+/** Before anything is undone: half of it would be worse. */
+function refuseDropped(journal: Journal): void {
+  const { plan } = journal;
+  const dropped = plan.steps.find(({ id }) => ['dropping', 'dropped'].includes(journal.progressOf(id).state));
+  if (dropped === undefined) return;
+  throw new BackupError('RESTORE_RUN', `restore ${plan.runId} cannot be undone: its old data was removed (--drop-old)`);
 }
 
 /** Removes the old data that a restore kept. Afterwards it cannot be rolled back. Errors: as `resumeRestore`; RESTORE_RUN while sets are not done. */

@@ -15,6 +15,7 @@ import { createMapping, type Mapping, movedHosts } from './mapping.js';
 import { checkSelectors } from './selectors.js';
 import { inOrder } from './run-sets.js';
 import { stepSets } from './step-sets.js';
+import { surveyArtifact } from './survey-tar.js';
 import { verifyNeeded } from './verify-needed.js';
 
 export interface Planning {
@@ -134,19 +135,20 @@ async function planUnit(unit: ChosenUnit, context: RestoreContext<unknown>): Pro
 function contextOf({ component, backup }: ChosenUnit, request: UnitPlanning): RestoreContext<unknown> {
   const { options, mapping, lookup, planning, findings } = request;
   const log: Logger = (options.logger ?? silentLogger).child({ component: component.name });
+  const ownArtifact = (path: string): ArtifactRecord => {
+    const artifact = backup.artifacts.find((each) => each.path === path);
+    if (artifact !== undefined) return artifact;
+    throw new BackupError('ARTIFACT_MISSING', `${path} is not in the archive`, { component: component.name });
+  };
   return {
     runId: planning.runId,
     target: (archived): Host => mapping.target(archived),
     optionsFor: (host) => lookup(component, host),
     remote: (host) => planning.remote(host.name),
     selected: (key) => options.select?.[component.name]?.[key],
-    read: (path) => {
-      if (!backup.artifacts.some((artifact) => artifact.path === path))
-        throw new BackupError('ARTIFACT_MISSING', `${path} is not of ${backup.unit.name}`, {
-          component: component.name,
-        });
-      return options.archive.read(path, { signal: planning.signal });
-    },
+    read: async (path) => options.archive.read(ownArtifact(path).path, { signal: planning.signal }),
+    surveyTar: async (path, visit) =>
+      surveyArtifact(options.archive, ownArtifact(path), { visit, signal: planning.signal }),
     moved: movedHosts(options.archive.metadata.hosts, mapping),
     report: (finding) => void findings.push(finding),
     warn: (warning) => planning.emit({ type: 'warning', component: component.name, ...warning }),

@@ -81,7 +81,6 @@ export async function undoSet(set: StepSet, services: SetServices, error?: Backu
     ({ id }) => !['untouched', 'reverted'].includes(services.journal.progressOf(id).state),
   );
   try {
-    refuseDropped(begun, services.journal);
     if (begun.length > 0) await services.fence(set);
     for (const step of begun.toReversed()) await undoStep(set, step, services);
     return { set: name, component, status: 'undone', ...why };
@@ -102,15 +101,6 @@ export async function undoSet(set: StepSet, services: SetServices, error?: Backu
       }),
     };
   }
-}
-
-/** Before anything of the set is undone: a half of it would be worse. */
-function refuseDropped(steps: readonly Step[], journal: Journal): void {
-  const dropped = steps.find(({ id }) => ['dropping', 'dropped'].includes(journal.progressOf(id).state));
-  if (dropped === undefined) return;
-  throw new BackupError('RESTORE_FAILED', `${dropped.title}: the old data was removed, so it cannot be undone`, {
-    host: dropped.host,
-  });
 }
 
 async function undoStep(set: StepSet, step: Step, services: SetServices): Promise<void> {

@@ -9,7 +9,7 @@ import type { Json } from '../model/json.js';
 import type { Logger } from '../model/logger.js';
 import type { ArtifactRecord, Metadata, UnitStatus } from '../model/metadata.js';
 import type { RemoteHost } from '../remote/remote-host.js';
-import { requireSpace } from './host-space.js';
+import { requireSpace } from '../host-files/host-space.js';
 import type { Holding, Ledger } from './ledger.js';
 import type { RunProgress } from './progress.js';
 import type { Grant, Scheduler } from './scheduler.js';

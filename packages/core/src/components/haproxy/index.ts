@@ -2,6 +2,8 @@ import type { Component } from '../component.js';
 import { backup } from './backup.js';
 import { componentName, discover, type HaproxyFound } from './discover.js';
 import { haproxyOptions, type HaproxyOptions } from './options.js';
+import { replaceConfiguration } from './replace-configuration.js';
+import { restore } from './restore.js';
 
 /** HAProxy: its configuration, certificates and everything the configuration names, from every host. */
 export const haproxy: Component<HaproxyOptions, HaproxyFound> = {
@@ -13,4 +15,6 @@ export const haproxy: Component<HaproxyOptions, HaproxyFound> = {
   options: haproxyOptions,
   discover,
   backup,
+  stepKinds: [replaceConfiguration],
+  restore,
 };
