@@ -6,4 +6,8 @@ export const hosts = {
   mq1: ['rabbitmq'],
   mon1: ['prometheus'],
   mon2: ['prometheus'],
+  lb8: [],
+  lb9: [],
+  db9: [],
+  mq9: [],
 };

@@ -69,7 +69,7 @@ export async function control(remote: RemoteHost, words: readonly string[], sign
 /** What is installed on the host, whether it runs or not: in LambdaStack's container, at its own place, or in the usual ones. */
 export function checkCommands(service: Service | undefined, files: readonly string[]): readonly Command[] {
   const program = service?.arguments[0] ?? '';
-  const words = ['-c', '-q', ...files.flatMap((file) => ['-f', file])];
+  const words = ['-c', ...files.flatMap((file) => ['-f', file])];
   if (/(?:^|\/)runc$/.test(program) && service?.running === true)
     return [
       {
