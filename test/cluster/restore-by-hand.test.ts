@@ -81,7 +81,7 @@ describe('an archive and RESTORE.txt alone', () => {
     const { status, stderr, stdout } = await run('2', section('configuration and certificates of haproxy'));
     expect({ status, stderr: stderr.replaceAll(/^\[NOTICE\].*\n/gm, '') }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toContain('haproxy/lb1/config.tar: OK\n');
-    expect(stdout).toMatch(/^active$/m);
+    expect(stdout).toMatch(/^(active|reloading)$/m);
     const files = (await host.sh(filesOfHaproxy)).stdout.split('\n');
     for (const line of saved.haproxy.trimEnd().split('\n')) expect(files).toContain(line);
     expect(await host.sh('haproxy -c -f /etc/haproxy/haproxy.cfg')).toMatchObject({ status: 0 });
@@ -190,6 +190,19 @@ describe('an archive and RESTORE.txt alone', () => {
       stdout: 'postgresql/db1/database-bulk.dump: OK\n',
       stderr: '',
     });
+  });
+
+  it('is unpacked for one host alone, as the page about it says', async () => {
+    const page = await readFile(join(root, 'docs/restore-by-hand.md'), 'utf8');
+    const [commands = ''] = /^ {4}mkdir -m 700 unpacked\n(?: {4}.*\n)+/m.exec(page) ?? [];
+    const one = await host.sh(
+      `mkdir ${work}/one && cd ${work}/one && set -e\n${commands}find unpacked -type d`,
+      environment,
+    );
+    expect(one).toMatchObject({ status: 0, stderr: '' });
+    expect(one.stdout).toMatch(/^postgresql\/db1\/globals\.sql: OK$/m);
+    expect(one.stdout).not.toContain('FAILED');
+    expect(one.stdout).toMatch(/\nunpacked\nunpacked\/postgresql\nunpacked\/postgresql\/db1\n$/);
   });
 
   it('leaves no secret of the roles in what its commands print', async () => {

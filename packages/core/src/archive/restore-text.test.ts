@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { ByHand } from '../model/by-hand.js';
 import { restoreText } from './restore-text.js';
@@ -43,6 +45,13 @@ From c/h1/other: 5 bytes, tar, 3 parts.
     artifact c/h1/other > ./c-h1-other
 
 `);
+  });
+
+  it('is used as the page about it says', () => {
+    const page = readFileSync(join(import.meta.dirname, '../../../../docs/restore-by-hand.md'), 'utf8');
+    const text = [...restoreText(info, [])].join('');
+    for (const command of [/^ {4}tar -xzOf .* RESTORE\.txt$/m, /^ {4}commands\(\) .*$/m, /^ {4}commands 1 .*$/m])
+      expect(text).toContain(`\n${String(command.exec(page)?.[0])}\n`);
   });
 
   it('lets no name of a host or service look like a heading or a command, or reach the terminal as a control character', () => {

@@ -30,6 +30,7 @@ export function byHand({ unit, artifacts }: ByHandRequest): readonly ByHand[] {
         : [
             'systemctl daemon-reload',
             `systemctl reload-or-restart ${shellWord(service)}`,
+            'sleep 3',
             `systemctl is-active ${shellWord(service)}`,
           ]),
     ],
