@@ -188,12 +188,10 @@ describe('a component', () => {
     const unpacked = join(directory.path, 'unpacked');
     await must('mkdir', unpacked);
     await must('tar', '-xzf', join(target, archive), '-C', unpacked);
-    const joinByHand = /^join\(\) \{\n[^]*?\n\}\n/m.exec(byHand)?.[0] ?? 'missing';
-    const joined = await startProgram('sh', [
-      '-c',
-      `cd "$0" && ${joinByHand}\njoin postgresql/db1/database-bulk.dump`,
-      unpacked,
-    ]).finished;
+    const byHandFile = join(directory.path, 'RESTORE.txt');
+    await writeFile(byHandFile, byHand);
+    const commands = `sed -n '/^2 /,/^3 /s/^    //p' "$1" > "$1.sh" && . "$1.sh" && artifact postgresql/db1/database-bulk.dump`;
+    const joined = await startProgram('sh', ['-c', commands, 'sh', byHandFile], { UNPACKED: unpacked }).finished;
     expect(joined).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('not complete') as unknown });
     expect(
       await lsbackup(

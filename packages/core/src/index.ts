@@ -75,6 +75,7 @@ export { sqlFormat } from './formats/sql.js';
 export { tarFormat, type TarListener, type TarSummary } from './formats/tar.js';
 
 export type { Artifact, ArtifactOpen, SavedArtifact, Warning } from './model/artifact.js';
+export { type ByHand, type ByHandRequest, shellWord } from './model/by-hand.js';
 export type { ActiveStream, BackupEvent } from './model/event.js';
 export type { Format, FormatCheck } from './model/format.js';
 export type { Json } from './model/json.js';

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { ByHand } from '../model/by-hand.js';
 import type { Format } from '../model/format.js';
 import type { ArtifactRecord, Member, Metadata } from '../model/metadata.js';
 
@@ -24,9 +25,13 @@ export interface ArchiveWriter {
   readonly buffers: BufferPool;
   /**
    * Writes RESTORE.txt, SHA256SUMS, metadata.json (as `metadata` builds it from what was written), the end-of-tar member and the footer, and ends the
-   * output. Call it once, after every `add` has settled. The metadata must name exactly the artifacts that were written.
+   * output. Call it once, after every `add` has settled. The metadata must name exactly the artifacts that were written. `byHand` are the sections of
+   * RESTORE.txt that say more than how an artifact is taken out.
    */
-  finish(describe: (written: { readonly members: readonly Member[] }) => Metadata): Promise<Metadata>;
+  finish(
+    describe: (written: { readonly members: readonly Member[] }) => Metadata,
+    byHand?: readonly ByHand[],
+  ): Promise<Metadata>;
 }
 
 export interface AddRequest {

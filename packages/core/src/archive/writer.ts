@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Writable } from 'node:stream';
 
+import type { ByHand } from '../model/by-hand.js';
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import { metadataSchema, type Member, type Metadata } from '../model/metadata.js';
 import type { AddBytesRequest, AddRequest, ArchiveWriter, WrittenArtifact } from './archive.js';
@@ -113,12 +114,15 @@ class TarGzWriter implements ArchiveWriter {
     });
   }
 
-  async finish(describe: (written: { readonly members: readonly Member[] }) => Metadata): Promise<Metadata> {
+  async finish(
+    describe: (written: { readonly members: readonly Member[] }) => Metadata,
+    byHand: readonly ByHand[] = [],
+  ): Promise<Metadata> {
     if (this.#pending > 0)
       throw new BackupError('INTERNAL', 'the archive cannot be finished while artifacts are being added');
     // Two artifacts may be told of their end in another order than that of the file.
     this.#complete.sort((a, b) => a.member.offset - b.member.offset);
-    const restore = await this.#text(restoreTextName, () => restoreText(this.#info, this.#complete));
+    const restore = await this.#text(restoreTextName, () => restoreText(this.#info, this.#complete, byHand));
     await this.#text(checksumsName, () => checksumLines(this.#complete.map(sumsOf), restore.contentSha256));
     const metadata = this.#checked(describe({ members: [...this.#otherMembers] }));
     const text = `${JSON.stringify(metadata, undefined, 1)}\n`;

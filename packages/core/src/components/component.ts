@@ -1,6 +1,7 @@
 import type { ZodType } from 'zod';
 import type { Host } from '../cluster/cluster.js';
 import type { Artifact, SavedArtifact, Warning } from '../model/artifact.js';
+import type { ByHand, ByHandRequest } from '../model/by-hand.js';
 import type { BackupError, ErrorCode } from '../model/errors.js';
 import type { Format } from '../model/format.js';
 import type { Json } from '../model/json.js';
@@ -44,6 +45,11 @@ export interface Component<Options = unknown, Found extends Json = Json> {
    * OPTION_INVALID and the host's own. Without it the component's artifacts can be taken out of the archive by `extract` only.
    */
   restore?(context: RestoreContext<Options>, backup: UnitBackup): Promise<readonly Step[]>;
+  /**
+   * How one archived unit is put back without lsbackup, in the order in which it is done: sections of RESTORE.txt, from nothing but what the metadata say.
+   * An artifact that no section needs gets one that only takes it out. No text may hold a secret.
+   */
+  byHand?(request: ByHandRequest): readonly ByHand[];
 }
 
 export interface DiscoverContext<Options> {

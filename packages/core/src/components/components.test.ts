@@ -17,7 +17,7 @@ describe('built-in components', () => {
   it.each(builtInComponents.map((component) => [component.name, component] as const))(
     '%s has the same files as the others and documents each option',
     (name, component) => {
-      for (const file of ['index.ts', 'discover.ts', 'backup.ts', 'options.ts', 'README.md'])
+      for (const file of ['index.ts', 'discover.ts', 'backup.ts', 'by-hand.ts', 'options.ts', 'README.md'])
         expect(existsSync(join(here, name, file))).toBe(true);
       expect(component.options.safeParse({})).toMatchObject({ success: true });
       expect(component.options.safeParse({ no_such_option: 1 }).success).toBe(false);

@@ -8,6 +8,7 @@ import type { HostRecord, Metadata } from '../model/metadata.js';
 import type { Store, Upload } from '../stores/store.js';
 import type { BackupOptions, BackupResult, Plan } from './api.js';
 import { describeRun, type FinishedUnit } from './describe.js';
+import { byHandSections } from './by-hand.js';
 import { createLedger, type Ledger } from './ledger.js';
 import { createProgress } from './progress.js';
 import { publish } from './publish.js';
@@ -175,18 +176,16 @@ async function seal(
 ): Promise<Metadata> {
   const { writer, plan, units } = written;
   if (!units.some(({ outcome }) => (outcome?.artifacts.length ?? 0) > 0)) throw nothingSaved(units);
-  return writer.finish(({ members }) =>
-    describeRun({
-      runId: session.runId,
-      name,
-      startedAt,
-      tool: toolOf(options),
-      cluster: options.cluster,
-      plan,
-      units,
-      members,
-    }),
-  );
+  const described = {
+    runId: session.runId,
+    name,
+    startedAt,
+    tool: toolOf(options),
+    cluster: options.cluster,
+    plan,
+    units,
+  };
+  return writer.finish(({ members }) => describeRun({ ...described, members }), byHandSections(session, units));
 }
 
 function toolOf(options: BackupOptions): { readonly name: string; readonly version: string } {

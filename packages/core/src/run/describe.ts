@@ -71,7 +71,7 @@ export function unitStatus({ planned, outcome }: FinishedUnit): UnitStatus {
   return planned.status === 'planned' ? 'failed' : planned.status;
 }
 
-function unitRecord(finished: FinishedUnit): UnitRecord {
+export function unitRecord(finished: FinishedUnit): UnitRecord {
   const { planned, outcome } = finished;
   const reason = outcome?.error?.reason ?? planned.reason;
   const code = outcome?.error?.code ?? planned.code;

@@ -30,6 +30,7 @@ export function smallComponent(
     readonly after?: readonly string[];
     readonly discover?: Component['discover'];
     readonly backup?: Component['backup'];
+    readonly byHand?: NonNullable<Component['byHand']>;
   } = {},
 ): Component {
   return {

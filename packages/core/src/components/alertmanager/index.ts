@@ -1,5 +1,6 @@
 import type { Component } from '../component.js';
 import { backup } from './backup.js';
+import { byHand } from './by-hand.js';
 import { componentName, discover, type AlertmanagerFound } from './discover.js';
 import { alertmanagerOptions, type AlertmanagerOptions } from './options.js';
 
@@ -13,4 +14,5 @@ export const alertmanager: Component<AlertmanagerOptions, AlertmanagerFound> = {
   options: alertmanagerOptions,
   discover,
   backup,
+  byHand,
 };

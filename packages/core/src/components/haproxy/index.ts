@@ -1,5 +1,6 @@
 import type { Component } from '../component.js';
 import { backup } from './backup.js';
+import { byHand } from './by-hand.js';
 import { componentName, discover, type HaproxyFound } from './discover.js';
 import { haproxyOptions, type HaproxyOptions } from './options.js';
 import { replaceConfiguration } from './replace-configuration.js';
@@ -17,4 +18,5 @@ export const haproxy: Component<HaproxyOptions, HaproxyFound> = {
   backup,
   stepKinds: [replaceConfiguration],
   restore,
+  byHand,
 };

@@ -1,6 +1,7 @@
 import type { Component } from '../component.js';
 import { componentName, type PostgresqlFound } from './artifacts.js';
 import { backup } from './backup.js';
+import { byHand } from './by-hand.js';
 import { discover } from './discover.js';
 import { pgCustomFormat } from './pg-custom.js';
 import { postgresqlOptions, type PostgresqlOptions } from './options.js';
@@ -16,4 +17,5 @@ export const postgresql: Component<PostgresqlOptions, PostgresqlFound> = {
   formats: [pgCustomFormat()],
   discover,
   backup,
+  byHand,
 };

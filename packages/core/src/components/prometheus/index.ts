@@ -1,6 +1,7 @@
 import type { Component } from '../component.js';
 import { componentName, type PrometheusFound } from './artifacts.js';
 import { backup } from './backup.js';
+import { byHand } from './by-hand.js';
 import { discover, ownGroup } from './discover.js';
 import { prometheusOptions, type PrometheusOptions } from './options.js';
 
@@ -14,4 +15,5 @@ export const prometheus: Component<PrometheusOptions, PrometheusFound> = {
   options: prometheusOptions,
   discover,
   backup,
+  byHand,
 };

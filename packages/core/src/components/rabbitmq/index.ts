@@ -1,5 +1,6 @@
 import type { Component } from '../component.js';
 import { backup } from './backup.js';
+import { byHand } from './by-hand.js';
 import { componentName, discover, type RabbitmqFound } from './discover.js';
 import { rabbitmqOptions, type RabbitmqOptions } from './options.js';
 
@@ -13,4 +14,5 @@ export const rabbitmq: Component<RabbitmqOptions, RabbitmqFound> = {
   options: rabbitmqOptions,
   discover,
   backup,
+  byHand,
 };
