@@ -7,5 +7,4 @@ export function restoreDirectory(runId: string, name: string): string {
 }
 
 /** The end of a script that has removed what was in the directory `$1`: it, its run's and those above go too when nothing else is in them. */
-export const removeEmptyDirectories =
-  'cd / && { rmdir -- "$1" 2>/dev/null; rmdir -p -- "${1%/*}" 2>/dev/null; } || :';
+export const removeEmptyDirectories = 'cd / && { rmdir -- "$1" 2>/dev/null; rmdir -p -- "${1%/*}" 2>/dev/null; } || :';

@@ -1,0 +1,112 @@
+import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import type { Step } from '../components/restore.js';
+import { Journal } from './journal.js';
+import { claimRun } from './run-claim.js';
+
+let state: string;
+const runId = '20260101T000000Z-00000000';
+const step: Step = {
+  id: 'set/one',
+  kind: 'kind',
+  params: { a: [1, null, 'x'] },
+  set: 'set',
+  after: [],
+  host: 'h',
+  title: 't',
+  preview: ['p'],
+  reads: [],
+};
+
+beforeEach(async () => {
+  state = await mkdtemp(join(tmpdir(), 'lsbackup-journal-'));
+});
+
+afterEach(async () => {
+  await rm(state, { recursive: true });
+});
+
+async function create(): Promise<string> {
+  await using journal = await Journal.create(state, {
+    runId,
+    startedAt: 'now',
+    archive: { name: 'a', runId: 'r' },
+    hosts: [{ name: 'h', machineId: 'm' }],
+    sets: [{ set: 'set', component: 'c' }],
+    steps: [step],
+    context: { b: '/x' },
+  });
+  await journal.record({ type: 'intent', step: step.id, undo: { before: 1 } });
+  return join(journal.directory, 'journal.jsonl');
+}
+
+it('says in a new process what was planned and how far it came', async () => {
+  await create();
+  await using journal = await Journal.open(state, runId);
+  expect(journal.plan).toMatchObject({ steps: [step], context: { b: '/x' } });
+  expect(journal.progressOf(step.id)).toEqual({ state: 'begun', undo: { before: 1 } });
+  expect(journal.progressOf('other')).toEqual({ state: 'untouched' });
+  await journal.record({ type: 'done', step: step.id });
+  await journal.record({ type: 'reverting', step: step.id });
+  expect(journal.progressOf(step.id)).toEqual({ state: 'reverting', undo: { before: 1 } });
+});
+
+it('is for its owner alone', async () => {
+  const file = await create();
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  expect((await stat(join(file, '..'))).mode & 0o777).toBe(0o700);
+});
+
+it('forgets a line that was cut, at any byte, and goes on behind the last whole one', async () => {
+  const file = await create();
+  const whole = await readFile(file, 'utf8');
+  const line = `${JSON.stringify({ type: 'done', step: step.id })}\n`;
+  for (let bytes = 0; bytes < line.length; bytes += 1) {
+    await writeFile(file, whole);
+    await appendFile(file, line.slice(0, bytes));
+    {
+      await using journal = await Journal.open(state, runId);
+      expect(journal.progressOf(step.id).state).toBe('begun');
+      await journal.record({ type: 'done', step: step.id });
+    }
+    await using again = await Journal.open(state, runId);
+    expect(again.progressOf(step.id).state).toBe('done');
+  }
+});
+
+it('refuses what it cannot trust', async () => {
+  const file = await create();
+  await appendFile(file, '{"type":"done","step":"never begun"}\n');
+  await expect(Journal.open(state, runId)).rejects.toMatchObject({ code: 'RESTORE_JOURNAL' });
+  await writeFile(file, '{"type":"plan"}\n');
+  await expect(Journal.open(state, runId)).rejects.toMatchObject({ code: 'RESTORE_JOURNAL' });
+  await expect(Journal.open(state, '../x')).rejects.toMatchObject({ code: 'RESTORE_RUN' });
+  await expect(Journal.open(state, 'none')).rejects.toMatchObject({ code: 'RESTORE_RUN' });
+});
+
+it('writes records of sets that run side by side one after the other', async () => {
+  await create();
+  await using journal = await Journal.open(state, runId);
+  await Promise.all(Array.from({ length: 50 }, () => journal.record({ type: 'done', step: step.id })));
+  await using again = await Journal.open(state, runId);
+  expect(again.progressOf(step.id).state).toBe('done');
+});
+
+it('belongs to one process at a time, and to the next one when that is gone', async () => {
+  const file = await create();
+  const directory = join(file, '..');
+  const claim = await claimRun(directory, runId);
+  await expect(claimRun(directory, runId)).rejects.toMatchObject({ code: 'RUN_ACTIVE' });
+  await claim.release();
+  const next = await claimRun(directory, runId);
+  const name = join(directory, 'claim-000002');
+  const { controller } = JSON.parse(await readFile(name, 'utf8')) as {
+    controller: { pid: number; processStart: string };
+  };
+  await writeFile(name, JSON.stringify({ controller: { ...controller, processStart: '1' } }));
+  const results = await Promise.allSettled([claimRun(directory, runId), claimRun(directory, runId)]);
+  expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  await next.release();
+});
