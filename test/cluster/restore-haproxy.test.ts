@@ -32,6 +32,8 @@ beforeAll(async () => {
   target = join(directory.path, 'target');
   runs = new RestoreRuns(join(directory.path, 'state'));
   await must('mkdir', target);
+  // Of a test that was interrupted.
+  await shellOnHost('lb2', 'rm -rf /var/lib/lsbackup');
   expect(await lsbackup('-b', build, '-t', target, '--only', 'haproxy,rabbitmq')).toMatchObject({ status: 0 });
   atBackup = await manifest('lb2', ...trees);
 }, 120_000);
@@ -255,7 +257,10 @@ describe('killed', () => {
           await delay(event % 2 === 0 ? 0 : 60);
           kill();
         });
-        if (result.signal !== 'SIGKILL') continue;
+        if (result.signal !== 'SIGKILL') {
+          await runs.run('--drop-old', await runs.lastRun(), '--yes');
+          continue;
+        }
         killed += 1;
         const finished = await runs.run(way, await runs.lastRun(), ...(way === '--rollback' ? ['--yes'] : []));
         expect({ event, way, status: finished.status, stderr: finished.stderr }).toMatchObject({
