@@ -104,7 +104,7 @@ export type {
 } from './doctor/diagnosis.js';
 export { doctor, type DoctorOptions, type DoctorTarget } from './doctor/doctor.js';
 
-export type { Archive } from './archive/archive.js';
+export type { Archive, ByteRange, ReadOptions } from './archive/archive.js';
 export { openArchive, type OpenOptions } from './archive/reader.js';
 export {
   extractArtifacts,

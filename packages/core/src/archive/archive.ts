@@ -72,6 +72,21 @@ export interface Archive {
   readonly name: string;
   readonly bytes: number;
   readonly metadata: Metadata;
-  /** The artifact's content, checked part by part against the recorded hashes. Errors: ARTIFACT_MISSING, ARCHIVE_CORRUPT. */
-  read(path: string, options?: { readonly signal?: AbortSignal }): Promise<Readable>;
+  /**
+   * The artifact's content, checked part by part against the recorded hashes. With `ranges` what lies in them, one after another, and only the
+   * parts that hold some of it are read. Errors: ARTIFACT_MISSING, ARCHIVE_CORRUPT, OPTION_INVALID (ranges that cannot be).
+   */
+  read(path: string, options?: ReadOptions): Promise<Readable>;
+}
+
+export interface ReadOptions {
+  readonly signal?: AbortSignal;
+  /** Ascending, none empty, none over another, all inside the content. */
+  readonly ranges?: readonly ByteRange[];
+}
+
+/** Bytes of an artifact's content; `end` is the first that is not wanted. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
 }
