@@ -1,12 +1,14 @@
 import { BackupError } from '../model/errors.js';
-import { parseMetadata, type ArtifactRecord, type Metadata } from '../model/metadata.js';
+import { parseMetadata, type ArtifactRecord, type Member, type Metadata } from '../model/metadata.js';
 import type { Store } from '../stores/store.js';
 import type { Archive } from './archive.js';
 import { metadataName } from './checksums.js';
 import { endOfTarMember, footerBytes, parseFooter, sha256Hex } from './gzip.js';
 import { ArchiveFile } from './archive-file.js';
 import { maximumMetadataBytes } from './limits.js';
+import { catalogueName } from './part-table.js';
 import { readArtifact } from './read-artifact.js';
+import { readText } from './read-table.js';
 
 /** One ranged read of this much holds the metadata of most archives. */
 const tailBytes = 64 * 1024;
@@ -52,12 +54,19 @@ export async function openArchiveFile(
     ? tail.subarray(metadataMember.offset - tailStart, metadataMember.offset - tailStart + metadataMember.length)
     : await file.read(metadataMember.offset, metadataMember.length, options.signal);
   const metadata = await parseStored(file, stored, metadataMember.sha256);
+  const readCatalogue: Archive['readCatalogue'] = (path, options) => {
+    const member = catalogueOf(metadata, path);
+    if (member === undefined) throw new BackupError('ARTIFACT_MISSING', `there is no catalogue of ${path} in ${name}`);
+    return readText(file, member, options);
+  };
   return {
     name,
     bytes: entry.bytes,
     metadata,
     file,
     metadataMember,
+    hasCatalogue: (path) => catalogueOf(metadata, path) !== undefined,
+    readCatalogue: (path, options) => Promise.resolve().then(() => readCatalogue(path, options)),
     read: (path, options = {}) =>
       Promise.resolve().then(() => readArtifact(file, recordOf(metadata, path, name), options)),
   };
@@ -93,6 +102,11 @@ async function parseStored(file: ArchiveFile, stored: Buffer, sha256: string): P
   if (sha256Hex(stored) !== sha256) throw file.corrupt(metadataName, 'its bytes do not match the hash in the footer');
   const content = await file.inflateText(stored, metadataName, maximumMetadataBytes);
   return parseMetadata(content.toString('utf8'), file.name);
+}
+
+function catalogueOf(metadata: Metadata, path: string): Member | undefined {
+  const name = catalogueName(path);
+  return metadata.members.find((member) => member.name === name);
 }
 
 function recordOf(metadata: Metadata, path: string, archive: string): ArtifactRecord {

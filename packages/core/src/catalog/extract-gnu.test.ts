@@ -105,7 +105,12 @@ async function listing(
     fields.slice(index * 3, index * 3 + 3),
   );
   rows.sort(([left = ''], [right = '']) => (left < right ? -1 : 1));
-  return { entries: rows.map((row) => row.slice(0, 2).join(' ')), times: rows.map((row) => Number(row[2])) };
+  // How many names a symbolic link has is not kept.
+  const oneName = (attributes = ''): string => attributes.replace(/^(l \d+) \d+ /, '$1 1 ');
+  return {
+    entries: rows.map(([path, attributes]) => `${path ?? ''} ${oneName(attributes)}`),
+    times: rows.map((row) => Number(row[2])),
+  };
 }
 
 async function unpack(content: Buffer, options: Partial<ExtractOptions> = {}, pieces = 10_007): Promise<string> {

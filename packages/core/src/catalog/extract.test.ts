@@ -1,4 +1,4 @@
-import { lstat, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { fakeArchive } from '../../../../test/support/fake-archive.js';
 import { publishBytes, publishSample } from '../../../../test/support/sample-archive.js';
 import { tarBytes } from '../../../../test/support/tar-bytes.js';
 import type { HandMadeMember } from '../../../../test/support/tar-bytes.js';
+import { treeOf } from '../../../../test/support/tree.js';
 import type { Archive } from '../archive/archive.js';
 import { bytesFormat } from '../formats/bytes.js';
 import { tarFormat } from '../formats/tar.js';
@@ -256,7 +257,7 @@ describe('any tar at all', () => {
     linkName: path,
   });
 
-  it('is refused whole, or stays below its root, links included', async () => {
+  it('is refused whole, or written below its root and nowhere else, whatever its links say', async () => {
     let unpacked = 0;
     const property = fc.asyncProperty(fc.array(member, { minLength: 1, maxLength: 6 }), async (members) => {
       const place = await mkdtemp(join(directory, 'p-'));
@@ -264,27 +265,22 @@ describe('any tar at all', () => {
       const refused = await extractArtifacts(hostile, { into: join(place, 'out'), unpack: true }).then(
         () => false,
         (error: unknown) => {
-          expect(error).toMatchObject({ code: expect.stringMatching(/^(ARCHIVE_HOSTILE|EXTRACT_UNSUPPORTED)$/) });
+          expect(error).toMatchObject({ code: 'ARCHIVE_HOSTILE' });
           return true;
         },
       );
       expect(await readdir(place)).toEqual(refused ? [] : ['out']);
       if (refused) return;
       unpacked++;
-      const root = join(place, 'out', 'x', 'y', 'z');
-      expect(await readdir(join(place, 'out', 'x', 'y'))).toEqual(['z']);
-      for (const name of await readdir(root, { recursive: true })) await expectInside(root, join(root, name));
+      const root = 'out/x/y/z';
+      const expected = new Set(['out', 'out/x', 'out/x/y', root]);
+      for (const { name } of members) {
+        const pieces = name.split('/').filter((each) => each !== '' && each !== '.');
+        for (const count of pieces.keys()) expected.add([root, ...pieces.slice(0, count + 1)].join('/'));
+      }
+      expect(await treeOf(place)).toEqual([...expected].sort());
     });
     await fc.assert(property, { numRuns: 400 });
     expect(unpacked).toBeGreaterThan(10);
   });
-
-  async function expectInside(root: string, at: string): Promise<void> {
-    if (!(await lstat(at)).isSymbolicLink()) return;
-    const end = await realpath(at).catch((error: unknown) => {
-      expect(error).toMatchObject({ code: expect.stringMatching(/^(ENOENT|ELOOP|ENOTDIR)$/) });
-      return root;
-    });
-    expect(`${end}/`.startsWith(`${root}/`)).toBe(true);
-  }
 });
