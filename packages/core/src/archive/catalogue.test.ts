@@ -63,8 +63,9 @@ describe('the catalogue in an archive', () => {
 
   it('is not there of a tar that is one entry, or that failed', async () => {
     const bytes = await archiveOf('h1');
-    const { metadata, hasCatalogue } = await openArchive(storeOf(bytes), archiveName);
-    expect(hasCatalogue('c/h1/small.tar')).toBe(false);
+    const archive = await openArchive(storeOf(bytes), archiveName);
+    const { metadata } = archive;
+    expect(archive.hasCatalogue('c/h1/small.tar')).toBe(false);
     expect(metadata.members.map(({ name }) => name).filter((name) => name.endsWith('.entries'))).toHaveLength(1);
     await expect(linesOf(bytes, 'c/h1/small.tar')).rejects.toMatchObject({ code: 'ARTIFACT_MISSING' });
   });

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -144,6 +144,63 @@ describe('extractArtifacts', () => {
     await expect(extractArtifacts(archive, { into: directory, files: ['haproxy.cfg'] })).rejects.toMatchObject({
       code: 'OPTION_INVALID',
     });
+    expect(await readdir(directory)).toEqual([]);
+  });
+});
+
+describe('owners', () => {
+  const content = tarBytes(
+    { name: 'd/', type: '5', mode: 0o750, uid: 1001, gid: 2001 },
+    { name: 'd/file', content: 'x', mode: 0o4640, uid: 1002, gid: 2002 },
+    { name: 'd/link', type: '2', linkName: '/etc/passwd', uid: 1003, gid: 2003 },
+    { name: 'hard', type: '1', linkName: 'd/file', uid: 1002, gid: 2002 },
+    { name: 'large', pax: { uid: '3000000000', gid: '3000000001' }, content: 'x' },
+  );
+  const owned = fakeArchive([{ path: 'a/h/data.tar', format: 'tar', content }]);
+  const asRoot = process.getuid?.() === 0 ? it : it.skip;
+  const ownersOf = async (to: string): Promise<readonly string[]> =>
+    Promise.all(
+      ['d', 'd/file', 'd/link', 'hard', 'large'].map(async (name) => {
+        const { uid, gid, mode } = await lstat(join(directory, to, 'a/h/data', name));
+        return `${uid}:${gid} ${(mode & 0o7777).toString(8)}`;
+      }),
+    );
+
+  asRoot('are those of the tar when they are asked for, without setuid bits; otherwise ours', async () => {
+    const before = await lstat('/etc/passwd');
+    await extractArtifacts(owned, { into: join(directory, 'owned'), unpack: true, owners: true });
+    expect(await ownersOf('owned')).toEqual([
+      '1001:2001 750',
+      '1002:2002 640',
+      '1003:2003 777',
+      '1002:2002 640',
+      '3000000000:3000000001 644',
+    ]);
+    expect((await lstat('/etc/passwd')).uid).toBe(before.uid);
+    await extractArtifacts(owned, { into: join(directory, 'ours'), unpack: true });
+    expect(await ownersOf('ours')).toEqual(['0:0 750', '0:0 640', '0:0 777', '0:0 640', '0:0 644']);
+  });
+
+  asRoot('that no file can have are refused, and nothing is left', async () => {
+    const odd = tarBytes({ name: 'a', content: 'x' }, { name: 'b', pax: { uid: '4294967295' } });
+    const wrong = fakeArchive([{ path: 'a/h/data.tar', format: 'tar', content: odd }]);
+    await expect(
+      extractArtifacts(wrong, { into: join(directory, 'out'), unpack: true, owners: true }),
+    ).rejects.toMatchObject({ code: 'EXTRACT_UNSUPPORTED', message: expect.stringContaining('b has no owner') });
+    expect(await readdir(directory)).toEqual([]);
+    await extractArtifacts(wrong, { into: join(directory, 'out'), unpack: true });
+  });
+
+  it('need root: refused before anything is read', async () => {
+    const { getuid } = process;
+    process.getuid = () => 1000;
+    try {
+      await expect(
+        extractArtifacts(owned, { into: join(directory, 'out'), unpack: true, owners: true }),
+      ).rejects.toMatchObject({ code: 'OPTION_INVALID', hint: expect.stringContaining('as root') });
+    } finally {
+      Object.assign(process, { getuid });
+    }
     expect(await readdir(directory)).toEqual([]);
   });
 });
