@@ -62,7 +62,7 @@ describe('reading ranges of an artifact', () => {
   });
 
   it('reads the table and the parts that hold them, each once, and nothing else', async () => {
-    const { store, read: places } = counting();
+    const { store, read: places } = counting(bytes);
     const counted = await openArchive(store, archiveName);
     places.length = 0;
     const ranges = [
@@ -109,16 +109,48 @@ describe('reading ranges of an artifact', () => {
   });
 });
 
+describe('one artifact of a large archive', () => {
+  const mebibyte = 2 ** 20;
+  const noise = randomBytes(4 * mebibyte);
+  /** Bytes and reads that opening an archive of this much else and reading an artifact of 512 KiB take. */
+  async function costOf(otherMebibytes: number): Promise<{ archive: number; bytes: number; reads: number }> {
+    const { output, bytes: written } = collector();
+    const writer = testWriter(output, { chunkBytes: mebibyte / 8, memory: 16 * mebibyte, level: 0 });
+    const others = function* () {
+      for (let left = otherMebibytes / 2; left > 0; left -= 4) yield noise;
+    };
+    const wanted = noise.subarray(mebibyte, 1.5 * mebibyte);
+    await finish(writer, [
+      await addStream(writer, 'c/h/before', Readable.from(others(), { objectMode: false })),
+      await addStream(writer, 'c/h/wanted', Readable.from([wanted], { objectMode: false })),
+      await addStream(writer, 'c/h/behind', Readable.from(others(), { objectMode: false })),
+    ]);
+    const { store, read: places } = counting(written());
+    const opened = await openArchive(store, archiveName);
+    expect((await buffer(await opened.read('c/h/wanted'))).equals(wanted)).toBe(true);
+    const sum = places.reduce((total, { start, end }) => total + end - start, 0);
+    return { archive: opened.bytes, bytes: sum, reads: places.length };
+  }
+
+  it('takes less than 2 % of its bytes, and no more where there is more else', async () => {
+    const [small, large] = [await costOf(32), await costOf(128)];
+    expect(large.archive).toBeGreaterThan(128 * mebibyte);
+    expect(large.bytes / large.archive).toBeLessThan(0.006);
+    expect(large.reads).toBe(small.reads);
+    expect(Math.abs(large.bytes - small.bytes)).toBeLessThan(1000);
+  });
+});
+
 /** A store of the archive that tells which bytes were asked for. */
-function counting(): { readonly store: Pick<Store, 'stat' | 'get'>; readonly read: ByteRange[] } {
-  const store = storeOf(bytes);
+function counting(content: Buffer): { readonly store: Pick<Store, 'stat' | 'get'>; readonly read: ByteRange[] } {
+  const store = storeOf(content);
   const read: ByteRange[] = [];
   return {
     read,
     store: {
       stat: store.stat,
       get: (name, options = {}) => {
-        read.push(options.range ?? { start: 0, end: bytes.length });
+        read.push(options.range ?? { start: 0, end: content.length });
         return store.get(name, options);
       },
     },
