@@ -199,6 +199,17 @@ describe('what is not taken over', () => {
     });
   });
 
+  it.each(['posix', 'gnu'])('sparse files in %s format, where another file is asked for', async (format) => {
+    await mkdir(at());
+    // Many pieces: their map is longer than a header.
+    const pieces = Array.from({ length: 40 }, (_, index) => `seek=${index * 64}`);
+    for (const seek of pieces)
+      await run('dd', ['if=/dev/urandom', 'bs=1k', 'count=1', seek, 'conv=notrunc', `of=${directory}/tree/sparse`]);
+    await writeFile(at('z'), 'behind it');
+    const root = await unpack(await tarOf(`--format=${format}`, '-S', '--sort=name'), { files: ['z'] });
+    expect(await readFile(join(root, 'z'), 'utf8')).toBe('behind it');
+  });
+
   it('a FIFO: refused', async () => {
     await mkdir(at());
     await run('mkfifo', [join(directory, 'tree', 'pipe')]);
