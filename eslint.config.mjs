@@ -37,7 +37,7 @@ const mayImport = {
   'host-steps': ['remote', 'cluster', 'components', 'host-services', 'host-files'],
   components: ['remote', 'cluster', 'formats', 'host-services', 'host-files', 'host-steps'],
   run: ['controller', 'cluster', 'remote', 'components', 'archive', 'stores', 'formats'],
-  restore: ['controller', 'cluster', 'remote', 'host-steps', 'components', 'archive', 'run', 'stores', 'catalog'],
+  restore: ['controller', 'cluster', 'remote', 'host-steps', 'components', 'archive', 'run', 'stores', 'catalog', 'formats'],
   doctor: ['controller', 'cluster', 'remote', 'host-files', 'components', 'run', 'stores'],
   catalog: ['archive', 'stores', 'formats'],
   testing: ['cluster', 'remote', 'components', 'archive', 'stores', 'formats', 'run', 'catalog'],

@@ -104,6 +104,25 @@ describe('after a backup', () => {
     ).toMatchObject({ status: 2, stderr: expect.stringContaining('EXTRACT_EXISTS') });
   });
 
+  it('extract: one file to standard output', async () => {
+    const configuration = place.cluster.hosts.find(({ name }) => name === 'lb1')?.configuration ?? '';
+    const original = await readFile(join(configuration, 'haproxy.cfg'), 'utf8');
+    const some = ['-a', 'haproxy/lb1/config.tar', '--stdout'] as const;
+    expect(await onTarget('extract', ...some, '--file', '*haproxy.cfg')).toBe(original);
+    const run = (...flags: string[]): ReturnType<typeof runCli> =>
+      runCli('extract', '-t', place.target, ...some, ...flags);
+    expect(await run('--file', 'none')).toMatchObject({ status: 10, stdout: '' });
+    expect(await run('--file', '*')).toMatchObject({
+      status: 2,
+      stdout: '',
+      stderr: expect.stringContaining('members'),
+    });
+    expect(await run('--file', 'a', '--file', 'b')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('exactly one file'),
+    });
+  });
+
   it('extract: what is not there is 10', async () => {
     const parameters = ['extract', '-t', place.target, '--into', join(place.directory, 'none')];
     expect(await runCli(...parameters, '-a', 'haproxy/lb9')).toMatchObject({ status: 10 });

@@ -76,6 +76,11 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
     ['a log level that is none', ['list', '--log-level', 'loud'], /--log-level=loud/],
     ['extract to nowhere', ['extract', '-t', '/'], /--into DIR/],
     ['extract to an empty name', ['extract', '-t', '/', '--into', ''], /--into is empty/],
+    [
+      'extract as owners what stays a tar',
+      ['extract', '-t', '/', '--into', '/x', '--owners'],
+      /--owners is for what is/,
+    ],
     ['a name and --all', ['verify', '-t', '/', '--all', 'name'], /exclude each other/],
     ['an unsupported target', ['list', '-t', 's3://bucket/x'], /no store for targets that begin with "s3:"/],
     ['a file URL without a slash', ['list', '-t', 'file:t'], /no slash after "file:"/],

@@ -16,6 +16,8 @@ export interface FakeArtifact {
   readonly bytes?: number;
   /** Bytes handed out at once; everything unless set. */
   readonly pieces?: number;
+  /** Lines of its catalogue; none unless set. */
+  readonly catalogue?: readonly string[];
 }
 
 /** An archive without a store: what it says and what it hands out are given. */
@@ -37,12 +39,19 @@ export function fakeArchive(artifacts: readonly FakeArtifact[], changes: Partial
     uncoveredGroups: [],
     ...changes,
   };
-  const read: Archive['read'] = (path) => {
-    const artifact = artifacts.find((one) => one.path === path);
+  const find = (path: string): FakeArtifact | undefined => artifacts.find((one) => one.path === path);
+  const read: Archive['read'] = (path, { ranges } = {}) => {
+    const artifact = find(path);
     if (artifact === undefined) return Promise.reject(new BackupError('ARTIFACT_MISSING', path));
-    return Promise.resolve(Readable.from(pieces(artifact), { objectMode: false }));
+    const content = ranges?.map(({ start, end }) => artifact.content.subarray(start, end)) ?? pieces(artifact);
+    return Promise.resolve(Readable.from(content, { objectMode: false }));
   };
-  return { name: 'lsbackup-test.tar.gz', bytes: 1, metadata, read };
+  const readCatalogue: Archive['readCatalogue'] = async (path, { onLine }) => {
+    for (const line of find(path)?.catalogue ?? []) onLine(line);
+    return Promise.resolve({ bytes: 0, sha256: nothing });
+  };
+  const hasCatalogue = (path: string): boolean => find(path)?.catalogue !== undefined;
+  return { name: 'lsbackup-test.tar.gz', bytes: 1, metadata, read, hasCatalogue, readCatalogue };
 }
 
 function record(artifact: FakeArtifact): ArtifactRecord {

@@ -22,6 +22,8 @@ export async function publishSample(
   sample: {
     readonly artifacts: readonly SampleArtifact[];
     readonly chunkBytes?: number;
+    /** Bytes of the writer's budget. */
+    readonly memory?: number;
     readonly metadata?: Partial<Metadata>;
   },
 ): Promise<string> {
@@ -34,6 +36,7 @@ export async function publishSample(
     signal,
     info: { cluster: 'test', startedAt, tool },
     ...chunkBytes,
+    ...(sample.memory !== undefined && { memory: sample.memory }),
   });
   const written = await Promise.all(
     sample.artifacts.map(async ({ path, format, content }) => {

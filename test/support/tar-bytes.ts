@@ -11,6 +11,8 @@ export interface HandMadeMember {
   readonly size?: number;
   readonly mode?: number;
   readonly mtime?: number;
+  readonly uid?: number;
+  readonly gid?: number;
   readonly prefix?: string;
   /** `ustar` (POSIX) unless set. */
   readonly magic?: 'ustar' | 'gnu' | 'none';
@@ -40,8 +42,8 @@ export function headerBytes(member: HandMadeMember, length: number): Buffer {
   const header = Buffer.alloc(block);
   header.write(member.name.slice(0, 100), 0, 'latin1');
   header.write(octal(member.mode ?? 0o644, 8), 100, 'latin1');
-  header.write(octal(0, 8), 108, 'latin1');
-  header.write(octal(0, 8), 116, 'latin1');
+  header.write(octal(member.uid ?? 0, 8), 108, 'latin1');
+  header.write(octal(member.gid ?? 0, 8), 116, 'latin1');
   header.write(octal(member.size ?? length, 12), 124, 'latin1');
   header.write(octal(member.mtime ?? 1_700_000_000, 12), 136, 'latin1');
   header.write(member.type ?? '0', 156, 'latin1');

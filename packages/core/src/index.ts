@@ -77,7 +77,7 @@ export { tarFormat, type TarListener, type TarSummary } from './formats/tar.js';
 export type { Artifact, ArtifactOpen, SavedArtifact, Warning } from './model/artifact.js';
 export { type ByHand, type ByHandRequest, shellWord } from './model/by-hand.js';
 export type { ActiveStream, BackupEvent } from './model/event.js';
-export type { Format, FormatCheck } from './model/format.js';
+export type { Catalogue, Format, FormatCheck } from './model/format.js';
 export type { Json } from './model/json.js';
 export { type Logger, type LogMethod, silentLogger } from './model/logger.js';
 export {
@@ -133,7 +133,7 @@ export type {
 } from './doctor/diagnosis.js';
 export { doctor, type DoctorOptions, type DoctorTarget } from './doctor/doctor.js';
 
-export type { Archive } from './archive/archive.js';
+export type { Archive, ByteRange, ReadCatalogueOptions, ReadOptions, TextDigest } from './archive/archive.js';
 export { openArchive, type OpenOptions } from './archive/reader.js';
 export {
   extractArtifacts,
@@ -153,6 +153,7 @@ export {
   type UnreadableSummary,
 } from './catalog/list.js';
 export { selectArtifacts } from './catalog/select.js';
+export { readTarFile, type TarFileOptions } from './catalog/tar-file.js';
 export { type ArchiveDescription, describeArchive } from './catalog/show.js';
 export { verifyArchive, type VerifyOptions, type VerifyProblem, type VerifyResult } from './catalog/verify.js';
 

@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Flags } from '@oclif/core';
 import type { Archive, ExtractResult } from '@lsbackup/core';
@@ -23,6 +24,7 @@ export class Extract extends RunCommand {
     '<%= config.bin %> extract -t /target --into ./out',
     '<%= config.bin %> extract -t /target --into ./out --artifact haproxy --unpack',
     '<%= config.bin %> extract -t /target --artifact postgresql/db1/globals.sql --stdout | psql',
+    '<%= config.bin %> extract -t /target -a haproxy/lb1/config.tar --file etc/haproxy/haproxy.cfg --stdout',
   ];
   static override args = archiveArgument;
   static override flags = {
@@ -46,9 +48,12 @@ export class Extract extends RunCommand {
       multiple: true,
       multipleNonGreedy: true,
     }),
+    owners: Flags.boolean({
+      summary: 'Give what is unpacked to the user and group ids it had; only as root, with --unpack or --file.',
+    }),
     stdout: Flags.boolean({
-      summary: 'Write the one named artifact to standard output.',
-      exclusive: ['json', 'unpack', 'file'],
+      summary: 'Write the one named artifact, or the one --file inside it, to standard output.',
+      exclusive: ['json', 'unpack', 'owners'],
     }),
     ...configFlags,
     ...outputFlags,
@@ -60,13 +65,18 @@ export class Extract extends RunCommand {
       throw new BackupError('USAGE', 'where to?', { hint: 'give --into DIR, or --stdout with one --artifact' });
     }
     if (flags.into === '') throw new BackupError('USAGE', '--into is empty', { hint: 'give --into DIR' });
+    if (flags.owners && !flags.unpack && flags.file === undefined) {
+      throw new BackupError('USAGE', '--owners is for what is unpacked', { hint: 'add --unpack or --file' });
+    }
     const settings = await readSettings({ config: flags.config, target: flags.target });
     await using target = await openTarget(requireTarget(settings), signal);
     const { openNamedOrNewest, extractArtifacts } = await import('@lsbackup/core');
     const { archive, passedOver } = await openNamedOrNewest(target, args.archive, { signal });
     const note = passedOverText(archive.name, passedOver);
     if (note !== undefined) output.note(note);
-    if (flags.into === undefined) return await writeToStandardOutput(archive, flags.artifact ?? [], signal);
+    if (flags.into === undefined) {
+      return await writeToStandardOutput(await oneStream(archive, flags, signal), signal);
+    }
     const progress = createByteProgress(output, archive.name);
     try {
       const result = await extractArtifacts(archive, {
@@ -75,6 +85,7 @@ export class Extract extends RunCommand {
         unpack: flags.unpack || flags.file !== undefined,
         ...(flags.artifact && { artifacts: flags.artifact }),
         ...(flags.file && { files: flags.file }),
+        owners: flags.owners,
         onProgress: progress.update,
       });
       return extractOutcome(archive, result);
@@ -84,20 +95,29 @@ export class Extract extends RunCommand {
   }
 }
 
-async function writeToStandardOutput(
+async function oneStream(
   archive: Archive,
-  patterns: readonly string[],
+  flags: { readonly artifact: readonly string[] | undefined; readonly file: readonly string[] | undefined },
   signal: AbortSignal,
-): Promise<Outcome> {
-  const { selectArtifacts } = await import('@lsbackup/core');
-  const [artifact, another] = patterns.length === 0 ? [] : selectArtifacts(archive.metadata, patterns);
+): Promise<Readable> {
+  const { readTarFile, selectArtifacts } = await import('@lsbackup/core');
+  const [artifact, another] = flags.artifact === undefined ? [] : selectArtifacts(archive.metadata, flags.artifact);
   if (artifact === undefined || another !== undefined) {
     throw new BackupError('USAGE', '--stdout writes exactly one artifact', {
       hint: 'name it: --artifact COMPONENT/HOST/NAME, as lsbackup show prints it',
     });
   }
+  const [file, anotherFile] = flags.file ?? [];
+  if (file === undefined) return archive.read(artifact.path, { signal });
+  if (anotherFile !== undefined) {
+    throw new BackupError('USAGE', '--stdout writes exactly one file', { hint: 'give --file once, or --into DIR' });
+  }
+  return readTarFile(archive, { artifact: artifact.path, file, signal });
+}
+
+async function writeToStandardOutput(content: Readable, signal: AbortSignal): Promise<Outcome> {
   try {
-    await pipeline(await archive.read(artifact.path, { signal }), process.stdout, { signal, end: false });
+    await pipeline(content, process.stdout, { signal, end: false });
   } catch (error) {
     if (!isWriteError(error)) throw error;
     standardOutput.fail(error);

@@ -77,6 +77,40 @@ export interface Archive {
   readonly name: string;
   readonly bytes: number;
   readonly metadata: Metadata;
-  /** The artifact's content, checked part by part against the recorded hashes. Errors: ARTIFACT_MISSING, ARCHIVE_CORRUPT. */
-  read(path: string, options?: { readonly signal?: AbortSignal }): Promise<Readable>;
+  /**
+   * The artifact's content, checked part by part against the recorded hashes. With `ranges` what lies in them, one after another, and only the
+   * parts that hold some of it are read. Errors: ARTIFACT_MISSING, ARCHIVE_CORRUPT, OPTION_INVALID (ranges that cannot be).
+   */
+  read(path: string, options?: ReadOptions): Promise<Readable>;
+  /** Whether the archive says where in this tar artifact each file lies: not all writers did, and small artifacts need none. */
+  hasCatalogue(path: string): boolean;
+  /**
+   * Gives `onLine` the lines of the catalogue (docs/format.md). What it was given counts only once this has resolved.
+   * Errors: ARTIFACT_MISSING (no catalogue), ARCHIVE_CORRUPT, those of the store and of `onLine`.
+   */
+  readCatalogue(path: string, options: ReadCatalogueOptions): Promise<TextDigest>;
+}
+
+export interface ReadCatalogueOptions {
+  /** A line without its line feed. */
+  readonly onLine: (line: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface TextDigest {
+  /** Of the content. */
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface ReadOptions {
+  readonly signal?: AbortSignal;
+  /** Ascending, none empty, none over another, all inside the content. */
+  readonly ranges?: readonly ByteRange[];
+}
+
+/** Bytes of an artifact's content; `end` is the first that is not wanted. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
 }

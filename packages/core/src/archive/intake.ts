@@ -9,7 +9,7 @@ import type { Member } from '../model/metadata.js';
 import type { WrittenArtifact } from './archive.js';
 import type { ChunkBuffer } from './buffers.js';
 import type { MemberOutput } from './member-output.js';
-import { partLines, partName, PartTable, tableName } from './part-table.js';
+import { catalogueName, partLines, partName, PartTable, tableName } from './part-table.js';
 
 export interface IntakeOptions {
   readonly path: string;
@@ -26,6 +26,8 @@ export interface TakenIn extends WrittenArtifact {
   readonly contentSha256: string;
   /** SHA-256 of each part's content, 32 bytes each. */
   readonly partHashes: Buffer;
+  /** Where its catalogue lies, if it has one. */
+  readonly catalogue?: Member | undefined;
 }
 
 /** Turns the bytes of one artifact into parts. The caller feeds it, then either completes it or leaves it: then its parts are abandoned. */
@@ -77,8 +79,18 @@ export class Intake {
     this.#submitPart(this.#buffer);
     const { path, members } = this.#options;
     const table = members.submitText({ name: tableName(path), pieces: () => partLines(path, this.parts) });
-    const [{ contentSha256, ...member }] = await Promise.all([table, this.#lastPart]);
-    return { ...this.#written(member, this.parts.length), contentSha256, partHashes: hashesOf(this.parts) };
+    const [{ contentSha256, ...member }, catalogue] = await Promise.all([table, this.#catalogue(), this.#lastPart]);
+    const written = this.#written(member, this.parts.length);
+    return { ...written, contentSha256, partHashes: hashesOf(this.parts), catalogue };
+  }
+
+  /** Behind the table; only of an artifact in parts, because a single entry is read whole anyway. */
+  async #catalogue(): Promise<Member | undefined> {
+    const pieces = this.#check.catalogue?.()?.pieces;
+    if (pieces === undefined) return undefined;
+    const name = catalogueName(this.#options.path);
+    const { offset, length, sha256 } = await this.#options.members.submitText({ name, pieces });
+    return { name, offset, length, sha256 };
   }
 
   /** Resolves when the parts on their way are stored. */

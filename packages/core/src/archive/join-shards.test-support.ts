@@ -3,7 +3,7 @@ import type { Member, Metadata } from '../model/metadata.js';
 import { checksumLines, checksumsName, metadataName, restoreTextName, type Sums } from './checksums.js';
 import { endOfTarMember, footerMember, sha256Hex } from './gzip.js';
 import { readRecords, type RecordedMember } from './members.js';
-import { failedName, partLines, PartTable, tableName } from './part-table.js';
+import { failedName, partLines, PartTable, pathOfCatalogue, tableName } from './part-table.js';
 import { readFailedNote } from './read-table.js';
 import { openArchiveFile, type OpenArchive } from './reader.js';
 import { restoreText } from './restore-text.js';
@@ -47,6 +47,9 @@ class Joined {
         const place = this.#put(bytes.subarray(member.offset, member.offset + member.length));
         if (member.name === member.artifact)
           this.#add(shard, member.artifact, { ...place, contentSha256: member.contentSha256 });
+      } else if (pathOfCatalogue(member.name) !== undefined) {
+        const stored = bytes.subarray(member.offset, member.offset + member.length);
+        this.#members.push({ name: member.name, ...this.#put(stored) });
       } else if (member.name.endsWith(failedName(''))) await this.#putNote(shard, member, rebased);
       else {
         const path = member.name.slice(0, -tableName('').length);

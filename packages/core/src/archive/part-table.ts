@@ -68,6 +68,17 @@ export function tableName(path: string): string {
   return `${path}.parts`;
 }
 
+/** Of the catalogue of a tar artifact. */
+export function catalogueName(path: string): string {
+  return `${path}.entries`;
+}
+
+/** The artifact whose catalogue a member of this name is, if it is one. */
+export function pathOfCatalogue(name: string): string | undefined {
+  const suffix = catalogueName('');
+  return name.endsWith(suffix) ? name.slice(0, -suffix.length) : undefined;
+}
+
 export function failedName(path: string): string {
   return `${path}.FAILED`;
 }

@@ -5,16 +5,11 @@ import { createGunzip } from 'node:zlib';
 
 import { abortError, BackupError } from '../model/errors.js';
 import type { Member } from '../model/metadata.js';
+import type { TextDigest } from './archive.js';
 import type { ArchiveFile } from './archive-file.js';
 import { gzipHeader } from './gzip.js';
 import { appendLine, failedName, PartTable, tableName } from './part-table.js';
 import { headerBytesOf, paddingAfter } from './tar-header.js';
-
-export interface TextDigest {
-  /** Of the content. */
-  readonly bytes: number;
-  readonly sha256: string;
-}
 
 /**
  * Streams a text entry of any size through `onLine` (lines without their line feed) and checks the hash of its stored bytes, its tar header and size.

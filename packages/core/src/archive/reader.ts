@@ -1,21 +1,17 @@
-import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
-
-import { asBackupError, BackupError } from '../model/errors.js';
-import { parseMetadata, type ArtifactRecord, type Metadata } from '../model/metadata.js';
+import { BackupError } from '../model/errors.js';
+import { parseMetadata, type ArtifactRecord, type Member, type Metadata } from '../model/metadata.js';
 import type { Store } from '../stores/store.js';
 import type { Archive } from './archive.js';
 import { metadataName } from './checksums.js';
 import { endOfTarMember, footerBytes, parseFooter, sha256Hex } from './gzip.js';
 import { ArchiveFile } from './archive-file.js';
-import { inOrder } from './in-order.js';
 import { maximumMetadataBytes } from './limits.js';
-import { partName } from './part-table.js';
-import { readTable } from './read-table.js';
+import { catalogueName } from './part-table.js';
+import { readArtifact } from './read-artifact.js';
+import { readText } from './read-table.js';
 
 /** One ranged read of this much holds the metadata of most archives. */
 const tailBytes = 64 * 1024;
-const partsAhead = 3;
 
 /** An opened archive, with what the functions of this room need to read it. */
 export interface OpenArchive extends Archive {
@@ -58,14 +54,21 @@ export async function openArchiveFile(
     ? tail.subarray(metadataMember.offset - tailStart, metadataMember.offset - tailStart + metadataMember.length)
     : await file.read(metadataMember.offset, metadataMember.length, options.signal);
   const metadata = await parseStored(file, stored, metadataMember.sha256);
+  const readCatalogue: Archive['readCatalogue'] = (path, options) => {
+    const member = catalogueOf(metadata, path);
+    if (member === undefined) throw new BackupError('ARTIFACT_MISSING', `there is no catalogue of ${path} in ${name}`);
+    return readText(file, member, options);
+  };
   return {
     name,
     bytes: entry.bytes,
     metadata,
     file,
     metadataMember,
-    read: (path, { signal } = {}) =>
-      Promise.resolve().then(() => readArtifact(file, recordOf(metadata, path, name), signal)),
+    hasCatalogue: (path) => catalogueOf(metadata, path) !== undefined,
+    readCatalogue: (path, options) => Promise.resolve().then(() => readCatalogue(path, options)),
+    read: (path, options = {}) =>
+      Promise.resolve().then(() => readArtifact(file, recordOf(metadata, path, name), options)),
   };
 }
 
@@ -101,61 +104,13 @@ async function parseStored(file: ArchiveFile, stored: Buffer, sha256: string): P
   return parseMetadata(content.toString('utf8'), file.name);
 }
 
+function catalogueOf(metadata: Metadata, path: string): Member | undefined {
+  const name = catalogueName(path);
+  return metadata.members.find((member) => member.name === name);
+}
+
 function recordOf(metadata: Metadata, path: string, archive: string): ArtifactRecord {
   const record = metadata.artifacts.find((each) => each.path === path);
   if (record === undefined) throw new BackupError('ARTIFACT_MISSING', `there is no artifact ${path} in ${archive}`);
   return record;
-}
-
-function readArtifact(file: ArchiveFile, record: ArtifactRecord, signal: AbortSignal | undefined): Readable {
-  const pieces = record.parts === 0 ? singleEntry(file, record, signal) : parts(file, record, signal);
-  return Readable.from(checkedWhole(file, record, pieces), { objectMode: false });
-}
-
-async function* singleEntry(
-  file: ArchiveFile,
-  record: ArtifactRecord,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Buffer> {
-  yield await file.readEntry(
-    { ...record.member, name: record.path, bytes: record.bytes, contentSha256: record.sha256 },
-    signal,
-  );
-}
-
-async function* parts(
-  file: ArchiveFile,
-  record: ArtifactRecord,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Buffer> {
-  const table = await readTable(file, { path: record.path, parts: record.parts, member: record.member }, signal);
-  const entries = function* () {
-    let index = 0;
-    for (const { bytes, sha256, offset, length, storedSha256 } of table) {
-      yield { name: partName(record.path, index), bytes, contentSha256: sha256, offset, length, sha256: storedSha256 };
-      index += 1;
-    }
-  };
-  yield* inOrder(entries(), partsAhead, (entry) => file.readEntry(entry, signal));
-}
-
-/** Passes the pieces on and ends well only if together they are the recorded artifact. */
-async function* checkedWhole(
-  file: ArchiveFile,
-  record: ArtifactRecord,
-  pieces: AsyncIterable<Buffer>,
-): AsyncGenerator<Buffer> {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  try {
-    for await (const piece of pieces) {
-      hash.update(piece);
-      bytes += piece.length;
-      if (piece.length > 0) yield piece;
-    }
-  } catch (error) {
-    throw asBackupError(error);
-  }
-  if (bytes !== record.bytes || hash.digest('hex') !== record.sha256)
-    throw file.corrupt(record.path, 'its parts do not add up to the recorded size and hash');
 }

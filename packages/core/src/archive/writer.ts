@@ -142,6 +142,7 @@ class TarGzWriter implements ArchiveWriter {
     try {
       const taken = await feed(intake);
       this.#complete.push({ ...taken, format: format.name });
+      if (taken.catalogue !== undefined) this.#otherMembers.push(taken.catalogue);
       return writtenOf(taken);
     } catch (cause) {
       const error = asBackupError(cause);

@@ -24,6 +24,7 @@ export class ContentChecks {
   readonly #artifacts: ReadonlyMap<string, ArtifactRecord>;
   readonly #running = new Map<string, Running>();
   readonly #invalid = new Map<string, string>();
+  readonly #catalogues = new Map<string, string | undefined>();
 
   /** `formats` adds to those that every component shares, and wins where the name is the same. */
   constructor(artifacts: readonly ArtifactRecord[], formats: readonly Format[]) {
@@ -38,6 +39,11 @@ export class ContentChecks {
     return this.#invalid;
   }
 
+  /** SHA-256 of the catalogue that each artifact should have which is as its format says; undefined for those that have none. */
+  get catalogues(): ReadonlyMap<string, string | undefined> {
+    return this.#catalogues;
+  }
+
   /** The next piece of an artifact. The last one, by the recorded length, ends the check. */
   write(path: string, piece: Uint8Array): void {
     const artifact = this.#artifacts.get(path);
@@ -47,7 +53,10 @@ export class ContentChecks {
     const ended = running.bytes >= artifact.bytes;
     try {
       running.check.write(piece);
-      if (ended) running.check.end();
+      if (ended) {
+        running.check.end();
+        this.#catalogues.set(path, running.check.catalogue?.()?.sha256);
+      }
     } catch (error) {
       if (!(error instanceof BackupError) || error.code !== 'FORMAT_INVALID') throw error;
       this.#invalid.set(path, error.message);

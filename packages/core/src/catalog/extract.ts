@@ -1,16 +1,17 @@
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { Archive } from '../archive/archive.js';
+import type { Archive, ByteRange } from '../archive/archive.js';
 import { asBackupError, BackupError } from '../model/errors.js';
 import type { ArtifactRecord } from '../model/metadata.js';
 import { artifactContent, writeArtifactFile } from './artifact-file.js';
 import { destinationOf, openStaging } from './staging.js';
 import type { Staging } from './staging.js';
 import { selectArtifacts } from './select.js';
-import { planUnpack } from './unpack-plan.js';
+import { defaultEntries, planUnpack } from './unpack-plan.js';
 import type { UnpackPlan } from './unpack-plan.js';
-import { readTar } from './tar-reader.js';
+import { cataloguedTar, wholeTar } from './tar-source.js';
+import type { TarContent, TarSource } from './tar-source.js';
 import { writeTree } from './tree-writer.js';
 import type { WrittenTree } from './tree-writer.js';
 
@@ -23,12 +24,17 @@ export interface ExtractOptions {
   readonly unpack?: boolean;
   /** Unpacks only these files: paths inside the tar, directories, or `*` patterns. The artifacts chosen must all be tar streams. */
   readonly files?: readonly string[];
+  /** Gives what is unpacked the numbers of owner and group that the tar has; only root can. */
+  readonly owners?: boolean;
   readonly signal?: AbortSignal;
   readonly limits?: {
     /** Most members of one tar, the directories they imply included; 1,000,000 unless set. Each takes some 200 bytes of memory. */
     readonly entries?: number;
   };
-  /** Bytes of content read so far; what is unpacked is read twice, checked first and written then. */
+  /**
+   * Bytes of content read so far. What is unpacked is read twice, checked first and written then; `files` are read once, and alone, where the
+   * artifact has a catalogue: the total grows when it is known how much they are.
+   */
   readonly onProgress?: (progress: { readonly bytes: number; readonly total: number }) => void;
 }
 
@@ -50,13 +56,13 @@ export interface ExtractedArtifact {
 /** One artifact on its way out. `plan` is there when it is unpacked. */
 interface Job {
   readonly artifact: ArtifactRecord;
+  /** Its catalogue tells where the files lie that are wanted. */
+  readonly catalogued: boolean;
   /** `<component>/<host>/<artifact>`, without `.tar` when it is unpacked. */
   readonly relative: string;
   readonly unpack: boolean;
   readonly plan?: UnpackPlan;
 }
-
-const defaultEntries = 1_000_000;
 
 /**
  * Writes artifacts, their parts joined, to `into/<component>/<host>/<artifact>` (files 0600, directories 0700), or the files inside tar
@@ -64,11 +70,16 @@ const defaultEntries = 1_000_000;
  * member, an artifact that does not exist or a disk that is too small leaves `into` as it was. Everything is written below a dot-name and renamed
  * at the end, so what stands under its own name is whole; a failed or aborted call removes what it wrote.
  *
- * Errors: ARTIFACT_MISSING (also a file that is in no chosen tar), OPTION_INVALID (`files` with an artifact that is no tar), EXTRACT_EXISTS,
+ * Errors: ARTIFACT_MISSING (also a file that is in no chosen tar), OPTION_INVALID (`files` with an artifact that is no tar, `owners` without being
+ * root), EXTRACT_EXISTS,
  * ARCHIVE_HOSTILE, ARCHIVE_CORRUPT, EXTRACT_UNSUPPORTED, TARGET_NO_SPACE, TARGET_READ_ONLY, TARGET_IO, the abort reason, what the store throws.
  */
 export async function extractArtifacts(archive: Archive, options: ExtractOptions): Promise<ExtractResult> {
-  const jobs = chooseJobs(selectArtifacts(archive.metadata, options.artifacts), options);
+  if (options.owners === true && process.getuid?.() !== 0)
+    throw new BackupError('OPTION_INVALID', 'only root can give files to their owners', {
+      hint: 'run it as root, or extract without owners: everything then belongs to you',
+    });
+  const jobs = chooseJobs(archive, options);
   const staging = await openStaging(options.into);
   try {
     return await new Extraction(archive, options, staging).run(jobs);
@@ -91,9 +102,9 @@ async function discardAfter(staging: Staging, error: unknown): Promise<void> {
   }
 }
 
-function chooseJobs(artifacts: readonly ArtifactRecord[], options: ExtractOptions): readonly Job[] {
+function chooseJobs(archive: Archive, options: ExtractOptions): readonly Job[] {
   const taken = new Set<string>();
-  return artifacts.map((artifact) => {
+  return selectArtifacts(archive.metadata, options.artifacts).map((artifact) => {
     const isTar = artifact.format === 'tar';
     if (options.files !== undefined && !isTar)
       throw new BackupError('OPTION_INVALID', `${artifact.path} is not a tar, so no files can be taken out of it`, {
@@ -103,7 +114,8 @@ function chooseJobs(artifacts: readonly ArtifactRecord[], options: ExtractOption
     const relative = destinationOf(artifact.path, unpack);
     if (taken.has(relative)) throw new BackupError('ARCHIVE_HOSTILE', `two artifacts would be written to ${relative}`);
     taken.add(relative);
-    return { artifact, relative, unpack };
+    const catalogued = options.files !== undefined && archive.hasCatalogue(artifact.path);
+    return { artifact, catalogued, relative, unpack };
   });
 }
 
@@ -122,7 +134,7 @@ class Extraction {
   }
 
   async run(jobs: readonly Job[]): Promise<ExtractResult> {
-    this.#total = sum(jobs.map((job) => job.artifact.bytes * (job.unpack ? 2 : 1)));
+    this.#total = sum(jobs.map((job) => job.artifact.bytes * (job.catalogued ? 0 : job.unpack ? 2 : 1)));
     const planned: Job[] = [];
     for (const job of jobs) planned.push(job.unpack ? { ...job, plan: await this.#plan(job) } : job);
     this.#requireFiles(planned);
@@ -135,7 +147,7 @@ class Extraction {
   }
 
   async #plan(job: Job): Promise<UnpackPlan> {
-    return planUnpack(this.#entries(job), {
+    return planUnpack((add) => this.#source(job).survey(add), {
       ...(this.#options.files === undefined ? {} : { files: this.#options.files }),
       entries: this.#options.limits?.entries ?? defaultEntries,
       root: join(this.#staging.temporary, job.relative),
@@ -150,21 +162,33 @@ class Extraction {
       await writeArtifactFile(await this.#staging.parent(job.relative), this.#content(job));
       return { path, to, bytes, files: 1 };
     }
-    const tree = await writeTree(await this.#staging.directory(job.relative), this.#entries(job), {
-      wanted: job.plan.wanted,
-      hardLinkTarget: job.plan.hardLinkTarget,
+    const { wanted, hardLinkTarget } = job.plan;
+    const tree = await writeTree(await this.#staging.directory(job.relative), this.#source(job).entries(wanted), {
+      wanted,
+      hardLinkTarget,
+      owners: this.#options.owners === true,
       signal: this.#options.signal,
     });
     this.#trees.push(tree);
     return { path, to, bytes, files: tree.files };
   }
 
-  #entries(job: Job): ReturnType<typeof readTar> {
-    return readTar(this.#content(job), job.artifact.bytes);
+  #source(job: Job): TarSource {
+    const content: TarContent = {
+      archive: this.#archive,
+      artifact: job.artifact,
+      signal: this.#options.signal,
+      read: (ranges) => {
+        this.#total += sum((ranges ?? []).map(({ start, end }) => end - start));
+        return this.#content(job, ranges);
+      },
+    };
+    return job.catalogued ? cataloguedTar(content) : wholeTar(content);
   }
 
-  async *#content(job: Job): AsyncGenerator<Buffer, void, undefined> {
-    for await (const piece of artifactContent(this.#archive, job.artifact, this.#options.signal)) {
+  async *#content(job: Job, ranges?: readonly ByteRange[]): AsyncGenerator<Buffer, void, undefined> {
+    const { signal } = this.#options;
+    for await (const piece of artifactContent(this.#archive, job.artifact, { signal, ranges })) {
       this.#read += piece.length;
       this.#options.onProgress?.({ bytes: this.#read, total: this.#total });
       yield piece;

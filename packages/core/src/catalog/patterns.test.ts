@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
-import { bytesOfText, printable } from './byte-names.js';
+import { bytesOfText, printable } from '../model/byte-names.js';
 import { matchesPath } from './patterns.js';
 
 describe('matchesPath', () => {

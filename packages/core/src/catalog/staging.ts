@@ -3,7 +3,7 @@ import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 
 import { BackupError } from '../model/errors.js';
-import { bytesOfText, printable } from './byte-names.js';
+import { bytesOfText, printable } from '../model/byte-names.js';
 import { systemCode, writeError } from './write-errors.js';
 
 const temporaryPrefix = '.lsbackup-extract-';

@@ -1,12 +1,12 @@
 import { BackupError } from '../model/errors.js';
-import { printable } from './byte-names.js';
-import { linkEscapes } from './tar-links.js';
-import type { TarEntry } from './tar-reader.js';
+import { printable } from '../model/byte-names.js';
+import type { TarMember } from '../formats/tar-member.js';
 
 /** What stands at a path once the whole tar is unpacked. */
 export type TarNode =
   | { readonly kind: 'directory'; readonly explicit: boolean }
   | { readonly kind: 'file'; readonly size: number }
+  | { readonly kind: 'sparse' }
   | { readonly kind: 'symlink'; readonly target: string }
   | { readonly kind: 'hardlink'; readonly target: string };
 
@@ -27,23 +27,25 @@ const longestChain = 16;
 const averageNameBytes = 256;
 
 /**
- * Reads all members and answers with the tree they make, by path (bytes, one character per byte; the root itself is not in it). Nothing is written. Memory grows with the
- * number of members, some 200 bytes for each, never with their size.
+ * The tree that the members make which `feed` adds, by path (bytes, one character per byte; the root itself is not in it). Nothing is written. Memory grows
+ * with the number of members, some 200 bytes for each, never with their size.
+ *
+ * Symbolic links may lead anywhere, as those of a host do; nothing may be written through one.
  *
  * Errors: ARCHIVE_HOSTILE for absolute names, `..`, NUL, names that occur twice, members below a file or a link, hard links that leave the
- * root, too many members; EXTRACT_UNSUPPORTED for paths that are too long; what the reader throws.
+ * root, too many members; EXTRACT_UNSUPPORTED for paths that are too long; what `feed` throws.
  */
 export async function surveyTar(
-  entries: AsyncIterable<TarEntry>,
+  feed: (add: (member: TarMember) => void) => Promise<void>,
   limits: SurveyLimits,
 ): Promise<ReadonlyMap<string, TarNode>> {
   const nodes = new Map<string, TarNode>();
   let nameBytes = 0;
-  for await (const entry of entries) {
+  await feed((entry) => {
     const path = memberPath(entry.name);
     if (path === '') {
       if (entry.kind !== 'directory') throw hostile(entry.name, `is a ${entry.kind} in the place of the root`);
-      continue;
+      return;
     }
     checkLength(path, limits);
     implyParents(nodes, path);
@@ -53,7 +55,7 @@ export async function surveyTar(
     nodes.set(path, toNode(entry));
     nameBytes += path.length + entry.linkName.length;
     if (nodes.size > limits.entries || nameBytes > limits.entries * averageNameBytes) throw tooMany(limits);
-  }
+  });
   followHardLinks(nodes);
   return nodes;
 }
@@ -81,12 +83,14 @@ export function hardLinkTarget(nodes: ReadonlyMap<string, TarNode>, path: string
   return end;
 }
 
-function toNode(entry: TarEntry): TarNode {
+function toNode(entry: TarMember): TarNode {
   switch (entry.kind) {
     case 'directory':
       return explicitDirectory;
     case 'file':
       return { kind: 'file', size: entry.size };
+    case 'sparse':
+      return sparseNode;
     case 'hardlink':
       return { kind: 'hardlink', target: hardLinkPath(entry) };
     case 'symlink':
@@ -94,10 +98,11 @@ function toNode(entry: TarEntry): TarNode {
   }
 }
 
+const sparseNode: TarNode = { kind: 'sparse' };
 const explicitDirectory: TarNode = { kind: 'directory', explicit: true };
 const impliedDirectory: TarNode = { kind: 'directory', explicit: false };
 
-function hardLinkPath(entry: TarEntry): string {
+function hardLinkPath(entry: TarMember): string {
   try {
     return memberPath(entry.linkName);
   } catch (cause) {
@@ -111,7 +116,7 @@ function hardLinkPath(entry: TarEntry): string {
   }
 }
 
-function symlinkTarget(entry: TarEntry): string {
+function symlinkTarget(entry: TarMember): string {
   const target = entry.linkName;
   if (target === '' || target.includes('\0')) throw hostile(entry.name, 'is a symbolic link without a usable target');
   if (target.length > longestTarget) throw tooLong(entry.name);
@@ -145,22 +150,15 @@ function followHardLinks(nodes: ReadonlyMap<string, TarNode>): void {
   }
 }
 
-/**
- * Errors: EXTRACT_UNSUPPORTED for a symbolic link that is wanted and leaves the root, also by way of others that are not: whoever follows it
- * would not be where it seems. Backups have such links by right (certificates in another directory), so the archive is not called hostile:
- * nothing is ever written through one.
- *
- * A hard link to a symbolic link is that symbolic link at another place, where the same target may lead elsewhere.
- */
-export function refuseEscapes(nodes: ReadonlyMap<string, TarNode>, wanted: (path: string) => boolean): void {
-  const symlinks = new Map<string, string>();
-  for (const [path, node] of nodes) {
-    const end = node.kind === 'hardlink' ? nodes.get(hardLinkTarget(nodes, path)) : node;
-    if (end?.kind === 'symlink') symlinks.set(path, end.target);
-  }
-  const budget = { steps: 50_000_000 };
-  for (const [path, target] of symlinks)
-    if (wanted(path) && linkEscapes(symlinks, path, budget)) throw outside(path, target);
+/** Errors: EXTRACT_UNSUPPORTED for a sparse file that is wanted. */
+export function refuseSparse(nodes: ReadonlyMap<string, TarNode>, wanted: (path: string) => boolean): void {
+  for (const [path, node] of nodes) if (node.kind === 'sparse' && wanted(path)) throw sparseFile(path);
+}
+
+export function sparseFile(path: string): BackupError {
+  return new BackupError('EXTRACT_UNSUPPORTED', `${printable(path)} is a sparse file, which is not unpacked here`, {
+    hint: 'extract the artifact as it is and unpack it with GNU tar',
+  });
 }
 
 function tooLong(name: string): BackupError {
@@ -180,14 +178,6 @@ function tooMany(limits: SurveyLimits): BackupError {
     {
       hint: 'raise the limit when this many are expected, or extract the artifact as it is and unpack it with tar',
     },
-  );
-}
-
-function outside(name: string, target: string): BackupError {
-  return new BackupError(
-    'EXTRACT_UNSUPPORTED',
-    `${printable(name)} is a symbolic link to ${printable(target)}, outside the directory it is unpacked to`,
-    { hint: 'name the files that are wanted, or extract the artifact as it is and unpack it with tar' },
   );
 }
 

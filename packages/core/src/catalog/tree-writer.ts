@@ -1,16 +1,19 @@
-import { link, lutimes, mkdir, open, symlink, utimes, chmod } from 'node:fs/promises';
+import { lchown, link, lutimes, mkdir, open, symlink, utimes, chmod } from 'node:fs/promises';
 import { constants } from 'node:fs';
 
-import { abortError } from '../model/errors.js';
+import { printable } from '../model/byte-names.js';
+import { abortError, BackupError } from '../model/errors.js';
 import { writeError } from './write-errors.js';
 import type { TarEntry } from './tar-reader.js';
-import { memberPath } from './tar-survey.js';
+import { memberPath, sparseFile } from './tar-survey.js';
 
 export interface TreeOptions {
   /** Whether the member at this path (bytes, one character per byte) is wanted. */
   readonly wanted: (path: string) => boolean;
   /** For each hard link, the path that has the content. */
   readonly hardLinkTarget: (path: string) => string;
+  /** Gives everything the numbers of its owner and group; only root can. */
+  readonly owners: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -25,10 +28,19 @@ interface Attributes {
   readonly path: string;
   readonly mode: number;
   readonly mtime: number;
+  /** Who it is given to, if to anybody. */
+  readonly owner: Owner | undefined;
 }
 
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+type SymbolicLink = Attributes & { readonly target: string };
+
 interface Links {
-  readonly symlinks: (Attributes & { readonly target: string })[];
+  readonly symlinks: SymbolicLink[];
   readonly hardLinks: { readonly path: string; readonly target: string }[];
 }
 
@@ -36,8 +48,8 @@ interface Links {
  * Writes the members of a tar that `surveyTar` has passed below `root`, a new directory of ours that nobody else can enter.
  *
  * Nothing is ever written through a link: files are made new and never followed, and every directory and file is there before the
- * first link is made. Kept are contents, the nine permission bits (so never setuid, setgid, sticky) and times; not the owner, extended attributes
- * or ACLs. Directories get their mode and time by `finish`, when nothing more can fail: until then they can be written and removed.
+ * first link is made, so symbolic links may lead anywhere. Kept are contents, the nine permission bits (so never setuid, setgid, sticky) and times, and
+ * the owner where `owners` says so; not extended attributes or ACLs. Directories get their mode and time by `finish`, when nothing more can fail: until then they can be written and removed.
  *
  * Errors: EXTRACT_EXISTS (a file system that takes two of the names for one), TARGET_NO_SPACE, TARGET_READ_ONLY, EXTRACT_UNSUPPORTED,
  * TARGET_IO, the abort reason, what reading `entries` throws.
@@ -71,7 +83,8 @@ class Tree {
   }
 
   async add(path: string, entry: TarEntry, options: TreeOptions): Promise<void> {
-    const attributes = { path, mode: entry.mode & 0o777, mtime: entry.mtime };
+    const owner = options.owners ? ownerOf(path, entry) : undefined;
+    const attributes = { path, mode: entry.mode & 0o777, mtime: entry.mtime, owner };
     await this.#makeDirectory(parentOf(path));
     switch (entry.kind) {
       case 'directory':
@@ -87,17 +100,24 @@ class Tree {
       case 'hardlink':
         this.#links.hardLinks.push({ path, target: options.hardLinkTarget(path) });
         break;
+      case 'sparse':
+        throw sparseFile(path);
     }
   }
 
-  /** Hard links to symbolic links come last. */
+  /**
+   * A hard link to a symbolic link becomes another symbolic link with the same target: some systems would follow the first one and make a
+   * hard link to what it leads to.
+   */
   async makeLinks(options: TreeOptions): Promise<void> {
-    const targets = new Set(this.#links.symlinks.map((symbolic) => symbolic.path));
-    const toSymlinks = this.#links.hardLinks.filter((hard) => targets.has(hard.target));
-    const toFiles = this.#links.hardLinks.filter((hard) => !targets.has(hard.target));
-    for (const hard of toFiles) await this.#makeHardLink(hard, options.signal);
-    for (const symbolic of this.#links.symlinks) await this.#makeSymlink(symbolic, options.signal);
-    for (const hard of toSymlinks) await this.#makeHardLink(hard, options.signal);
+    const symlinks = new Map(this.#links.symlinks.map((symbolic) => [symbolic.path, symbolic]));
+    const copies: SymbolicLink[] = [];
+    for (const hard of this.#links.hardLinks) {
+      const symbolic = symlinks.get(hard.target);
+      if (symbolic === undefined) await this.#makeHardLink(hard, options.signal);
+      else copies.push({ ...symbolic, path: hard.path });
+    }
+    for (const symbolic of [...symlinks.values(), ...copies]) await this.#makeSymlink(symbolic, options.signal);
   }
 
   /** Deepest first: a directory's own mode may forbid us to enter it. */
@@ -121,6 +141,8 @@ class Tree {
         await guard(file.path, () => handle.writeFile(piece));
       }
       await guard(file.path, async () => {
+        // First the owner: changing it later would take bits of the mode away.
+        if (file.owner !== undefined) await handle.chown(file.owner.uid, file.owner.gid);
         await handle.chmod(file.mode);
         await handle.utimes(file.mtime, file.mtime);
       });
@@ -129,11 +151,12 @@ class Tree {
     }
   }
 
-  async #makeSymlink(symbolic: Attributes & { readonly target: string }, signal?: AbortSignal): Promise<void> {
+  async #makeSymlink(symbolic: SymbolicLink, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted === true) throw abortError(signal);
     const at = this.#at(symbolic.path);
     await guard(symbolic.path, async () => {
       await symlink(Buffer.from(symbolic.target, 'latin1'), at);
+      if (symbolic.owner !== undefined) await lchown(at, symbolic.owner.uid, symbolic.owner.gid);
       await lutimes(at, symbolic.mtime, symbolic.mtime);
     });
   }
@@ -146,6 +169,7 @@ class Tree {
   async #setAttributes(directory: Attributes): Promise<void> {
     const at = this.#at(directory.path);
     await guard(directory.path, async () => {
+      if (directory.owner !== undefined) await lchown(at, directory.owner.uid, directory.owner.gid);
       await utimes(at, directory.mtime, directory.mtime);
       await chmod(at, directory.mode);
     });
@@ -157,6 +181,14 @@ class Tree {
 }
 
 const createNew = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+function ownerOf(path: string, { uid, gid }: TarEntry): Owner {
+  if (uid < 0 || gid < 0)
+    throw new BackupError('EXTRACT_UNSUPPORTED', `${printable(path)} has no owner and group that a file can have`, {
+      hint: 'extract without owners',
+    });
+  return { uid, gid };
+}
 
 function parentOf(path: string): string {
   const slash = path.lastIndexOf('/');

@@ -1,16 +1,20 @@
 import { BackupError } from '../model/errors.js';
-import { bytesOfText } from './byte-names.js';
+import { bytesOfText } from '../model/byte-names.js';
 import { matchesPath } from './patterns.js';
-import { hardLinkTarget, refuseEscapes, surveyTar } from './tar-survey.js';
+import { hardLinkTarget, refuseSparse, surveyTar } from './tar-survey.js';
 import type { TarNode } from './tar-survey.js';
-import type { TarEntry } from './tar-reader.js';
+import type { TarMember } from '../formats/tar-member.js';
 
-/** What of a tar will be written; it has been read to its end and refused if anything in it is hostile. */
+/** What of a tar will be written; every member of it is known, and it is refused if anything in it is hostile. */
 export interface UnpackPlan {
   /** Of the files to be written. */
   readonly bytes: number;
   readonly wanted: (path: string) => boolean;
   readonly hardLinkTarget: (path: string) => string;
+  /** What the tar makes, by path. */
+  readonly nodes: ReadonlyMap<string, TarNode>;
+  /** Paths that the patterns mean, without those that hard links bring along. */
+  readonly chosen: ReadonlySet<string>;
   /** Those of the patterns that mean a member of this tar. */
   readonly matched: ReadonlySet<string>;
 }
@@ -24,24 +28,30 @@ export interface UnpackPlanOptions {
   readonly artifact: string;
 }
 
+/** Most members of one tar unless somebody says otherwise. */
+export const defaultEntries = 1_000_000;
+
 /** Longest path Linux takes, bytes (PATH_MAX without the final NUL). */
 const longestPath = 4095;
 
-/** Reads a tar to its end and decides what to write. Errors: those of `surveyTar`, `refuseEscapes` and the reader, with the artifact named. */
-export async function planUnpack(entries: AsyncIterable<TarEntry>, options: UnpackPlanOptions): Promise<UnpackPlan> {
+/** Looks at every member that `feed` adds and decides what to write. Errors: those of `surveyTar`, `refuseSparse` and `feed`, with the artifact named. */
+export async function planUnpack(
+  feed: (add: (member: TarMember) => void) => Promise<void>,
+  options: UnpackPlanOptions,
+): Promise<UnpackPlan> {
   const pathBytes = longestPath - Buffer.byteLength(options.root) - 1;
-  const nodes = await named(options.artifact, () => surveyTar(entries, { entries: options.entries, pathBytes }));
+  const nodes = await named(options.artifact, () => surveyTar(feed, { entries: options.entries, pathBytes }));
   const hardLinks = new Map<string, string>();
   for (const [path, node] of nodes) if (node.kind === 'hardlink') hardLinks.set(path, hardLinkTarget(nodes, path));
   const targetOf = (path: string): string => hardLinks.get(path) ?? path;
   const { chosen, matched } = choose(nodes.keys(), options.files ?? []);
-  for (const path of [...chosen]) chosen.add(targetOf(path));
-  const wanted = (path: string): boolean => options.files === undefined || chosen.has(path);
-  await named(options.artifact, () => refuseEscapes(nodes, wanted));
-  return { bytes: bytesOf(nodes, wanted), wanted, hardLinkTarget: targetOf, matched };
+  const brought = new Set([...chosen].map(targetOf));
+  const wanted = (path: string): boolean => options.files === undefined || chosen.has(path) || brought.has(path);
+  await named(options.artifact, () => refuseSparse(nodes, wanted));
+  return { bytes: bytesOf(nodes, wanted), wanted, hardLinkTarget: targetOf, nodes, chosen, matched };
 }
 
-/** A hard link that is chosen without the name that has its content brings that name along: that is what the caller of this adds. */
+/** A hard link that is chosen without the name that has its content brings that name along: the caller of this adds it. */
 function choose(
   paths: Iterable<string>,
   files: readonly string[],

@@ -1,3 +1,4 @@
+import { pathOfCatalogue } from '../archive/part-table.js';
 import { openArchiveFile } from '../archive/reader.js';
 import type { OpenArchive } from '../archive/reader.js';
 import { verifyArchive as verifyStored, verifyMembers } from '../archive/verify.js';
@@ -60,6 +61,7 @@ export async function verifyArchive(store: Store, name: string, options: VerifyO
   };
   await (archive === undefined ? verifyStored(store, name, watch) : verifyMembers(archive, watch));
   for (const [entry, message] of checks.invalid) found.push({ entry, message });
+  if (archive !== undefined) await checkCatalogues(archive, checks.catalogues, { found, ...signal });
   return {
     name,
     bytes: archive?.bytes ?? total,
@@ -70,6 +72,30 @@ export async function verifyArchive(store: Store, name: string, options: VerifyO
     artifacts: archive?.metadata.artifacts.length ?? 0,
     unchecked: checks.unchecked,
   };
+}
+
+/** Each catalogue says what its tar holds. One that is damaged, or whose tar is, has been reported. */
+async function checkCatalogues(
+  archive: OpenArchive,
+  expected: ReadonlyMap<string, string | undefined>,
+  { found, signal }: { readonly found: ArchiveProblem[]; readonly signal?: AbortSignal },
+): Promise<void> {
+  const reported = new Set(found.map(({ entry }) => entry));
+  const paths = new Set(archive.metadata.artifacts.map(({ path }) => path));
+  for (const { name } of archive.metadata.members) {
+    const path = pathOfCatalogue(name);
+    if (path === undefined || reported.has(name)) continue;
+    const report = (message: string): void => void found.push({ entry: name, message });
+    if (!paths.has(path)) report('it is the catalogue of no artifact');
+    if (!expected.has(path)) continue;
+    try {
+      const { sha256 } = await archive.readCatalogue(path, { onLine: () => undefined, signal });
+      if (sha256 !== expected.get(path)) report('it does not list what the tar holds');
+    } catch (error) {
+      if (!(error instanceof BackupError) || error.code !== 'ARCHIVE_CORRUPT') throw error;
+      report(error.message);
+    }
+  }
 }
 
 async function openWhole(

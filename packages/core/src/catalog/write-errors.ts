@@ -1,6 +1,6 @@
 import { BackupError } from '../model/errors.js';
 import type { ErrorCode } from '../model/errors.js';
-import { printable } from './byte-names.js';
+import { printable } from '../model/byte-names.js';
 
 const codes: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ['ENOSPC', 'TARGET_NO_SPACE'],

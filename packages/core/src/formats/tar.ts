@@ -1,5 +1,7 @@
 import type { Format } from '../model/format.js';
 import { walkedFormat, type Feed, type Walk } from './feed.js';
+import { TarCatalogue } from './tar-catalogue.js';
+import { longestExtension } from './tar-member.js';
 
 const blockBytes = 512;
 /** A PAX header holds one file's attributes; more than this is not one. */
@@ -22,10 +24,17 @@ export interface TarSummary {
 
 /**
  * A tar as GNU tar, bsdtar or busybox write it: headers with right checksums, whole data, two zero blocks, then nothing but zeros.
- * File data is skipped, not looked at. Padding after the two zero blocks has no length of its own, so a cut inside it is no damage.
+ * File data is skipped, not looked at; its catalogue says where each file's are. Padding after the two zero blocks has no length of its own, so a cut inside it is no damage.
  */
 export function tarFormat(onEnd?: TarListener['onEnd'], onDirectory?: TarListener['onDirectory']): Format {
-  return walkedFormat('tar', (feed) => walkTar(feed, { onEnd, onDirectory }));
+  return {
+    name: 'tar',
+    check: () => {
+      const catalogue = new TarCatalogue();
+      const walked = walkedFormat('tar', (feed) => walkTar(feed, { onEnd, onDirectory }, catalogue)).check();
+      return { ...walked, catalogue: () => catalogue.end() };
+    },
+  };
 }
 
 export interface TarListener {
@@ -38,9 +47,10 @@ export interface TarListener {
   readonly onDirectory: ((name: string) => void) | undefined;
 }
 
-function* walkTar(feed: Feed, { onEnd, onDirectory }: TarListener): Walk {
+function* walkTar(feed: Feed, { onEnd, onDirectory }: TarListener, catalogue: TarCatalogue): Walk {
   const summary: TarSummary = { entries: 0, bytes: 0 };
   let next: PaxRecords = {};
+  let memberStart = 0;
   for (;;) {
     const start = feed.offset;
     const header = yield* feed.bytes(blockBytes, 'a header, so the end mark is missing');
@@ -50,12 +60,14 @@ function* walkTar(feed: Feed, { onEnd, onDirectory }: TarListener): Walk {
     const ownSize = sizeOf(header);
     if (ownSize === undefined) throw feed.invalid(`the header at byte ${String(start)} has no valid size`);
     if (type === typePax) {
-      next = yield* paxRecords(feed, ownSize);
+      const content = yield* paxContent(feed, ownSize);
+      next = paxRecords(feed, content);
+      catalogue.extension(type, content);
       continue;
     }
     if (typesOfMetadata.has(type)) {
       if (type === typeGnuLongName) next = { ...next, path: '' };
-      yield* feed.skip(padded(ownSize), 'a header that describes the next entry');
+      catalogue.extension(type, yield* extensionContent(feed, ownSize));
       continue;
     }
     // GNU tar: "links 0 size on tape", whatever the header says.
@@ -64,6 +76,8 @@ function* walkTar(feed: Feed, { onEnd, onDirectory }: TarListener): Walk {
     next = {};
     if (type === typeGnuSparse) yield* skipSparseHeaders(feed, header);
     yield* feed.skip(padded(size), `the data of the entry at byte ${String(start)}`);
+    catalogue.member(header, memberStart, feed.offset - memberStart);
+    memberStart = feed.offset;
     if (directory !== '') onDirectory?.(directory.replace(/\/+$/, ''));
     summary.entries += 1;
     summary.bytes += size;
@@ -92,9 +106,20 @@ interface PaxRecords {
   readonly path?: string;
 }
 
-function* paxRecords(feed: Feed, bytes: number): Walk<PaxRecords> {
+function* paxContent(feed: Feed, bytes: number): Walk<Buffer> {
   if (bytes > maximumPaxBytes) throw feed.invalid(`a PAX header of ${String(bytes)} bytes`);
-  const content = Buffer.from(yield* feed.bytes(padded(bytes), 'a PAX header')).subarray(0, bytes);
+  return Buffer.from(yield* feed.bytes(padded(bytes), 'a PAX header')).subarray(0, bytes);
+}
+
+/** The content of another header that describes the next entry; undefined when it is too long for one. */
+function* extensionContent(feed: Feed, bytes: number): Walk<Buffer | undefined> {
+  const inside = 'a header that describes the next entry';
+  if (bytes <= longestExtension) return Buffer.from(yield* feed.bytes(padded(bytes), inside)).subarray(0, bytes);
+  yield* feed.skip(padded(bytes), inside);
+  return undefined;
+}
+
+function paxRecords(feed: Feed, content: Buffer): PaxRecords {
   let records: PaxRecords = {};
   for (let position = 0; position < content.length;) {
     const space = content.indexOf(0x20, position);

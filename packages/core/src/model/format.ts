@@ -13,4 +13,13 @@ export interface FormatCheck {
   write(chunk: Uint8Array): void;
   /** The stream has ended. Throws BackupError FORMAT_INVALID when its end mark is missing. */
   end(): void;
+  /** After `end`: the text that says where in the stream what lies, of a format that has one. */
+  catalogue?(): Catalogue | undefined;
+}
+
+export interface Catalogue {
+  /** Of the whole text. */
+  readonly sha256: string;
+  /** The text (ASCII), the same each time; undefined when it was too much to keep. */
+  readonly pieces: (() => Iterable<string>) | undefined;
 }

@@ -5,7 +5,7 @@ import { BackupError } from './errors.js';
 const plainBytes = /^[A-Za-z0-9._-]$/;
 const maximumPieceBytes = 200;
 /** Endings the archive gives a meaning of its own; an artifact whose name ends like this gets its last dot escaped. */
-const reservedEnding = /\.(part-\d+|parts|FAILED|try-\d+)$/;
+const reservedEnding = /\.(part-\d+|parts|entries|FAILED|try-\d+)$/;
 
 /**
  * One piece of an artifact's path: bytes outside `[A-Za-z0-9._-]` become `%XX` (UTF-8), a reserved ending has its dot escaped,

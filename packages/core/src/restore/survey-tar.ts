@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import type { Archive } from '../archive/archive.js';
-import { readTar, type TarEntry } from '../catalog/tar-reader.js';
+import { readTar } from '../catalog/tar-reader.js';
 import { surveyTar, type TarNode } from '../catalog/tar-survey.js';
-import { printable } from '../catalog/byte-names.js';
 import type { TarContents } from '../components/restore.js';
+import type { TarMember } from '../formats/tar-member.js';
+import { printable } from '../model/byte-names.js';
 import { BackupError } from '../model/errors.js';
 
 const limits = { entries: 1_000_000, pathBytes: 4000 };
@@ -17,7 +18,7 @@ export async function surveyArtifact(
 ): Promise<TarContents> {
   try {
     const content = await archive.read(path, { signal: options.signal });
-    const nodes = await surveyTar(visited(readTar(content, bytes), options.visit), limits);
+    const nodes = await surveyTar((add) => visited(readTar(content, bytes), add, options.visit), limits);
     const sizes = [...nodes.values()].map((node) => (node.kind === 'file' ? node.size : 0));
     return {
       roots: rootsOf(nodes),
@@ -30,12 +31,13 @@ export async function surveyArtifact(
   }
 }
 
-async function* visited(
-  entries: AsyncIterable<TarEntry>,
+async function visited(
+  entries: ReturnType<typeof readTar>,
+  add: (member: TarMember) => void,
   visit: ((name: string, content: Buffer) => void) | undefined,
-): AsyncGenerator<TarEntry> {
+): Promise<void> {
   for await (const entry of entries) {
-    yield entry;
+    add(entry);
     if (visit === undefined || entry.kind !== 'file' || entry.size > largestVisited) continue;
     const pieces: Buffer[] = [];
     for await (const piece of entry.body) pieces.push(Buffer.from(piece));

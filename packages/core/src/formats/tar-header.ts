@@ -3,6 +3,11 @@ import { BackupError } from '../model/errors.js';
 /** Bytes in one block of a tar stream. */
 export const blockSize = 512;
 
+/** Bytes that fill the last block of a content. */
+export function paddingOf(size: number): number {
+  return (blockSize - (size % blockSize)) % blockSize;
+}
+
 /** Keys and values of PAX records. Values are bytes, one character per byte: file names need not be UTF-8. */
 export type PaxRecords = ReadonlyMap<string, string>;
 
@@ -14,6 +19,9 @@ export interface TarHeader {
   readonly name: string;
   readonly linkName: string;
   readonly mode: number;
+  /** -1 where the field holds no number that an owner can have. */
+  readonly uid: number;
+  readonly gid: number;
   readonly size: number;
   /** Seconds since 1970. */
   readonly mtime: number;
@@ -31,6 +39,8 @@ export function parseHeader(block: Buffer): TarHeader {
     name: prefix === '' ? name : `${prefix}/${name}`,
     linkName: text(block, 157, 100),
     mode: number(block, 100, 8, 'mode'),
+    uid: owner(numberIn(block, 108, 8)),
+    gid: owner(numberIn(block, 116, 8)),
     size: number(block, 124, 12, 'size'),
     mtime: number(block, 136, 12, 'time'),
     type: type === '\0' ? '0' : type,
@@ -62,6 +72,16 @@ export function paxNumber(value: string, key: string): number {
   return result;
 }
 
+/** The number of an owner from a PAX record, -1 when it is none. */
+export function paxOwner(value: string): number {
+  return owner(/^\d{1,10}$/.test(value) ? Number(value) : Number.NaN);
+}
+
+/** The last of 32 bits is no owner: system calls take it for "leave it as it is". */
+function owner(number: number): number {
+  return Number.isInteger(number) && number >= 0 && number < 0xffffffff ? number : -1;
+}
+
 /** The sum of all bytes, those of the field itself counted as spaces. Some old programs added signed bytes. */
 function checkSum(block: Buffer): void {
   let unsigned = 0;
@@ -86,13 +106,17 @@ function text(block: Buffer, start: number, length: number): string {
   return block.toString('latin1', start, end === -1 ? start + length : start + end);
 }
 
-/** Octal digits, or GNU's base 256 when the first bit is set (negative when the second one is too). */
 function number(block: Buffer, start: number, length: number, what: string): number {
-  const field = block.subarray(start, start + length);
-  const result = ((field[0] ?? 0) & 0x80) === 0 ? octal(field) : base256(field);
+  const result = numberIn(block, start, length);
   if (!Number.isSafeInteger(result) || (result < 0 && what !== 'time'))
     throw new BackupError('ARCHIVE_CORRUPT', `this is not a tar header: its ${what} is impossible`);
   return result;
+}
+
+/** Octal digits, or GNU's base 256 when the first bit is set (negative when the second one is too); NaN when it is neither. */
+function numberIn(block: Buffer, start: number, length: number): number {
+  const field = block.subarray(start, start + length);
+  return ((field[0] ?? 0) & 0x80) === 0 ? octal(field) : base256(field);
 }
 
 function octal(field: Buffer): number {
