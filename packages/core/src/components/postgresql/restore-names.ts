@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 /** PostgreSQL cuts longer names without an error (NAMEDATALEN is 64, one byte of it is the end mark). */
 export const maximumNameBytes = 63;
 
-/** Eight characters that stand for a run. */
+/** Eight characters that stand for a run: those its id ends in, as run ids do, or made of it. */
 export function shortRun(runId: string): string {
-  return createHash('sha256').update(runId).digest('hex').slice(0, 8);
+  return /-([0-9a-f]{8})$/.exec(runId)?.[1] ?? createHash('sha256').update(runId).digest('hex').slice(0, 8);
 }
 
 /** The name of a database while it is loaded; also what our sessions for it are called. `number` tells the databases of one restore apart. */
