@@ -131,12 +131,12 @@ function swapStep({ server, newName, oldName, as, dump, present }: DatabasePlan)
   };
 }
 
-function letInStep({ server, newName, as, head, baseline, present }: DatabasePlan): Part {
+function letInStep({ server, newName, oldName, as, head, baseline, present }: DatabasePlan): Part {
   const { encoding } = baseline;
   return {
     name: 'let-in',
     kind: letIn.name,
-    params: { server, newName, name: as, owner: head.owner, ...(encoding !== undefined && { encoding }) },
+    params: { server, newName, name: as, oldName, owner: head.owner, ...(encoding !== undefined && { encoding }) },
     title: `Check ${as} and let clients in`,
     preview: [`ALTER DATABASE ${quoteName(as)} ALLOW_CONNECTIONS true;`],
     reads: [],

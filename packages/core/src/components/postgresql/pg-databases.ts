@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { BackupError } from '../../model/errors.js';
+import { componentName } from './artifacts.js';
 import { ask, endSessions, execute, run, type Place } from './sql-session.js';
 import { quoteText } from './sql-text.js';
 
@@ -59,4 +61,15 @@ export async function drop(place: Place, oid: number): Promise<void> {
     await close(place, oid);
   }
   await execute(place, { sql: alter(oid, 'DROP DATABASE %I'), seconds: 3600 });
+}
+
+/** Errors: RESTORE_REFUSED when what a database was before the restore has been dropped. */
+export async function requireOld(place: Place, name: string, oldOid: number): Promise<void> {
+  if ((await databaseWithOid(place, oldOid)) !== undefined) return;
+  const { host } = place.server;
+  throw new BackupError(
+    'RESTORE_REFUSED',
+    `${host}: what database ${name} was before the restore has been dropped, so it cannot be put back`,
+    { host, component: componentName },
+  );
 }

@@ -3,7 +3,7 @@ import { BackupError } from '../../model/errors.js';
 import type { StepContext, StepKind } from '../restore.js';
 import { componentName } from './artifacts.js';
 import { readDumpHead } from './dump-head.js';
-import { close, databaseNamed, databaseWithOid, drop } from './pg-databases.js';
+import { close, databaseNamed, databaseWithOid, drop, requireOld } from './pg-databases.js';
 import { endEarlier, execute, placeOf, serverSchema, transaction, type Place } from './sql-session.js';
 import { quoteName, withName } from './sql-text.js';
 
@@ -56,12 +56,8 @@ export const swapDatabases: StepKind<SwapParams, SwapUndo> = {
   },
   async revert(context, params, undo) {
     const place = await quietPlace(context, params);
-    const { server, name, newName, oldName } = params;
-    if (undo.oldOid !== null && (await databaseWithOid(place, undo.oldOid)) === undefined)
-      throw refusal(
-        server.host,
-        `what database ${name} was before the restore has been dropped, so it cannot be put back`,
-      );
+    const { name, newName, oldName } = params;
+    if (undo.oldOid !== null) await requireOld(place, name, undo.oldOid);
     if ((await stateOf(place, params, undo)) === 'not done') return;
     await close(place, undo.newOid);
     if (undo.oldOid !== null) await close(place, undo.oldOid);
