@@ -5,6 +5,7 @@ import { kinds, restoreTest, type RestoreTest } from '../support/postgresql-rest
 import {
   databaseNames,
   databaseState,
+  dropKept,
   rolesState,
   seedAgain,
   serverState,
@@ -153,13 +154,13 @@ describe('on a server in use', () => {
 
   it('holds clients off for the swap only', async () => {
     // One that stays connected, and one that comes again and again.
-    const script = `cd /; rm -f /tmp/clients; (sleep 600 | runuser -u postgres -- psql -Xq -d app) & keeper=$!
+    const script = `cd /; rm -f /tmp/clients; runuser -u postgres -- psql -Xq -d app -c 'SELECT pg_sleep(300)' >/dev/null 2>&1 &
       for n in $(seq 1 400); do
         date +%s%N | tr '\\n' ' ' >>/tmp/clients
         runuser -u postgres -- psql -XAtq -d app -c 'SELECT count(*) FROM shop.customer' >>/tmp/clients 2>/dev/null || echo off >>/tmp/clients
         test -e /tmp/clients-end && break
         sleep 0.02
-      done; kill $keeper; rm -f /tmp/clients-end`;
+      done; rm -f /tmp/clients-end; wait`;
     const clients = shellOnHost('db1', script);
     await delay(1000);
     const opened = await test.open(target, { database: ['app'] });
@@ -217,6 +218,7 @@ describe('on a server in use', () => {
     await refuse({ database: ['app', 'bulk'], as: ['x'] }, 'OPTION_INVALID', 'as');
     await refuse({ as: ['x'] }, 'OPTION_INVALID', 'as');
     await refuse({ globals: ['maybe'] }, 'OPTION_INVALID', 'yes or no');
+    await dropKept();
     await sql('postgres', 'ALTER DATABASE "Odd ""name"" ünï" OWNER TO postgres; DROP OWNED BY "odd ""role"" ünï"');
     await sql('postgres', 'DROP ROLE "odd ""role"" ünï"');
     await refuse(

@@ -65,14 +65,22 @@ export async function serverState(): Promise<Readonly<Record<string, string>>> {
   return { '(roles)': await rolesState(), ...Object.fromEntries(states) };
 }
 
-/** Drops every database that initdb did not make, and tablespaces; then seeds db1. */
-export async function seedAgain(): Promise<void> {
-  for (const name of await databaseNames()) {
-    if (['postgres', 'template0', 'template1'].includes(name)) continue;
+async function dropDatabases(isMeant: (name: string) => boolean): Promise<void> {
+  for (const name of (await databaseNames()).filter(isMeant)) {
     const quoted = `"${name.replaceAll('"', '""')}"`;
     await sql('template1', `ALTER DATABASE ${quoted} IS_TEMPLATE false`);
     await sql('template1', `DROP DATABASE ${quoted} WITH (FORCE)`);
   }
+}
+
+/** Drops what restores keep. */
+export function dropKept(): Promise<void> {
+  return dropDatabases((name) => name.includes('.lsbackup-old-'));
+}
+
+/** Drops every database that initdb did not make, and tablespaces; then seeds db1. */
+export async function seedAgain(): Promise<void> {
+  await dropDatabases((name) => !['postgres', 'template0', 'template1'].includes(name));
   const tablespaces = await sql('postgres', "SELECT spcname FROM pg_tablespace WHERE spcname !~ '^pg_'");
   for (const name of tablespaces.split('\n').filter(Boolean)) await sql('postgres', `DROP TABLESPACE "${name}"`);
   await shellOnHost('db1', 'rm -rf /var/lib/lsbackup /var/lib/postgresql/lsbackup-fast');

@@ -66,6 +66,7 @@ function loadStep({ remote }: Target, { server, newName, dump, head, as }: Datab
       `${createStatement(params)};`,
       `${describeCommand(remote, restoreCommand(server, newName))} <${dump}`,
       'ANALYZE;',
+      `-- settings, rights and comment of the database itself, from ${dump}`,
     ],
     reads: [dump],
   };
@@ -112,21 +113,20 @@ function holdOffStep({ server, newName, as }: DatabasePlan): Part {
   };
 }
 
-function swapStep({ server, newName, oldName, as, dump, present }: DatabasePlan): Part {
+function swapStep({ server, newName, oldName, as, present }: DatabasePlan): Part {
   const isThere = present !== 'absent';
   return {
     name: 'swap',
     kind: swapDatabases.name,
-    params: { server, newName, oldName, name: as, dump },
+    params: { server, newName, oldName, name: as },
     title: isThere ? `Rename ${as} to ${oldName}, and ${newName} to ${as}` : `Rename ${newName} to ${as}`,
     preview: [
       'BEGIN;',
       ...(isThere ? [`ALTER DATABASE ${quoteName(as)} RENAME TO ${quoteName(oldName)};`] : []),
       `ALTER DATABASE ${quoteName(newName)} RENAME TO ${quoteName(as)};`,
-      `-- settings, rights and comment of the database, from ${dump}`,
       'COMMIT;',
     ],
-    reads: [dump],
+    reads: [],
     ...(isThere && { isDestructive: true }),
   };
 }

@@ -30,9 +30,7 @@ export const holdOff: StepKind<HoldOffParams, z.infer<typeof undoSchema>> = {
     return { oid: database.oid };
   },
   async apply(context, { server, newName }, { oid }) {
-    const place = await placeOf(context, server, newName);
-    await endEarlier(place);
-    await close(place, oid);
+    await close(await placeOf(context, server, newName), oid);
   },
   async probe(context, { server, newName }, { oid }) {
     const database = await databaseWithOid(await placeOf(context, server, newName), oid);

@@ -1,22 +1,13 @@
 import { z } from 'zod';
 import { BackupError } from '../../model/errors.js';
 import type { Command } from '../../remote/remote-host.js';
-import type { StepContext, StepKind } from '../restore.js';
+import type { StepContext, StepKind, StepState } from '../restore.js';
 import { componentName } from './artifacts.js';
-import { databaseNamed, drop } from './pg-databases.js';
+import { readDumpHead } from './dump-head.js';
+import { alter, databaseNamed, drop, markStatement } from './pg-databases.js';
 import { connectionTo, type Server } from './server.js';
-import {
-  endEarlier,
-  endSessions,
-  execute,
-  longSeconds,
-  placeOf,
-  run,
-  runStatement,
-  serverSchema,
-  type Place,
-} from './sql-session.js';
-import { quoteName, quoteText } from './sql-text.js';
+import { execute, longSeconds, placeOf, runStatement, serverSchema, transaction, type Place } from './sql-session.js';
+import { quoteName, withName } from './sql-text.js';
 
 const paramsSchema = z.object({
   server: serverSchema,
@@ -28,9 +19,9 @@ const paramsSchema = z.object({
 });
 type LoadParams = z.infer<typeof paramsSchema>;
 
-/** The comment of a database whose dump is in it to the end. Nothing else tells it from one whose pg_restore was killed. */
-export const loadedMark = 'lsbackup: loaded';
-export const verifiedMark = 'lsbackup: loaded and compared';
+/** What a database is marked as whose dump is in it to the end. */
+export const loaded = 'loaded';
+export const verified = 'verified';
 
 export function createStatement({ newName, createOptions }: Pick<LoadParams, 'newName' | 'createOptions'>): string {
   return `CREATE DATABASE ${quoteName(newName)} ${createOptions} CONNECTION LIMIT = 0`;
@@ -61,42 +52,36 @@ export function restoreCommand(server: Server, newName: string): Command {
   };
 }
 
-/** Loads a dump into a database of its own beside the one that is there. */
+/**
+ * Loads a dump into a database of its own beside the one that is there, and gives it everything that a database itself has: settings, rights and comment
+ * belong to it, not to its name. So nothing but names is left for the swap.
+ */
 export const loadDatabase: StepKind<LoadParams, null> = {
   name: 'postgresql.load-database',
   params: paramsSchema,
   undo: z.null(),
   prepare: () => Promise.resolve(null),
   async apply(context, params) {
-    const place = await quietPlace(context, params);
+    const place = await placeOf(context, params.server, params.newName);
     if ((await stateOf(place, params)) === 'done') return;
     await dropNew(place, params);
-    await execute(place, { sql: runStatement(createStatement(params)), seconds: 3600 });
-    const name = quoteName(params.newName);
-    await execute(place, { sql: runStatement(`ALTER DATABASE ${name} OWNER TO ${quoteName(params.owner)}`) });
+    await create(place, params);
     await load(context, place, params);
     await execute(place, { database: params.newName, sql: runStatement('ANALYZE'), seconds: longSeconds });
-    await mark(place, params.newName, loadedMark);
+    await finish(context, place, params);
   },
   async probe(context, params) {
-    return stateOf(await quietPlace(context, params), params);
+    return stateOf(await placeOf(context, params.server, params.newName), params);
   },
   async revert(context, params) {
-    await dropNew(await quietPlace(context, params), params);
+    await dropNew(await placeOf(context, params.server, params.newName), params);
   },
 };
 
-/** After what an earlier attempt left running on the server has ended. */
-async function quietPlace(context: StepContext, { server, newName }: LoadParams): Promise<Place> {
-  const place = await placeOf(context, server, newName);
-  await endEarlier(place);
-  return place;
-}
-
-async function stateOf(place: Place, { newName }: LoadParams): Promise<'done' | 'not done' | 'half'> {
+async function stateOf(place: Place, { newName }: LoadParams): Promise<StepState> {
   const database = await databaseNamed(place, newName);
   if (database === undefined) return 'not done';
-  return database.comment === loadedMark || database.comment === verifiedMark ? 'done' : 'half';
+  return database.mark === null ? 'half' : 'done';
 }
 
 async function dropNew(place: Place, { newName }: LoadParams): Promise<void> {
@@ -104,39 +89,47 @@ async function dropNew(place: Place, { newName }: LoadParams): Promise<void> {
   if (database !== undefined) await drop(place, database.oid);
 }
 
-async function load(context: StepContext, place: Place, { server, newName, dump }: LoadParams): Promise<void> {
+async function create(place: Place, params: LoadParams): Promise<void> {
+  const owner = `ALTER DATABASE ${quoteName(params.newName)} OWNER TO ${quoteName(params.owner)}`;
+  await execute(place, { sql: [createStatement(params), owner].map(runStatement).join('\n'), seconds: 3600 });
+}
+
+async function load(context: StepContext, { remote }: Place, { server, newName, dump }: LoadParams): Promise<void> {
   try {
-    await place.remote.write(restoreCommand(server, newName), await context.read(dump), { signal: context.signal });
+    await remote.write(restoreCommand(server, newName), await context.read(dump), { signal: context.signal });
   } catch (error) {
     throw error instanceof BackupError && error.code === 'COMMAND_FAILED'
       ? withoutStatement(server, dump, error)
       : error;
   }
-  await endSessions(place, `datname = ${quoteText(newName)}`);
 }
 
 /** What pg_restore says, without the statement or row that failed: they may hold secrets. So the error it came from is not kept either. */
 function withoutStatement(server: Server, dump: string, { message }: BackupError): BackupError {
-  const said = message
-    .split('\n')
-    .flatMap((line) => /pg_restore: (?:while|from|error:.*?|\[.*?)(?=\s*Command was:|$).*/.exec(line)?.[0] ?? [])
-    .map((line) => line.replace(/\s*Command was:.*/, ''));
+  const said = message.split('\n').flatMap((line) => {
+    const [part] = /pg_restore: .*/.exec(line) ?? [];
+    return part === undefined ? [] : [part.replace(/\s*Command was:.*/, '')];
+  });
   return new BackupError(
     'RESTORE_FAILED',
     `${server.host}: ${dump} cannot be loaded: ${said.join('; ') || 'pg_restore ended with an error'}`,
     {
       host: server.host,
       component: componentName,
-      hint: 'Nothing of the database that is there was changed. The server needs what the statement asks for, or the database has to be left out.',
+      hint: 'The database that is there was not touched. Give the server what the dump needs, or leave this database out.',
     },
   );
 }
 
-/** Says on the server itself how far a loaded database is. */
-export async function mark(place: Place, name: string, text: string): Promise<void> {
+/** What pg_restore sets with `--create` only, and the mark, in one transaction. */
+async function finish(context: StepContext, place: Place, { newName, dump }: LoadParams): Promise<void> {
+  const head = await readDumpHead(await context.read(dump), dump);
+  const database = await databaseNamed(place, newName);
   await execute(place, {
-    sql: run(
-      `SELECT format('COMMENT ON DATABASE %I IS %L', datname, ${quoteText(text)}) FROM pg_database WHERE datname = ${quoteText(name)}`,
-    ),
+    sql: transaction([
+      `ALTER DATABASE ${quoteName(newName)} CONNECTION LIMIT -1;`,
+      ...head.statements.map((statement) => withName(statement, ['DATABASE', head.name], newName)),
+      alter(database?.oid ?? 0, markStatement(loaded)),
+    ]),
   });
 }

@@ -110,28 +110,50 @@ export async function ask<T>(place: Place, sql: string, schema: z.ZodType<T>): P
 
 const sessionSchema = z.object({ pid: z.number(), user: z.string().nullable(), application: z.string() });
 
-/**
- * Ends the sessions that `where` (over pg_stat_activity) finds, again and again until none is left. Errors: RESTORE_FAILED naming those that do not go
- * within a minute.
- */
-export async function endSessions(place: Place, where: string): Promise<void> {
-  const sql = `SELECT coalesce(json_agg(json_build_object('pid', pid, 'user', usename, 'application', application_name, 'told', pg_terminate_backend(pid))), '[]')
+/** Ends sessions that `where` (over pg_stat_activity) finds, and answers with those that were there. */
+function endSql(where: string): string {
+  return `SELECT coalesce(json_agg(json_build_object('pid', pid, 'user', usename, 'application', application_name, 'told', pg_terminate_backend(pid))), '[]')
     FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND (${where})`;
+}
+
+/** A statement of an earlier attempt goes on by itself where only psql was killed. */
+function earlier({ sessions }: Place): string {
+  return `application_name = ${quoteText(sessions)}`;
+}
+
+/**
+ * Ends the sessions that `where` finds, again and again until none is left; runs `before` first. Answers
+ * with what `after` asks once none was left. Errors: RESTORE_FAILED naming those that do not go within a minute.
+ */
+export async function endSessions(
+  place: Place,
+  { where, before = '', after = '' }: { readonly where: string; readonly before?: string; readonly after?: string },
+): Promise<string> {
   const deadline = performance.now() + sessionEndSeconds * 1000;
-  for (;;) {
-    const left = await ask(place, sql, z.array(sessionSchema));
-    if (left.length === 0) return;
+  for (let first = before; ; first = '') {
+    const [answer = '', ...rest] = lines(await execute(place, { sql: `${first}\n${endSql(where)};\n${after}` }));
+    const left = parseAnswer(answer, z.array(sessionSchema), place.server.host);
+    if (left.length === 0) return rest.join('\n');
     if (performance.now() > deadline)
       throw new BackupError(
         'RESTORE_FAILED',
         `${place.server.host}: PostgreSQL sessions do not end: ${left.map(({ pid, user, application }) => `${String(pid)} (${user ?? 'no user'}, ${application})`).join(', ')}`,
         { host: place.server.host, component: componentName },
       );
-    await delay(50, undefined, { signal: place.signal });
+    await delay(20, undefined, { signal: place.signal });
   }
 }
 
-/** A statement of an earlier attempt goes on by itself where only psql was killed. */
-export function endEarlier(place: Place): Promise<void> {
-  return endSessions(place, `application_name = ${quoteText(place.sessions)}`);
+function lines(text: string): readonly string[] {
+  return text.split('\n').filter(Boolean);
+}
+
+export async function endEarlier(place: Place): Promise<void> {
+  await endSessions(place, { where: earlier(place) });
+}
+
+/** The JSON value that a query answers with, once nothing of an earlier attempt runs any more. */
+export async function askQuietly<T>(place: Place, sql: string, schema: z.ZodType<T>): Promise<T> {
+  const answer = await endSessions(place, { where: earlier(place), after: `${sql};` });
+  return parseAnswer(answer, schema, place.server.host);
 }

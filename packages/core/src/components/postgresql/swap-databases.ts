@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { BackupError } from '../../model/errors.js';
-import type { StepContext, StepKind } from '../restore.js';
+import type { StepKind, StepState } from '../restore.js';
 import { componentName } from './artifacts.js';
-import { readDumpHead } from './dump-head.js';
-import { close, databaseNamed, databaseWithOid, drop, requireOld } from './pg-databases.js';
-import { endEarlier, execute, placeOf, serverSchema, transaction, type Place } from './sql-session.js';
-import { quoteName, withName } from './sql-text.js';
+import { alter, close, drop, look, markStatement, requireOld } from './pg-databases.js';
+import { loaded } from './load-database.js';
+import { execute, placeOf, serverSchema, transaction, type Place } from './sql-session.js';
+import { quoteName } from './sql-text.js';
 
 const paramsSchema = z.object({
   server: serverSchema,
@@ -14,7 +14,6 @@ const paramsSchema = z.object({
   name: z.string(),
   /** Under which what was there before is kept. */
   oldName: z.string(),
-  dump: z.string(),
 });
 type SwapParams = z.infer<typeof paramsSchema>;
 const undoSchema = z.object({ newOid: z.number(), oldOid: z.number().nullable() });
@@ -26,43 +25,41 @@ export const swapDatabases: StepKind<SwapParams, SwapUndo> = {
   params: paramsSchema,
   undo: undoSchema,
   async prepare(context, { server, newName, name }) {
-    const place = await placeOf(context, server, newName);
-    const loaded = await databaseNamed(place, newName);
-    const old = await databaseNamed(place, name);
-    if (loaded === undefined) throw refusal(server.host, `the loaded database ${newName} is gone`);
+    const there = await look(await placeOf(context, server, newName), { names: [newName, name] });
+    const fresh = there.find((one) => one.name === newName);
+    const old = there.find((one) => one.name === name);
+    if (fresh === undefined) throw refusal(server.host, `the loaded database ${newName} is gone`);
     if (old?.allow === true) throw refusal(server.host, `database ${name} was created while its restore was under way`);
-    return { newOid: loaded.oid, oldOid: old?.oid ?? null };
+    return { newOid: fresh.oid, oldOid: old?.oid ?? null };
   },
   async apply(context, params, undo) {
-    const place = await quietPlace(context, params);
+    const place = await placeOf(context, params.server, params.newName);
     if ((await stateOf(place, params, undo)) === 'done') return;
-    const { name, newName, oldName, dump } = params;
-    const head = await readDumpHead(await context.read(dump), dump);
-    await close(place, undo.newOid);
-    if (undo.oldOid !== null) await close(place, undo.oldOid);
+    const { name, newName, oldName } = params;
+    await close(place, undo.newOid, undo.oldOid);
     await execute(place, {
       sql: transaction([
         ...(undo.oldOid === null ? [] : [rename(name, oldName)]),
         rename(newName, name),
-        // Marks and limits of the loading.
-        `COMMENT ON DATABASE ${quoteName(name)} IS NULL;`,
-        `ALTER DATABASE ${quoteName(name)} CONNECTION LIMIT -1;`,
-        ...head.statements.map((statement) => withName(statement, ['DATABASE', head.name], name)),
+        alter(undo.newOid, markStatement(undefined)),
       ]),
     });
   },
   async probe(context, params, undo) {
-    return stateOf(await quietPlace(context, params), params, undo);
+    return stateOf(await placeOf(context, params.server, params.newName), params, undo);
   },
   async revert(context, params, undo) {
-    const place = await quietPlace(context, params);
+    const place = await placeOf(context, params.server, params.newName);
     const { name, newName, oldName } = params;
     if (undo.oldOid !== null) await requireOld(place, name, undo.oldOid);
     if ((await stateOf(place, params, undo)) === 'not done') return;
-    await close(place, undo.newOid);
-    if (undo.oldOid !== null) await close(place, undo.oldOid);
+    await close(place, undo.newOid, undo.oldOid);
     await execute(place, {
-      sql: transaction([rename(name, newName), ...(undo.oldOid === null ? [] : [rename(oldName, name)])]),
+      sql: transaction([
+        rename(name, newName),
+        ...(undo.oldOid === null ? [] : [rename(oldName, name)]),
+        alter(undo.newOid, markStatement(loaded)),
+      ]),
     });
   },
   old: {
@@ -74,24 +71,17 @@ export const swapDatabases: StepKind<SwapParams, SwapUndo> = {
   },
 };
 
-async function quietPlace(context: StepContext, { server, newName }: SwapParams): Promise<Place> {
-  const place = await placeOf(context, server, newName);
-  await endEarlier(place);
-  return place;
-}
-
 /** A name stands for what was there when the step began, or the statement fails. */
 function rename(from: string, to: string): string {
   return `ALTER DATABASE ${quoteName(from)} RENAME TO ${quoteName(to)};`;
 }
 
-async function stateOf(place: Place, params: SwapParams, undo: SwapUndo): Promise<'done' | 'not done' | 'half'> {
-  const loaded = (await databaseWithOid(place, undo.newOid))?.name;
-  const old = undo.oldOid === null ? undefined : (await databaseWithOid(place, undo.oldOid))?.name;
-  if (loaded === params.name) return 'done';
+async function stateOf(place: Place, params: SwapParams, undo: SwapUndo): Promise<StepState> {
+  const there = await look(place, { oids: [undo.newOid, undo.oldOid] });
+  if (there.find(({ oid }) => oid === undo.newOid)?.name === params.name) return 'done';
   // Also where the loaded one was dropped since.
-  if (undo.oldOid === null || old === params.name) return 'not done';
-  return 'half';
+  if (undo.oldOid === null) return 'not done';
+  return there.find(({ oid }) => oid === undo.oldOid)?.name === params.name ? 'not done' : 'half';
 }
 
 function refusal(host: string, what: string): BackupError {

@@ -5,10 +5,10 @@ import { nameList } from '../../model/name-list.js';
 import type { StepContext, StepKind } from '../restore.js';
 import { componentName } from './artifacts.js';
 import { baselineSchema, compare, type DatabaseBaseline } from './baseline.js';
-import { loadedMark, mark, verifiedMark } from './load-database.js';
-import { databaseNamed } from './pg-databases.js';
+import { loaded, verified } from './load-database.js';
+import { alter, databaseNamed, markStatement } from './pg-databases.js';
 import { Session } from './snapshot.js';
-import { ask, endEarlier, placeOf, serverSchema, type Place } from './sql-session.js';
+import { ask, execute, placeOf, serverSchema, type Place } from './sql-session.js';
 
 const paramsSchema = z.object({
   server: serverSchema,
@@ -35,21 +35,21 @@ export const verifyDatabase: StepKind<VerifyParams, null> = {
   prepare: () => Promise.resolve(null),
   async apply(context, params) {
     const place = await placeOf(context, params.server, params.newName);
-    await endEarlier(place);
-    const loaded = await databaseNamed(place, params.newName);
-    if (loaded?.owner !== params.owner)
-      throw checkError(params, [`its owner is ${loaded?.owner ?? 'unknown'}, was ${params.owner}`]);
+    const database = await databaseNamed(place, params.newName);
+    if (database?.owner !== params.owner)
+      throw checkError(params, [`its owner is ${database?.owner ?? 'unknown'}, was ${params.owner}`]);
     judge(context, params, await count(context, params));
     await expectStandbys(place, params);
-    await mark(place, params.newName, verifiedMark);
+    await execute(place, { sql: alter(database.oid, markStatement(verified)) });
   },
   async probe(context, { server, newName }) {
     const place = await placeOf(context, server, newName);
-    return (await databaseNamed(place, newName))?.comment === verifiedMark ? 'done' : 'not done';
+    return (await databaseNamed(place, newName))?.mark === verified ? 'done' : 'not done';
   },
   async revert(context, { server, newName }) {
     const place = await placeOf(context, server, newName);
-    if ((await databaseNamed(place, newName))?.comment === verifiedMark) await mark(place, newName, loadedMark);
+    const database = await databaseNamed(place, newName);
+    if (database?.mark === verified) await execute(place, { sql: alter(database.oid, markStatement(loaded)) });
   },
 };
 
