@@ -51,12 +51,12 @@ describe('a backup under live writers, put back on a server that has nothing of 
     await sqlScript('app', { file: `${test.path}/more.sql`, text: more });
     await sql('app', 'CREATE TABLE shop.archive TABLESPACE "fast disk" AS SELECT * FROM shop.orders');
     before = await serverState();
-    let isWriting = true;
+    const writer = { stopped: false };
     const writing = (async () => {
-      while (isWriting) await sql('app', 'INSERT INTO public.written_live SELECT FROM generate_series(1, 50)');
+      while (!writer.stopped) await sql('app', 'INSERT INTO public.written_live SELECT FROM generate_series(1, 50)');
     })();
     target = await test.backUp();
-    isWriting = false;
+    writer.stopped = true;
     await writing;
     rows = await sql('app', "SELECT id || ' ' || at FROM public.written_live ORDER BY id");
     for (const name of Object.keys(before).slice(1))

@@ -27,16 +27,16 @@ const ownKinds = new Set(['ACL', 'COMMENT', 'SECURITY LABEL']);
  */
 export async function readDumpHead(stream: Readable, path: string): Promise<DumpHead> {
   const entries: ContentsEntry[] = [];
-  let isRead = false;
+  const contents = { isRead: false };
   const check = pgCustomFormat({
     onEntry: (entry) => entries.push(entry),
     onContents: () => {
-      isRead = true;
+      contents.isRead = true;
     },
   }).check();
   for await (const chunk of stream as AsyncIterable<Uint8Array>) {
     check.write(chunk);
-    if (isRead) return headOf(entries, path);
+    if (contents.isRead) return headOf(entries, path);
   }
   check.end();
   return headOf(entries, path);

@@ -17,6 +17,6 @@ export function newName(runId: string, number: number): string {
 export function oldName(runId: string, name: string, number: number): string {
   const suffix = `.lsbackup-old-${shortRun(runId)}-${String(number)}`;
   let head = name;
-  while (Buffer.byteLength(head + suffix) > maximumNameBytes) head = [...head].slice(0, -1).join('');
+  while (Buffer.byteLength(head + suffix) > maximumNameBytes) head = head.replace(/.$/su, '');
   return head + suffix;
 }
