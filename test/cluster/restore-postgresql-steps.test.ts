@@ -205,7 +205,8 @@ describe('one database', () => {
   });
 
   async function failLoad(bytes: number, ending: 'error' | 'end'): Promise<void> {
-    await expect(trial('load').apply(null, cut(bytes, ending))).rejects.toThrow();
+    const undo = await trial('load').prepare();
+    await expect(trial('load').apply(undo, cut(bytes, ending))).rejects.toThrow();
   }
   async function goesOn(): Promise<void> {
     await sql('postgres', `CREATE DATABASE ${newDatabase()}`);

@@ -18,7 +18,7 @@ const globals = readFileSync(join(import.meta.dirname, 'fixtures', 'pg15-globals
 /** What the server has that the fixture needs. */
 const catalogue: Catalogue = {
   roles: ['postgres', 'pg_monitor', 'fixture; owner', 'fixture_reader'],
-  tablespaces: ['pg_default', 'pg_global'],
+  tablespaces: ['pg_default', 'pg_global', 'fast'],
   extensions: ['hstore', 'plpgsql'],
   locales: ['C.UTF-8'],
   prepared: {},
@@ -188,11 +188,25 @@ describe('a plan', () => {
     );
   });
 
-  it('warns of logical replication that stays behind, and of a tablespace without a directory', async () => {
-    const { warnings } = await plan({
-      hosts: [restoreHost({ catalogue: { replication: { app: ['slot a', 'subscription b'] } } })],
-    });
-    expect(warnings.map(({ code }) => code)).toEqual(['RESTORE_REPLICATION', 'RESTORE_LEFT_OUT']);
+  it('warns of logical replication that stays behind', async () => {
+    const hosts = [restoreHost({ catalogue: { replication: { app: ['slot a', 'subscription b'] } } })];
+    expect((await plan({ hosts })).warnings).toEqual([
+      { code: 'RESTORE_REPLICATION', message: expect.stringContaining('slot a, subscription b') as unknown },
+    ]);
+  });
+
+  it('creates a tablespace that is missing before the roles, where its directory is there', async () => {
+    const missing = restoreHost({ catalogue: { tablespaces: ['pg_default'] } });
+    const { steps, warnings } = await plan({ hosts: [missing] });
+    expect(steps[0]!.id).toBe('postgresql@db1/globals/roles');
+    expect(warnings).toEqual([
+      { code: 'RESTORE_LEFT_OUT', message: expect.stringContaining('there is no directory /srv/fast') as unknown },
+    ]);
+    const ready = restoreHost({ catalogue: { tablespaces: ['pg_default'] } });
+    ready.answer(/for path do/, { stdout: 'yes\n' });
+    const [first, second] = (await plan({ hosts: [ready] })).steps;
+    expect([first!.id, second!.id]).toEqual(['postgresql@db1/globals/tablespace fast', 'postgresql@db1/globals/roles']);
+    expect(second!.params).toMatchObject({ tablespaces: ['fast'] });
   });
 });
 
