@@ -27,12 +27,27 @@ export interface DumpSummary {
   readonly dataEntries: number;
 }
 
+/** An entry of the table of contents; bytes are in the encoding of the database that was dumped. */
+export interface ContentsEntry {
+  /** What it is: `TABLE DATA`, `DATABASE`, `ACL`. */
+  readonly kind: string;
+  /** Its name, which may have words before it: `DATABASE app` for an ACL. */
+  readonly tag: Uint8Array;
+  /** The statements that make it. */
+  readonly definition: Uint8Array;
+  readonly tablespace: Uint8Array;
+  readonly owner: Uint8Array;
+}
+
 /** Is told how far an archive has come. */
 export interface DumpObserver {
   /** Its header is here. */
-  onStart(): void;
+  onStart?(): void;
+  onEntry?(entry: ContentsEntry): void;
+  /** Its table of contents is at its end, and data may follow. */
+  onContents?(entries: number): void;
   /** It was complete. */
-  onEnd(summary: DumpSummary): void;
+  onEnd?(summary: DumpSummary): void;
 }
 
 /** The format of a pg_dump custom archive. */
@@ -48,11 +63,12 @@ interface Layout {
 
 function* walkDump(feed: Feed, observer: DumpObserver | undefined): Walk {
   const layout = yield* readHeader(feed);
-  observer?.onStart();
+  observer?.onStart?.();
   const entries = yield* readInteger(feed, layout, 'the table of contents');
   if (entries < 0) throw feed.invalid('its table of contents has a negative length');
   const expected = new Set<number>();
-  for (let index = 0; index < entries; index++) yield* readEntry(feed, layout, expected);
+  for (let index = 0; index < entries; index++) yield* readEntry(feed, layout, { expected, observer });
+  observer?.onContents?.(entries);
   const dataEntries = expected.size;
   while (expected.size > 0) {
     if (!(yield* feed.more()))
@@ -62,7 +78,7 @@ function* walkDump(feed: Feed, observer: DumpObserver | undefined): Walk {
     yield* skipBlock(feed, layout, expected);
   }
   if (yield* feed.more()) throw feed.invalid('bytes follow its last block');
-  observer?.onEnd({ entries, dataEntries });
+  observer?.onEnd?.({ entries, dataEntries });
 }
 
 function* readHeader(feed: Feed): Walk<Layout> {
@@ -87,18 +103,27 @@ function* readHeader(feed: Feed): Walk<Layout> {
   return layout;
 }
 
-function* readEntry(feed: Feed, layout: Layout, expected: Set<number>): Walk {
+function* readEntry(
+  feed: Feed,
+  layout: Layout,
+  { expected, observer }: { readonly expected: Set<number>; readonly observer: DumpObserver | undefined },
+): Walk {
   const inside = 'the table of contents';
   const id = yield* readInteger(feed, layout, inside);
   const hasData = (yield* readInteger(feed, layout, inside)) !== 0;
-  // Catalogue ids, tag, description; then the section, which is an integer.
-  for (let field = 0; field < 4; field++) yield* skipString(feed, layout, inside);
-  yield* readInteger(feed, layout, inside);
-  // Definition, drop and copy statements, schema, tablespace.
-  for (let field = 0; field < 5; field++) yield* skipString(feed, layout, inside);
+  const text = observer?.onEntry === undefined ? skipText : readText;
+  // Catalogue ids.
+  for (let field = 0; field < 2; field++) yield* skipString(feed, layout, inside);
+  const tag = yield* text(feed, layout, inside);
+  const kind = yield* text(feed, layout, inside);
+  yield* readInteger(feed, layout, inside); // section
+  const definition = yield* text(feed, layout, inside);
+  // Drop and copy statements, schema.
+  for (let field = 0; field < 3; field++) yield* skipString(feed, layout, inside);
+  const tablespace = yield* text(feed, layout, inside);
   if (layout.minor >= 14) yield* skipString(feed, layout, inside); // table access method
   if (layout.minor >= 16) yield* readInteger(feed, layout, inside); // kind of relation
-  yield* skipString(feed, layout, inside); // owner
+  const owner = yield* text(feed, layout, inside);
   yield* skipString(feed, layout, inside); // with OIDs
   // Dependencies, closed by a null string.
   while (yield* skipString(feed, layout, inside));
@@ -106,6 +131,7 @@ function* readEntry(feed: Feed, layout: Layout, expected: Set<number>): Walk {
   if (flag !== offsetNotSet && flag !== offsetSet && flag !== offsetNoData)
     throw feed.invalid('its table of contents has a broken entry');
   yield* feed.skip(layout.offsetBytes, inside);
+  observer?.onEntry?.({ kind: Buffer.from(kind).toString('latin1'), tag, definition, tablespace, owner });
   if (!hasData || flag === offsetNoData) return;
   if (expected.has(id)) throw feed.invalid('its table of contents names one entry twice');
   expected.add(id);
@@ -166,4 +192,18 @@ function* skipString(feed: Feed, layout: Layout, inside: string): Walk<boolean> 
   if (length < -1) throw feed.invalid(`a text of negative length before byte ${String(feed.offset)}`);
   if (length > 0) yield* feed.skip(length, inside);
   return length >= 0;
+}
+
+const noText = new Uint8Array(0);
+
+/** Nothing for a null string. */
+function* readText(feed: Feed, layout: Layout, inside: string): Walk<Uint8Array> {
+  const length = yield* readInteger(feed, layout, inside);
+  if (length < -1) throw feed.invalid(`a text of negative length before byte ${String(feed.offset)}`);
+  return length > 0 ? yield* feed.bytes(length, inside) : noText;
+}
+
+function* skipText(feed: Feed, layout: Layout, inside: string): Walk<Uint8Array> {
+  yield* skipString(feed, layout, inside);
+  return noText;
 }
