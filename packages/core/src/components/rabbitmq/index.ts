@@ -2,8 +2,10 @@ import type { Component } from '../component.js';
 import { backup } from './backup.js';
 import { componentName, discover, type RabbitmqFound } from './discover.js';
 import { rabbitmqOptions, type RabbitmqOptions } from './options.js';
+import { restore, selectors } from './restore.js';
+import { stepKinds } from './step-kinds.js';
 
-/** RabbitMQ: the definitions of each cluster and the configuration of each node. Messages are not saved. */
+/** RabbitMQ: the definitions of each cluster and the configuration of each node. Messages are not saved. Definitions are restored. */
 export const rabbitmq: Component<RabbitmqOptions, RabbitmqFound> = {
   name: componentName,
   area: 'rabbitmq',
@@ -13,4 +15,7 @@ export const rabbitmq: Component<RabbitmqOptions, RabbitmqFound> = {
   options: rabbitmqOptions,
   discover,
   backup,
+  selectors,
+  stepKinds,
+  restore,
 };
