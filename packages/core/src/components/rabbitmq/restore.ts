@@ -1,17 +1,16 @@
 import { z } from 'zod';
-import { describeCommand } from '../../host-services/describe-command.js';
 import { BackupError } from '../../model/errors.js';
 import type { ArtifactRecord } from '../../model/metadata.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
 import type { RestoreContext, Step, UnitBackup } from '../restore.js';
 import type { Definitions } from './definitions.js';
 import { findings, namesOf } from './findings.js';
-import { fileOf, importCommand, presentDefinitions, readDefinitions, readText } from './import.js';
-import { keptDirectory, keptFile } from './kept.js';
-import { exportCommand, readCluster, readStatus, type ClusterStatus, type NodeStatus } from './node.js';
-import { conflicts, extras, objectsOf, someOf, type DefinedObject } from './objects.js';
+import { presentDefinitions, readDefinitions, readText } from './import.js';
+import { readCluster, readStatus, type ClusterStatus, type NodeStatus } from './node.js';
+import { conflicts, extras, objectsOf, someOf } from './objects.js';
 import type { RabbitmqOptions } from './options.js';
 import type { ImportParams } from './params.js';
+import { stepsOf } from './plan-steps.js';
 import { refuseConflicts } from './restore-state.js';
 import { countText, usersOf, wantedDefinitions } from './wanted.js';
 
@@ -80,7 +79,7 @@ export async function restore(context: Context, backup: UnitBackup): Promise<rea
     replace: exact,
     sha256: isSame && baseline.success ? baseline.data.sha256 : null,
   };
-  return stepsOf({ context, target, set: `rabbitmq@${backup.unit.name}` }, params, {
+  return stepsOf({ remote: target.remote, runId: context.runId, set: `rabbitmq@${backup.unit.name}` }, params, {
     counts: countText(definitions),
     replaced: exact ? conflicts(wanted, now) : [],
     extras: exact ? extras(wanted, now, vhosts) : [],
@@ -177,68 +176,4 @@ function warnOf(
   const newNames = namesOf([host], newNodes);
   const oldNames = namesOf(backup.unit.hosts, identity.nodes).filter((old) => !newNames.includes(old));
   for (const finding of findings(definitions, { host, oldNames })) context.report(finding);
-}
-
-interface Changes {
-  readonly counts: string;
-  readonly replaced: readonly DefinedObject[];
-  readonly extras: readonly DefinedObject[];
-}
-
-function stepsOf(
-  { context, target, set }: { readonly context: Context; readonly target: Target; readonly set: string },
-  params: ImportParams,
-  { counts, replaced, extras: others }: Changes,
-): readonly Step[] {
-  const { host, rabbitmqctl } = params;
-  const { remote } = target;
-  const shown = describeCommand(remote, exportCommand({ rabbitmqctl, paths: [] }));
-  const imported = describeCommand(remote, {
-    argv: importCommand(params, fileOf(params, context.runId)),
-    become: params.user,
-  });
-  const step = (verb: string, more: Omit<Step, 'id' | 'kind' | 'set' | 'after' | 'host'>): Step => ({
-    id: `${set}/${verb}`,
-    kind: `rabbitmq.${verb}`,
-    set,
-    after: [],
-    host,
-    ...more,
-  });
-  const anew =
-    replaced.length === 0
-      ? ''
-      : `; these are made anew if they hold no messages: ${someOf(replaced.map(({ label }) => label))}`;
-  return [
-    step('keep-definitions', {
-      params: { host, rabbitmqctl },
-      title: `keep the present definitions in ${keptDirectory(context.runId)}`,
-      preview: [`${shown} > ${keptFile(context.runId)}`],
-      reads: [],
-    }),
-    step('import-definitions', {
-      params,
-      title: `import ${counts}${anew}`,
-      preview: [imported],
-      reads: [params.path],
-      isDestructive: true,
-    }),
-    step('verify', {
-      params,
-      title: 'compare the definitions with the archive',
-      preview: [shown],
-      reads: [params.path],
-    }),
-    ...(others.length === 0
-      ? []
-      : [
-          step('remove-extra', {
-            params: { ...params, extras: others.map(({ key }) => key) },
-            title: `REMOVE ${others.length} objects that the archive does not have, WITH THE MESSAGES IN THEM: ${someOf(others.map(({ label }) => label))}`,
-            preview: [describeCommand(remote, { argv: [rabbitmqctl, 'eval', '...'], become: params.user })],
-            reads: [params.path],
-            isDestructive: true,
-          }),
-        ]),
-  ];
 }

@@ -43,7 +43,6 @@ const importKind: StepKind<schemas.ImportParams, schemas.Undo> = {
   undo: schemas.undo,
   prepare: async (context, params) => {
     const sight = await look(context, params);
-    await requireKept(context, sight);
     if (!params.replace)
       refuseConflicts(params.host, conflicts(objectsOf(sight.wanted), objectsOf(await sight.present())), '');
     return {};
