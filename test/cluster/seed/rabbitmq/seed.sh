@@ -9,10 +9,12 @@ if [ ! -e /etc/rabbitmq/rabbitmq.conf ]; then
 fi
 rabbitmqctl --quiet await_startup
 
-# An import only adds, so what is there goes first. (An empty list is printed as one empty line.)
-names() { rabbitmqctl --silent "$1" | cut -f 1 | sed '/^$/d'; }
-names list_vhosts | while IFS= read -r name; do rabbitmqctl --quiet delete_vhost "$name" < /dev/null; done
-names list_users | while IFS= read -r name; do rabbitmqctl --quiet delete_user "$name" < /dev/null; done
+# An import only adds, so what is there goes first. Names may be anything, and as root rabbitmqctl gives its arguments to a shell: so none are passed.
+rabbitmqctl --quiet eval '
+  [rabbit_vhost:delete(Name, atom_to_binary(seed, utf8)) || Name <- rabbit_vhost:list_names()],
+  [rabbit_auth_backend_internal:delete_user(element(2, User), atom_to_binary(seed, utf8)) || User <- rabbit_auth_backend_internal:all_users()],
+  [rabbit_runtime_parameters:clear_global(Name, atom_to_binary(seed, utf8))
+    || [{name, Name} | _] <- rabbit_runtime_parameters:list_global(), Name =/= internal_cluster_id].' > /dev/null
 
 # rabbitmqctl reads the file as its own user, who cannot look into root's home.
 install -o rabbitmq -m 600 definitions.json /var/lib/rabbitmq/seed.json

@@ -3,8 +3,10 @@ import { backup } from './backup.js';
 import { byHand } from './by-hand.js';
 import { componentName, discover, type RabbitmqFound } from './discover.js';
 import { rabbitmqOptions, type RabbitmqOptions } from './options.js';
+import { restore, selectors } from './restore.js';
+import { stepKinds } from './step-kinds.js';
 
-/** RabbitMQ: the definitions of each cluster and the configuration of each node. Messages are not saved. */
+/** RabbitMQ: the definitions of each cluster and the configuration of each node. Messages are not saved. Definitions are restored. */
 export const rabbitmq: Component<RabbitmqOptions, RabbitmqFound> = {
   name: componentName,
   area: 'rabbitmq',
@@ -15,4 +17,7 @@ export const rabbitmq: Component<RabbitmqOptions, RabbitmqFound> = {
   discover,
   backup,
   byHand,
+  selectors,
+  stepKinds,
+  restore,
 };

@@ -21,7 +21,10 @@ const definitions = {
     { name: 'reply', vhost: '/', durable: true, auto_delete: true },
     { name: 'q', vhost: 'odd/vhost ünï', durable: true, auto_delete: false },
   ],
-  exchanges: [{ name: 'x', vhost: '/' }],
+  exchanges: [
+    { name: 'x', vhost: '/' },
+    { name: 'reply', vhost: '/' },
+  ],
   bindings: [
     { source: 'x', vhost: '/', destination: 'orders', destination_type: 'queue' },
     { source: 'x', vhost: '/', destination: 'reply', destination_type: 'queue' },
@@ -211,7 +214,7 @@ describe('rabbitmq backup', () => {
       users: 1,
       vhosts: 2,
       queues: 2,
-      exchanges: 1,
+      exchanges: 2,
       bindings: 2,
       policies: 1,
       queuesByVhost: { '/': 1, 'odd/vhost ünï': 1 },

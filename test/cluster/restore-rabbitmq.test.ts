@@ -1,0 +1,485 @@
+import { createReadStream } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { loadCluster, type Host, type Metadata } from '@lsbackup/core';
+import { rabbitmq } from '../../packages/core/src/components/rabbitmq/index.js';
+import { rabbitmqOptions, type RabbitmqOptions } from '../../packages/core/src/components/rabbitmq/options.js';
+import type {
+  Finding,
+  RestoreContext,
+  Step,
+  StepContext,
+  UnitBackup,
+} from '../../packages/core/src/components/restore.js';
+import type { Warning } from '../../packages/core/src/model/artifact.js';
+import { silentLogger } from '../../packages/core/src/model/logger.js';
+import { connectHost } from '../../packages/core/src/remote/connect-host.js';
+import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
+import { feedHost, leftovers, shellOnHost } from '../support/cluster-host.js';
+import { lsbackup, must, temporaryDirectory } from '../support/lsbackup.js';
+import { asRabbitmq, rabbitmqLists, rabbitmqTables } from '../support/rabbitmq-state.js';
+import { prepareStep, runSteps } from '../support/prepare-step.js';
+
+jest.setTimeout(300_000);
+
+const buildDirectory = 'test/cluster/build';
+const path = 'rabbitmq/mq1/definitions.json';
+const kinds = rabbitmq.stepKinds!;
+const user = { name: userInfo().username, homeDirectory: userInfo().homedir };
+/** Names that a shell, an Erlang expression or a list of words would break on. */
+const hostile = `"q" 'a' $(touch /tmp/owned) \`id\` \\ #{x} ü€😀 %41 <b>&`;
+
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+let remote: RemoteHost;
+let host: Host;
+let backup: UnitBackup;
+let archived: string;
+let before: readonly string[];
+let beforeLists: Awaited<ReturnType<typeof rabbitmqLists>>;
+let runs = 0;
+
+beforeAll(async () => {
+  directory = await temporaryDirectory();
+  const target = join(directory.path, 'target');
+  await must('mkdir', target);
+  await putBack();
+  before = await rabbitmqTables('mq1');
+  beforeLists = await rabbitmqLists('mq1');
+  expect(await lsbackup('-b', buildDirectory, '-t', target, '--only', 'rabbitmq')).toMatchObject({ status: 0 });
+  const [archive] = await readdir(target);
+  await must('tar', '-xzf', join(target, archive ?? ''), '-C', directory.path, 'metadata.json', path);
+  const metadata = JSON.parse(await readFile(join(directory.path, 'metadata.json'), 'utf8')) as Metadata;
+  archived = await readFile(join(directory.path, path), 'utf8');
+  const unit = metadata.components.find(({ name }) => name === 'rabbitmq')!.units[0]!;
+  backup = { component: 'rabbitmq', unit, artifacts: metadata.artifacts, failed: [] };
+  const cluster = await loadCluster({ source: buildDirectory, user });
+  host = cluster.hosts.find(({ name }) => name === 'mq1')!;
+  remote = await connectHost(host, { user });
+});
+
+beforeEach(async () => {
+  if ((await rabbitmqTables('mq1')).join('\n') !== before.join('\n')) await putBack();
+});
+
+afterEach(async () => {
+  await shellOnHost('mq1', 'rm -rf /var/lib/lsbackup/restores; rmdir /var/lib/lsbackup 2>/dev/null || true');
+});
+
+async function putBack(): Promise<void> {
+  await must('node', 'test/cluster/cluster.mjs', 'seed', 'mq1');
+  await importOnHost(additions);
+}
+
+afterAll(async () => {
+  await must('node', 'test/cluster/cluster.mjs', 'seed', 'mq1');
+  await remote[Symbol.asyncDispose]();
+  await directory[Symbol.asyncDispose]();
+  expect(await leftovers('mq1')).toEqual([]);
+});
+
+const everywhere = { configure: '.*', write: '.*', read: '.*' };
+const empty = { durable: true, auto_delete: false, arguments: {} };
+const additions = {
+  users: [
+    {
+      name: hostile,
+      password_hash: 'YWJjZIwwyHJHEpWouasSn6zkQxIJszSD2IxsEZNgx3hSJMlx',
+      hashing_algorithm: 'rabbit_password_hashing_sha512',
+      tags: ['management'],
+    },
+  ],
+  vhosts: [{ name: hostile, metadata: { description: hostile, tags: ['a b', 'c'] } }],
+  permissions: [
+    { user: hostile, vhost: hostile, ...everywhere },
+    { user: hostile, vhost: '/', configure: '^$', write: '', read: 'x' },
+  ],
+  topic_permissions: [{ user: hostile, vhost: hostile, exchange: 'amq.topic', write: '^a', read: '.*' }],
+  parameters: [
+    {
+      vhost: hostile,
+      component: 'operator_policy',
+      name: hostile,
+      value: { pattern: '.*', 'apply-to': 'queues', priority: 0, definition: { 'message-ttl': 60_000 } },
+    },
+  ],
+  global_parameters: [
+    { name: hostile, value: { deep: { list: [1, [2, 'x']], text: hostile } } },
+    { name: 'cluster_name', value: 'rabbit@mq1' },
+  ],
+  policies: [
+    {
+      vhost: hostile,
+      name: hostile,
+      pattern: hostile.replaceAll(/[^\w ]/g, '.'),
+      'apply-to': 'all',
+      priority: -3,
+      definition: { 'dead-letter-routing-key': hostile },
+    },
+  ],
+  exchanges: [
+    { vhost: hostile, name: hostile, type: 'headers', ...empty },
+    { vhost: '/', name: 'made', type: 'direct', durable: true, auto_delete: false, arguments: {} },
+  ],
+  queues: [
+    {
+      vhost: hostile,
+      name: hostile,
+      ...empty,
+      arguments: { 'x-max-length': 9_000_000_000, 'x-dead-letter-exchange': hostile },
+    },
+  ],
+  bindings: [
+    {
+      vhost: hostile,
+      source: hostile,
+      destination: hostile,
+      destination_type: 'queue',
+      routing_key: hostile,
+      arguments: { 'x-match': 'any', number: 7, text: hostile, list: ['a', 1] },
+    },
+    {
+      vhost: hostile,
+      source: 'amq.direct',
+      destination: hostile,
+      destination_type: 'exchange',
+      routing_key: 'k',
+      arguments: {},
+    },
+  ],
+};
+
+/** Straight into the node, by its own command. */
+async function importOnHost(definitions: unknown): Promise<void> {
+  const file = join(directory.path, 'import.json');
+  await writeFile(file, JSON.stringify(definitions));
+  await feedHost(
+    'mq1',
+    file,
+    'bash',
+    '-c',
+    'install -o rabbitmq -m 600 /dev/stdin /var/lib/rabbitmq/test.json && rabbitmqctl --quiet import_definitions /var/lib/rabbitmq/test.json; status=$?; rm /var/lib/rabbitmq/test.json; exit $status',
+  );
+}
+
+interface Planned {
+  readonly steps: readonly Step[];
+  readonly warnings: Warning[];
+  readonly findings: Finding[];
+  readonly context: StepContext;
+}
+
+/** The component's own plan, with what the engine would give it. */
+async function plan(selected: Readonly<Record<string, readonly string[]>> = {}, content?: string): Promise<Planned> {
+  runs += 1;
+  const runId = `20260101T000000Z-0000000${runs}`;
+  const warnings: Warning[] = [];
+  const findings: Finding[] = [];
+  const read = (wanted: string): Promise<Readable> =>
+    Promise.resolve(
+      content === undefined ? createReadStream(join(directory.path, wanted)) : Readable.from([Buffer.from(content)]),
+    );
+  const warn = (warning: Warning): void => void warnings.push(warning);
+  const common = { runId, read, warn, signal: new AbortController().signal, log: silentLogger };
+  const restoreContext: RestoreContext<RabbitmqOptions> = {
+    ...common,
+    target: () => host,
+    optionsFor: () => rabbitmqOptions.parse({}),
+    remote: () => Promise.resolve(remote),
+    selected: (key) => selected[key],
+    report: (finding) => void findings.push(finding),
+  };
+  const unit = content === undefined ? backup.unit : { ...backup.unit, baseline: null };
+  const steps = await rabbitmq.restore!(restoreContext, { ...backup, unit });
+  return { steps, warnings, findings, context: { ...common, remote: () => Promise.resolve(remote) } };
+}
+
+/** Deletes, changes and adds something of every kind. */
+async function destroy(): Promise<void> {
+  await asRabbitmq(
+    'mq1',
+    `set -e
+    rabbitmqctl -q delete_vhost "$1"
+    rabbitmqctl -q delete_user "$1"
+    rabbitmqctl -q clear_global_parameter "$1"
+    rabbitmqctl -q change_password guest other
+    rabbitmqctl -q set_user_tags guest management
+    rabbitmqctl -q set_user_limits guest '{"max-channels": 3}'
+    rabbitmqctl -q set_user_limits orders-service '{"max-connections": 1, "max-channels": 2}'
+    rabbitmqctl -q set_permissions -p orders orders-service a b c
+    rabbitmqctl -q clear_permissions -p / guest
+    rabbitmqctl -q clear_topic_permissions -p orders orders-service
+    rabbitmqctl -q clear_vhost_limits -p orders
+    rabbitmqctl -q set_vhost_tags orders x y
+    rabbitmqctl -q set_policy -p orders expiry '.*' '{"max-length": 1}' --priority 99
+    rabbitmqctl -q clear_operator_policy -p orders 'at most / ünï'
+    rabbitmqctl -q set_global_parameter deployment '"gone"'
+    rabbitmqctl -q delete_queue -p orders orders.region-07
+    rabbitmqctl -q delete_queue -p orders orders.quorum
+    rabbitmqctl -q eval 'rabbit_exchange:delete(rabbit_misc:r(<<"orders">>, exchange, <<"orders.topic">>), false, <<"me">>).' > /dev/null`,
+    hostile,
+  );
+}
+
+/** Nothing of it is in the archive. */
+const extra = {
+  users: [
+    {
+      name: 'extra',
+      password_hash: 'YWJjZIwwyHJHEpWouasSn6zkQxIJszSD2IxsEZNgx3hSJMlx',
+      hashing_algorithm: 'rabbit_password_hashing_sha256',
+      tags: [],
+    },
+  ],
+  vhosts: [{ name: 'extra $(touch /tmp/owned)' }],
+  permissions: [
+    { user: 'extra', vhost: 'orders', ...everywhere },
+    { user: 'guest', vhost: 'extra $(touch /tmp/owned)', ...everywhere },
+  ],
+  topic_permissions: [{ user: 'extra', vhost: 'orders', exchange: 'amq.topic', write: '', read: '' }],
+  parameters: [
+    {
+      vhost: 'orders',
+      component: 'operator_policy',
+      name: 'extra',
+      value: { pattern: 'x', 'apply-to': 'queues', priority: 0, definition: { 'max-length': 1 } },
+    },
+  ],
+  global_parameters: [{ name: 'extra', value: 'x' }],
+  policies: [
+    { vhost: '/', name: 'extra', pattern: 'x', 'apply-to': 'all', priority: 0, definition: { 'max-length': 1 } },
+  ],
+  exchanges: [{ vhost: 'orders', name: 'extra', type: 'fanout', durable: true, auto_delete: false, arguments: {} }],
+  queues: [
+    { vhost: 'orders', name: 'extra', ...empty },
+    { vhost: 'extra $(touch /tmp/owned)', name: 'q', ...empty },
+  ],
+  bindings: [
+    {
+      vhost: 'orders',
+      source: 'amq.headers',
+      destination: 'unrouted',
+      destination_type: 'queue',
+      routing_key: 'k',
+      arguments: { 'x-match': 'all', n: 1 },
+    },
+    {
+      vhost: 'orders',
+      source: 'orders.unrouted',
+      destination: 'extra',
+      destination_type: 'queue',
+      routing_key: '',
+      arguments: {},
+    },
+  ],
+};
+
+async function hidden(): Promise<string> {
+  return shellOnHost('mq1', 'ls -A /var/lib/rabbitmq /tmp; ls -d /var/lib/lsbackup 2>/dev/null || true');
+}
+
+describe('a restore of RabbitMQ', () => {
+  it('brings everything back as it was, and leaves nothing but what it kept', async () => {
+    await destroy();
+    expect(await rabbitmqTables('mq1')).not.toEqual(before);
+    const { steps, context, warnings, findings } = await plan();
+    expect(steps.map(({ id }) => id)).toEqual(
+      ['keep-definitions', 'import-definitions', 'verify'].map((verb) => `rabbitmq@mq1/${verb}`),
+    );
+    expect([warnings, findings]).toEqual([[], []]);
+    expect(JSON.stringify(steps)).not.toContain('YWJjZIwwyHJH');
+    await runSteps(steps, kinds, context);
+    expect(await rabbitmqTables('mq1')).toEqual(before);
+    expect(await rabbitmqLists('mq1')).toEqual(beforeLists);
+    expect(warnings).toEqual([]);
+    const kept = `/var/lib/lsbackup/restores/${context.runId}`;
+    expect(
+      await shellOnHost('mq1', `stat -c '%a %U %n' ${kept} ${kept}/rabbitmq-definitions.json /var/lib/lsbackup`),
+    ).toBe(`700 root ${kept}\n600 root ${kept}/rabbitmq-definitions.json\n700 root /var/lib/lsbackup\n`);
+    const keep = kinds.find(({ name }) => name === 'rabbitmq.keep-definitions')!;
+    expect(keep.old!.describe(steps[0]!.params, {})).toContain('mq1');
+    for (let times = 0; times < 2; times += 1) await keep.old!.drop(context, steps[0]!.params, {});
+    expect(await hidden()).not.toMatch(/lsbackup|owned/);
+  });
+
+  it('keeps what the archive does not have, and names it', async () => {
+    await importOnHost(extra);
+    const { steps, context, warnings } = await plan();
+    const ran = await runSteps(steps, kinds, context);
+    expect(warnings).toEqual([
+      { code: 'RMQ_EXTRA', message: expect.stringMatching(/has 13 objects .*queue "extra" in virtual host "orders"/) },
+    ]);
+    // And back, though there was nothing to change.
+    for (const prepared of [...ran].reverse()) {
+      await prepared.revert();
+      expect(await prepared.probe()).toBe('not done');
+    }
+  });
+
+  it('removes it with exact=yes, as a step of its own without a way back', async () => {
+    await destroy();
+    const { steps, context, warnings } = await plan({ exact: ['yes'] });
+    expect(steps.at(-1)).toMatchObject({
+      kind: 'rabbitmq.remove-extra',
+      isDestructive: true,
+      title: expect.stringContaining('WITH THE MESSAGES'),
+    });
+    await runSteps(steps, kinds, context);
+    expect(await rabbitmqTables('mq1')).toEqual(before);
+    expect(warnings).toEqual([]);
+  });
+
+  it.each(['import-definitions', 'verify'])(
+    'has the old definitions again when something fails after %s',
+    async (verb) => {
+      await destroy();
+      await importOnHost(extra);
+      const old = await rabbitmqTables('mq1');
+      const { steps, context } = await plan();
+      await expect(runSteps(steps, kinds, context, `rabbitmq@mq1/${verb}`)).rejects.toThrow('injected');
+      expect(await rabbitmqTables('mq1')).toEqual(old);
+      expect(await hidden()).not.toMatch(/lsbackup|owned/);
+      const again = await plan({ exact: ['yes'] });
+      await runSteps(again.steps, kinds, again.context);
+      expect(await rabbitmqTables('mq1')).toEqual(before);
+    },
+  );
+
+  it('restores one virtual host and nothing else, and its users only where they are missing', async () => {
+    await destroy();
+    const old = await rabbitmqLists('mq1');
+    const { steps, context } = await plan({ vhost: [hostile] });
+    await runSteps(steps, kinds, context);
+    const now = await rabbitmqLists('mq1');
+    const ofHost = (state: typeof now): unknown => Object.entries(state).filter(([title]) => title.includes(hostile));
+    expect(ofHost(now)).toEqual(ofHost(beforeLists));
+    expect(now['list_permissions -p orders']).toEqual(old['list_permissions -p orders']);
+    expect(now.list_global_parameters).toEqual(old.list_global_parameters);
+    expect(now.list_users).toEqual(
+      [...old.list_users!, JSON.stringify({ user: hostile, tags: ['management'] })].sort(),
+    );
+    await expect(plan({ vhost: ['none'] })).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+    const all = await plan();
+    await runSteps(all.steps, kinds, all.context);
+    expect(await rabbitmqTables('mq1')).toEqual(before);
+  });
+
+  it('refuses a queue with other arguments; exact=yes makes it anew when it is empty', async () => {
+    const name = 'orders.region-03';
+    const change = async (): Promise<void> => {
+      await asRabbitmq('mq1', `rabbitmqctl -q delete_queue -p orders ${name}`);
+      await importOnHost({ queues: [{ vhost: 'orders', name, ...empty, arguments: { 'x-max-length': 5 } }] });
+    };
+    await change();
+    await expect(plan()).rejects.toMatchObject({ code: 'RESTORE_REFUSED', message: expect.stringContaining(name) });
+    await asRabbitmq(
+      'mq1',
+      `rabbitmqctl eval 'rabbit_basic:publish(rabbit_misc:r(<<"orders">>, exchange, <<>>), <<"${name}">>, [], <<"m">>).'`,
+    );
+    await sleep(500);
+    const old = await rabbitmqTables('mq1');
+    const full = await plan({ exact: ['yes'] });
+    await expect(runSteps(full.steps, kinds, full.context)).rejects.toMatchObject({
+      code: 'RESTORE_REFUSED',
+      message: expect.stringContaining(name),
+    });
+    expect(await rabbitmqTables('mq1')).toEqual(old);
+    expect(await asRabbitmq('mq1', `rabbitmqctl list_queues -p orders name messages --silent | grep region-03`)).toBe(
+      `${name}\t1\n`,
+    );
+    await asRabbitmq('mq1', `rabbitmqctl -q purge_queue -p orders ${name}`);
+    const undone = await plan({ exact: ['yes'] });
+    await expect(runSteps(undone.steps, kinds, undone.context, 'rabbitmq@mq1/import-definitions')).rejects.toThrow(
+      'injected',
+    );
+    expect(await rabbitmqTables('mq1')).toEqual(old);
+    const exact = await plan({ exact: ['yes'] });
+    await runSteps(exact.steps, kinds, exact.context);
+    expect(await rabbitmqTables('mq1')).toEqual(before);
+  });
+
+  it('says which object is wrong, and no secret, when RabbitMQ refuses the definitions', async () => {
+    const definitions = JSON.parse(archived) as { users: { password_hash: string }[] };
+    definitions.users[0]!.password_hash = 'no base64!';
+    const { steps, context } = await plan({}, JSON.stringify(definitions));
+    const failure: unknown = await runSteps(steps, kinds, context).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'RESTORE_FAILED', message: expect.stringContaining('base64') });
+    expect((failure as Error).message).not.toContain('no base64!');
+    expect(await rabbitmqTables('mq1')).toEqual(before);
+    expect(await hidden()).not.toMatch(/lsbackup/);
+  });
+});
+
+describe('an import that was killed in the middle', () => {
+  const many = Array.from({ length: 6000 }, (_, index) => ({ vhost: 'many', name: `q ${index} ${hostile}`, ...empty }));
+  const large = (): string => {
+    const definitions = JSON.parse(archived) as Record<string, unknown[]>;
+    return JSON.stringify({
+      ...definitions,
+      vhosts: [...definitions.vhosts!, { name: 'many' }],
+      queues: [...definitions.queues!, ...many],
+    });
+  };
+  const count = async (): Promise<number> =>
+    Number((await asRabbitmq('mq1', `rabbitmqctl eval 'length(rabbit_amqqueue:list(<<"many">>)).'`)).trim());
+
+  /** Ends the import's own process with -9 while the node makes queues; it goes on in the node. */
+  async function killImport(): Promise<void> {
+    for (let tries = 0; tries < 300; tries += 1) {
+      const pid = await shellOnHost(
+        'mq1',
+        `pgrep -o -f '^[^ ]*(erl|beam)[^ ]* .* import_definitions /var/lib/rabbitmq/.lsbackup' || true`,
+      );
+      if (pid !== '' && (await count()) > 0) {
+        await shellOnHost('mq1', `kill -9 ${pid.trim()}`);
+        return;
+      }
+      await sleep(50);
+    }
+    throw new Error('the import was not seen');
+  }
+
+  it.each(['apply', 'revert'] as const)('is brought to its end by %s', async (way) => {
+    await destroy();
+    const old = await rabbitmqTables('mq1');
+    const { steps, context } = await plan({}, large());
+    const [keep, importing] = steps;
+    const kept = await prepareStep(keep!, kinds, context);
+    expect(await kept.probe()).toBe('not done');
+    await kept.apply();
+    const step = await prepareStep(importing!, kinds, context);
+    expect(await step.probe()).toBe('not done');
+    const applying = step.apply().then(
+      () => 'done',
+      () => 'failed',
+    );
+    await killImport();
+    expect(await applying).toBe('failed');
+    const made = await count();
+    expect(made).toBeLessThan(6000);
+    // The node goes on with it.
+    expect(await count()).toBeGreaterThan(made);
+    if (way === 'apply') {
+      await step.apply();
+      expect(await step.probe()).toBe('done');
+      await step.apply();
+      expect([await step.probe(), await count()]).toEqual(['done', 6000]);
+    }
+    for (let times = 0; times < 2; times += 1) {
+      await step.revert();
+      expect(await step.probe()).toBe('not done');
+      expect(await rabbitmqTables('mq1')).toEqual(old);
+    }
+    for (let times = 0; times < 2; times += 1) {
+      await kept.revert();
+      expect(await kept.probe()).toBe('not done');
+    }
+    expect(await hidden()).not.toMatch(/lsbackup|owned/);
+    const all = await plan();
+    await runSteps(all.steps, kinds, all.context);
+    expect(await rabbitmqTables('mq1')).toEqual(before);
+  });
+});
