@@ -190,6 +190,8 @@ async function plan(selected: Readonly<Record<string, readonly string[]>> = {}, 
     optionsFor: () => rabbitmqOptions.parse({}),
     remote: () => Promise.resolve(remote),
     selected: (key) => selected[key],
+    surveyTar: () => Promise.reject(new Error('no tar is read')),
+    moved: [],
     report: (finding) => void findings.push(finding),
   };
   const unit = content === undefined ? backup.unit : { ...backup.unit, baseline: null };

@@ -102,6 +102,8 @@ async function openRestore({ target, remote, runId, selected }: RestoreRequest):
     remote: () => Promise.resolve(remote),
     selected: (key) => selected[key],
     read: (path) => archive.read(path),
+    surveyTar: () => Promise.reject(new Error('no tar is read')),
+    moved: [],
     report: (finding) => findings.push(finding),
     warn: (warning) => warnings.push(warning),
     signal,

@@ -80,6 +80,8 @@ async function plan(
     remote: ({ name }) => Promise.resolve(hosts.find(({ host }) => host.name === name)!),
     selected: (key) => asked.selected?.[key],
     read: (path) => Promise.resolve(Readable.from([path.endsWith('.sql') ? globals : dump])),
+    surveyTar: () => Promise.reject(new Error('no tar is read')),
+    moved: [],
     report: () => undefined,
     warn: (warning) => warnings.push(warning),
     signal: new AbortController().signal,

@@ -184,6 +184,8 @@ export function fakeRestore(
       optionsFor: () => rabbitmqOptions.parse({}),
       remote: () => Promise.resolve(broker.host),
       selected: (key) => selected[key],
+      surveyTar: () => Promise.reject(new Error('no tar is read')),
+      moved: [],
       report: (finding) => void findings.push(finding),
     },
   };
