@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Step, StepContext, StepState } from '../../packages/core/src/components/restore.js';
+import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
 import type { Json } from '../../packages/core/src/model/json.js';
 import { shellOnHost } from '../support/cluster-host.js';
 import { kinds, restoreTest, type PostgresqlRestore, type RestoreTest } from '../support/postgresql-restore.js';
@@ -109,6 +110,31 @@ function cut(bytes: number, ending: 'error' | 'end'): StepContext {
   };
 }
 
+/** The connection is lost while statements are sent: the server's psql has those up to there, and takes them for all. */
+function lost(share: number): StepContext {
+  const { remote: whole } = test;
+  const remote: RemoteHost = {
+    host: whole.host,
+    facts: whole.facts,
+    read: (command, options) => whole.read(command, options),
+    write: (command, input, options) => whole.write(command, input, options),
+    start: (command, options) => whole.start(command, options),
+    connect: (to, options) => whole.connect(to, options),
+    async run(command, options = {}) {
+      const { input } = options;
+      if (input === undefined || !Buffer.from(input).includes('BEGIN;')) return whole.run(command, options);
+      // Without the last line.
+      const length = Math.floor(share * (input.length - 'COMMIT;\n'.length));
+      await whole.run({ ...command, accept: [0, 1, 2, 3] }, { ...options, input: input.subarray(0, length) });
+      throw new Error('the connection is lost');
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  return { ...opened.context, remote: () => Promise.resolve(remote) };
+}
+
+const shares = Array.from({ length: 25 }, () => Math.random()).concat(1);
+
 const nothing = (): Promise<void> => Promise.resolve();
 const newDatabase = (): string => (steps.at(-1)!.params as { newName: string }).newName;
 
@@ -129,6 +155,15 @@ describe('roles', () => {
     await expect(trial('roles').apply(undo, cut(1800, 'error'))).rejects.toThrow();
     await trial('roles').revert(undo);
     expect(await rolesState()).toBe(roles);
+  });
+
+  it('changes nothing when the connection is lost anywhere in its statements', async () => {
+    const undo = await trial('roles').prepare();
+    for (const share of shares) {
+      await expect(trial('roles').apply(undo, lost(share))).rejects.toThrow('the connection is lost');
+      expect([share, await rolesState()]).toEqual([share, roles]);
+    }
+    await trial('roles').revert(undo);
   });
 
   async function applyUnsaid(undo: Json): Promise<void> {
@@ -165,6 +200,11 @@ describe('one database', () => {
     await done('hold-off');
     await everyWay(trial('swap'), nothing);
     await everyWay(trial('swap'), () => halfTransaction());
+    const undo = await trial('swap').prepare();
+    for (const share of shares) {
+      await expect(trial('swap').apply(undo, lost(share))).rejects.toThrow('the connection is lost');
+      expect([share, await trial('swap').probe(undo)]).toEqual([share, 'not done']);
+    }
     await done('swap');
     expect(await sql('postgres', "SELECT datallowconn FROM pg_database WHERE datname = 'app'")).toBe('f');
     await everyWay(trial('let-in'), nothing);
