@@ -323,6 +323,7 @@ describe('a restore of RabbitMQ', () => {
 
   it('removes it with exact=yes, as a step of its own without a way back', async () => {
     await destroy();
+    await importOnHost(extra);
     const { steps, context, warnings } = await plan({ exact: ['yes'] });
     expect(steps.at(-1)).toMatchObject({
       kind: 'rabbitmq.remove-extra',
