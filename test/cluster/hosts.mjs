@@ -8,6 +8,6 @@ export const hosts = {
   mon2: ['prometheus'],
   lb8: [],
   lb9: [],
-  db9: [],
-  mq9: [],
+  db9: ['empty'],
+  mq9: ['empty'],
 };

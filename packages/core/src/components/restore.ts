@@ -27,7 +27,7 @@ export interface RestoreContext<Options> {
   remote(host: Host): Promise<RemoteHost>;
   /**
    * What `--select <component>.<key>=VALUE` named, in the order given; undefined: nothing, so everything is meant. The key is one of the component's
-   * `selectors`. A value that fits nothing in the archive must be refused (`OPTION_INVALID`): what somebody named must not be missing without a word.
+   * `selectors`. A value that fits nothing of this unit must be refused (`OPTION_INVALID`): where no unit has it, that is the answer.
    */
   selected(key: string): readonly string[] | undefined;
   /** The content of one of the unit's artifacts, checked part by part; for small ones, and for the beginning of large ones. */

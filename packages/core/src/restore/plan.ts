@@ -38,11 +38,8 @@ export async function planRestore(options: RestoreOptions, planning: Planning): 
   const lookup = resolveOptions(cluster, components, targetsPerComponent(choice), options.options ?? []);
   const hosts = await identifyHosts(choice.units, { archive, mapping, planning });
   const findings: Finding[] = [];
-  const planned = await Promise.all(
-    choice.units.map(async (unit) => ({
-      unit,
-      steps: await planUnit(unit, contextOf(unit, { options, mapping, lookup, planning, findings })),
-    })),
+  const planned = await planUnits(choice.units, (unit) =>
+    contextOf(unit, { options, mapping, lookup, planning, findings }),
   );
   const steps = planned.flatMap((each) => each.steps);
   checkSteps(steps, components, archive);
@@ -54,10 +51,11 @@ export async function planRestore(options: RestoreOptions, planning: Planning): 
     cluster: archive.metadata.cluster.name,
     hosts,
     units: [
-      ...planned.map(({ unit, steps: own }) => ({
+      ...planned.map(({ unit, steps: own, reason }) => ({
         component: unit.component.name,
         unit: unit.backup.unit.name,
         sets: [...new Set(own.map(({ set }) => set))],
+        ...(reason === undefined ? {} : { reason }),
       })),
       ...choice.left,
     ],
@@ -124,12 +122,36 @@ interface UnitPlanning {
   readonly findings: Finding[];
 }
 
-async function planUnit(unit: ChosenUnit, context: RestoreContext<unknown>): Promise<readonly Step[]> {
-  try {
-    return (await unit.component.restore?.(context, unit.backup)) ?? [];
-  } catch (error) {
-    throw asBackupError(error, { component: unit.component.name });
-  }
+interface UnitPlan {
+  readonly unit: ChosenUnit;
+  readonly steps: readonly Step[];
+  /** Why there are none. */
+  readonly reason?: string;
+}
+
+/**
+ * What `--select` names need be in one unit of the component only: another that does not have it is left out, with the reason. Errors: the first one of any unit
+ * that fails otherwise, or of a component whose units all do not have it.
+ */
+async function planUnits(
+  units: readonly ChosenUnit[],
+  contextFor: (unit: ChosenUnit) => RestoreContext<unknown>,
+): Promise<readonly UnitPlan[]> {
+  const settled = await Promise.allSettled(units.map((unit) => planUnit(unit, contextFor(unit))));
+  const planned = new Set(
+    units.filter((_, index) => settled[index]?.status === 'fulfilled').map(({ component }) => component),
+  );
+  return units.map((unit, index) => {
+    const result = settled[index];
+    if (result?.status === 'fulfilled') return { unit, steps: result.value };
+    const error = asBackupError(result?.reason, { component: unit.component.name });
+    if (error.code !== 'OPTION_INVALID' || !planned.has(unit.component)) throw error;
+    return { unit, steps: [], reason: error.message };
+  });
+}
+
+async function planUnit({ component, backup }: ChosenUnit, context: RestoreContext<unknown>): Promise<readonly Step[]> {
+  return (await component.restore?.(context, backup)) ?? [];
 }
 
 function contextOf({ component, backup }: ChosenUnit, request: UnitPlanning): RestoreContext<unknown> {
