@@ -55,6 +55,7 @@ export type {
   StepContext,
   StepKind,
   StepState,
+  TarContents,
   UnitBackup,
 } from './components/restore.js';
 export { discoverEachHost, type HostAnswer } from './components/each-host.js';
@@ -82,6 +83,7 @@ export type { Json } from './model/json.js';
 export { type Logger, type LogMethod, silentLogger } from './model/logger.js';
 export {
   type ArtifactRecord,
+  type FailedRecord,
   type HostRecord,
   type Metadata,
   metadataSchema,

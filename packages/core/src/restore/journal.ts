@@ -94,12 +94,11 @@ export class Journal implements AsyncDisposable {
   /** Reads the journal of an earlier run and goes on in it. Errors: RESTORE_RUN (there is none), RESTORE_JOURNAL. */
   static async open(stateDirectory: string, runId: string): Promise<Journal> {
     const directory = journalDirectory(stateDirectory, runId);
-    const file = await open(journalFile(directory), constants.O_RDWR | constants.O_APPEND).catch((cause: unknown) => {
-      throw new BackupError('RESTORE_RUN', `there is no restore ${runId} in ${stateDirectory}`, {
-        cause,
-        hint: 'The run is named in the output of the restore; only the machine that ran it has its journal.',
-      });
-    });
+    const file = await open(journalFile(directory), constants.O_RDWR | constants.O_APPEND).catch(
+      async (cause: unknown) => {
+        throw await noSuchRun(stateDirectory, runId, cause);
+      },
+    );
     try {
       return await failing(directory, async () => {
         const { lines, bytes } = wholeLines(await file.readFile());
@@ -143,10 +142,16 @@ export class Journal implements AsyncDisposable {
   }
 }
 
-/** Run ids of the restores that this machine has journals of, oldest first. */
-export async function listJournals(stateDirectory: string): Promise<readonly string[]> {
-  const names = await readdir(join(stateDirectory, restores)).catch(() => []);
-  return names.sort();
+/** How many of the last runs a message names. */
+const namedRuns = 5;
+
+async function noSuchRun(stateDirectory: string, runId: string, cause: unknown): Promise<BackupError> {
+  const runs = (await readdir(join(stateDirectory, restores)).catch(() => [])).sort();
+  const known = runs.length === 0 ? 'There are none' : `The last ones are ${runs.slice(-namedRuns).join(', ')}`;
+  return new BackupError('RESTORE_RUN', `there is no restore ${runId} in ${stateDirectory}`, {
+    cause,
+    hint: `${known}; only the machine that ran a restore has its journal.`,
+  });
 }
 
 const restores = 'restores';

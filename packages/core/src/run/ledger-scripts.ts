@@ -127,7 +127,7 @@ exit $failed
 export const lockScript = `
 lock=\${1:-/run/lsbackup}
 mode=-s
-[ "\$2" = exclusive ] && mode=-x
+[ "$2" = exclusive ] && mode=-x
 mkdir -p -m 0700 -- "$lock" || exit
 chmod 0700 -- "$lock" 2>/dev/null || :
 flock $mode -n -E 75 "$lock" sh -c 'echo locked; exec cat >/dev/null'
