@@ -10,11 +10,13 @@ export class Components extends QueryCommand {
   protected async answer(): Promise<number> {
     const { flags } = await this.parse(Components);
     const { builtInComponents, z } = await import('@lsbackup/core');
-    const components = builtInComponents.map(({ name, area, groups, after, options }) => ({
+    const components = builtInComponents.map(({ name, area, groups, after, options, selectors = {}, restore }) => ({
       name,
       area,
       groups,
       after,
+      restores: restore !== undefined,
+      selectors,
       options: z.toJSONSchema(options, {
         io: 'input',
         unrepresentable: 'any',
@@ -35,12 +37,18 @@ interface ComponentDescription {
   readonly area: string;
   readonly groups: readonly string[];
   readonly options: { readonly properties?: Readonly<Record<string, unknown>> | undefined };
+  readonly restores: boolean;
+  readonly selectors: Readonly<Record<string, string>>;
 }
 
-function componentText({ name, area, groups, options }: ComponentDescription): string {
-  const rows = Object.entries(options.properties ?? {}).map(([option, schema]) => optionRow(option, schema));
-  const head = `${name}${area === name ? '' : ` (area ${area})`}  groups: ${groups.join(', ')}`;
-  return rows.length === 0 ? head : `${head}\n${indented(tableText(['option', 'type', 'default', 'meaning'], rows))}`;
+function componentText({ name, area, groups, options, restores, selectors }: ComponentDescription): string {
+  const optionRows = Object.entries(options.properties ?? {}).map(([option, schema]) => optionRow(option, schema));
+  const selectorRows = Object.entries(selectors).map(([key, meaning]) => [`${name}.${key}`, meaning]);
+  return [
+    `${name}${area === name ? '' : ` (area ${area})`}  groups: ${groups.join(', ')}${restores ? '' : '  (restored by hand: RESTORE.txt)'}`,
+    ...(optionRows.length === 0 ? [] : [indented(tableText(['option', 'type', 'default', 'meaning'], optionRows))]),
+    ...(selectorRows.length === 0 ? [] : [indented(tableText(['restore --select', 'meaning'], selectorRows))]),
+  ].join('\n');
 }
 
 function optionRow(option: string, schema: unknown): string[] {

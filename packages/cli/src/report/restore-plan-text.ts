@@ -12,7 +12,7 @@ export function restorePlanText(plan: RestorePlan): string {
       ? `Verified: all ${counted(of, 'artifact')} of the archive.`
       : `Verified: the ${counted(artifacts, 'artifact')} that ${artifacts === 1 ? 'is' : 'are'} needed; the other ${of - artifacts} of the archive were not read.`,
     hostsText(plan),
-    stepsText(plan.steps),
+    stepsText(plan.steps, plan.sizes),
     listText(
       'Names the old cluster, and is restored as it is (change it by hand where that is wrong):',
       findings(plan),
@@ -35,18 +35,19 @@ function hostsText({ hosts }: RestorePlan): string {
 }
 
 /** Steps by set, in their order, each with what a person would type. */
-export function stepsText(steps: readonly Step[]): string {
+export function stepsText(steps: readonly Step[], sizes: RestorePlan['sizes'] = {}): string {
   const sets = [...new Set(steps.map(({ set }) => set))];
   return sets
     .map((set) => {
       const own = steps.filter((step) => step.set === set);
-      return [set, ...own.map((step, index) => indented(stepText(step, index + 1)))].join('\n');
+      return [set, ...own.map((step, index) => indented(stepText(step, index + 1, sizes[step.id])))].join('\n');
     })
     .join('\n\n');
 }
 
-function stepText(step: Step, number: number): string {
+function stepText(step: Step, number: number, bytes: number | undefined): string {
   const marks = [
+    ...(bytes === undefined ? [] : [bytesText(bytes)]),
     ...(step.isDestructive === true ? ['REPLACES what is there'] : []),
     ...(step.beginsDowntime === undefined ? [] : [`downtime of ${step.beginsDowntime} begins`]),
     ...(step.endsDowntime === true ? ['downtime ends'] : []),

@@ -46,7 +46,9 @@ export interface RestorePlan {
   readonly hosts: readonly MappedHost[];
   readonly units: readonly RestoredUnit[];
   readonly steps: readonly Step[];
-  /** Bytes of content that will be read from the archive. */
+  /** Bytes of content that each step reads from the archive, by its id; those that read nothing are not there. */
+  readonly sizes: Readonly<Record<string, number>>;
+  /** All of them together. */
   readonly bytes: number;
   /** Artifacts that were verified, of all that the archive has. */
   readonly verified: { readonly artifacts: number; readonly of: number };

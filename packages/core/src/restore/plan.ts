@@ -43,6 +43,7 @@ export async function planRestore(options: RestoreOptions, planning: Planning): 
   );
   const steps = planned.flatMap((each) => each.steps);
   checkSteps(steps, components, archive);
+  const sizes = sizesOf(steps, archive);
   const needed = neededArtifacts(steps, archive);
   await verifyNeeded(archive, needed, planning);
   return {
@@ -60,7 +61,8 @@ export async function planRestore(options: RestoreOptions, planning: Planning): 
       ...choice.left,
     ],
     steps,
-    bytes: steps.flatMap(({ reads }) => reads).reduce((sum, path) => sum + bytesOf(archive, path), 0),
+    sizes,
+    bytes: Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0),
     verified: { artifacts: needed.length, of: archive.metadata.artifacts.length },
     findings,
     irreversible: irreversible(planned, components),
@@ -196,6 +198,12 @@ function checkSteps(steps: readonly Step[], components: readonly AnyComponent[],
 function neededArtifacts(steps: readonly Step[], archive: Archive): readonly ArtifactRecord[] {
   const paths = new Set(steps.flatMap(({ reads }) => reads));
   return archive.metadata.artifacts.filter(({ path }) => paths.has(path));
+}
+
+function sizesOf(steps: readonly Step[], archive: Archive): Readonly<Record<string, number>> {
+  const reading = steps.filter(({ reads }) => reads.length > 0);
+  const sum = (paths: readonly string[]): number => paths.reduce((bytes, path) => bytes + bytesOf(archive, path), 0);
+  return Object.fromEntries(reading.map(({ id, reads }) => [id, sum(reads)]));
 }
 
 function bytesOf(archive: Archive, path: string): number {
