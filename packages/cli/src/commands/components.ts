@@ -10,13 +10,13 @@ export class Components extends QueryCommand {
   protected async answer(): Promise<number> {
     const { flags } = await this.parse(Components);
     const { builtInComponents, z } = await import('@lsbackup/core');
-    const components = builtInComponents.map(({ name, area, groups, after, options, selectors = {}, restore }) => ({
+    const components = builtInComponents.map(({ name, area, groups, after, options, selectors, stepKinds }) => ({
       name,
       area,
       groups,
       after,
-      restores: restore !== undefined,
-      selectors,
+      restores: stepKinds !== undefined,
+      selectors: selectors ?? {},
       options: z.toJSONSchema(options, {
         io: 'input',
         unrepresentable: 'any',
