@@ -7,7 +7,7 @@ import type { Json } from '../../packages/core/src/model/json.js';
 import { shellOnHost } from '../support/cluster-host.js';
 import { kinds, restoreTest, type PostgresqlRestore, type RestoreTest } from '../support/postgresql-restore.js';
 import { databaseState, dropKept, rolesState, seedAgain, sql } from '../support/postgresql-state.js';
-import { kindOf, throughJson } from '../support/run-steps.js';
+import { kindOf, throughJson, withoutArchive } from '../support/run-steps.js';
 
 jest.setTimeout(300_000);
 
@@ -53,8 +53,8 @@ function trial(name: string): Trial {
   return {
     prepare: async () => throughJson(await kind.prepare(opened.context, params)),
     apply: (undo, context = opened.context) => kind.apply(context, params, undo),
-    probe: (undo) => kind.probe(opened.context, params, undo),
-    revert: (undo) => kind.revert!(opened.context, params, undo),
+    probe: (undo) => kind.probe(withoutArchive(opened.context), params, undo),
+    revert: (undo) => kind.revert!(withoutArchive(opened.context), params, undo),
   };
 }
 
@@ -141,13 +141,23 @@ const newDatabase = (): string => (steps.at(-1)!.params as { newName: string }).
 describe('roles', () => {
   it.each([
     ['not begun', nothing, 'not done'],
-    ['the old ones kept, no more', async () => keepOnly(), 'half'],
+    ['those of the archive kept, no more', () => keepArchived(), 'not done'],
+    ['both kept, no more', (undo: Json) => keepBoth(undo), 'half'],
     ['done', (undo: Json) => trial('roles').apply(undo), 'done'],
     ['done, and killed before it was said', (undo: Json) => applyUnsaid(undo), 'half'],
   ] as const)('%s', async (_name, disturb, state) => {
     await everyWay(trial('roles'), disturb, state);
     expect(await rolesState()).toBe(roles);
     expect(await shellOnHost('db1', 'ls /var/lib/lsbackup/restores 2>/dev/null || true')).toBe('');
+  });
+
+  it('keeps both for root alone', async () => {
+    const undo = await trial('roles').prepare();
+    await trial('roles').apply(undo);
+    const kept = 'stat -c "%a %U %n" /var/lib/lsbackup/restores/*/* | sed "s,/.*globals,globals,"';
+    const modes = ['', '.archived', '.done'].map((ending) => `600 root globals.sql${ending}\n`);
+    expect(await shellOnHost('db1', kept)).toBe(modes.join(''));
+    await trial('roles').revert(undo);
   });
 
   it('changes nothing when its script is cut anywhere', async () => {
@@ -170,11 +180,12 @@ describe('roles', () => {
     await trial('roles').apply(undo);
     await shellOnHost('db1', 'rm /var/lib/lsbackup/restores/*/*.done');
   }
-  async function keepOnly(): Promise<void> {
-    await shellOnHost(
-      'db1',
-      `d=/var/lib/lsbackup/restores/${opened.context.runId}; mkdir -p $d; cd /; runuser -u postgres -- pg_dumpall --globals-only >$d/postgresql-db1-globals.sql`,
-    );
+  async function keepArchived(): Promise<void> {
+    const directory = `/var/lib/lsbackup/restores/${opened.context.runId}`;
+    await shellOnHost('db1', `mkdir -p ${directory}; echo x >${directory}/postgresql-db1-globals.sql.archived`);
+  }
+  async function keepBoth(undo: Json): Promise<void> {
+    await expect(trial('roles').apply(undo, lost(0))).rejects.toThrow('the connection is lost');
   }
 });
 
