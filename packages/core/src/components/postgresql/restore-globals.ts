@@ -71,7 +71,7 @@ export const restoreGlobals: StepKind<GlobalsParams, GlobalsUndo> = {
     await asRoot(place, dropScript, keep);
   },
   old: {
-    describe: ({ server, keep }) => `${server.host}: ${keep}: the roles as they were`,
+    describe: ({ keep }) => `the roles as they were, in ${keep}`,
     async drop(context, { server, sessions, keep }) {
       await asRoot(await placeOf(context, server, sessions), dropScript, keep);
     },

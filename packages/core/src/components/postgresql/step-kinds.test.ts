@@ -93,3 +93,14 @@ describe('without the archive', () => {
     await kind.revert!(context, given, before);
   });
 });
+
+it('says what is kept without the host, which stands before it', () => {
+  const kept = stepKinds.flatMap(({ name, params, undo, old }) => {
+    const one = cases[name]!;
+    return old === undefined ? [] : [old.describe(params.parse(one.params), undo.parse(one.undo))];
+  });
+  expect(kept).toEqual([
+    'the roles as they were, in /var/lib/lsbackup/restores/x/globals.sql',
+    'database app as it was, renamed to app.old',
+  ]);
+});
