@@ -6,7 +6,7 @@ import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
 import type { Json } from '../../packages/core/src/model/json.js';
 import { shellOnHost } from '../support/cluster-host.js';
 import { kinds, restoreTest, type PostgresqlRestore, type RestoreTest } from '../support/postgresql-restore.js';
-import { databaseState, dropKept, rolesState, seedAgain, sql } from '../support/postgresql-state.js';
+import { databaseState, dropKept, rolesState, seedAgain, serverLog, sql } from '../support/postgresql-state.js';
 import { kindOf, throughJson, withoutArchive } from '../support/run-steps.js';
 
 jest.setTimeout(300_000);
@@ -111,7 +111,7 @@ function cut(bytes: number, ending: 'error' | 'end'): StepContext {
 }
 
 /** The connection is lost while statements are sent: the server's psql has those up to there, and takes them for all. */
-function lost(share: number): StepContext {
+function lost(cutAt: (statements: Buffer) => number): StepContext {
   const { remote: whole } = test;
   const remote: RemoteHost = {
     host: whole.host,
@@ -123,9 +123,11 @@ function lost(share: number): StepContext {
     async run(command, options = {}) {
       const { input } = options;
       if (input === undefined || !Buffer.from(input).includes('BEGIN;')) return whole.run(command, options);
-      // Without the last line.
-      const length = Math.floor(share * (input.length - 'COMMIT;\n'.length));
-      await whole.run({ ...command, accept: [0, 1, 2, 3] }, { ...options, input: input.subarray(0, length) });
+      const statements = Buffer.from(input);
+      await whole.run(
+        { ...command, accept: [0, 1, 2, 3] },
+        { ...options, input: statements.subarray(0, cutAt(statements)) },
+      );
       throw new Error('the connection is lost');
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
@@ -133,7 +135,12 @@ function lost(share: number): StepContext {
   return { ...opened.context, remote: () => Promise.resolve(remote) };
 }
 
-const shares = Array.from({ length: 25 }, () => Math.random()).concat(1);
+/** Somewhere before the last line, which makes it count. */
+const share =
+  (part: number) =>
+  (statements: Buffer): number =>
+    Math.floor(part * (statements.length - 'COMMIT;\n'.length));
+const shares = Array.from({ length: 11 }, (_, index) => (index + Math.random()) / 11).concat(1);
 
 const nothing = (): Promise<void> => Promise.resolve();
 const newDatabase = (): string => (steps.at(-1)!.params as { newName: string }).newName;
@@ -169,10 +176,19 @@ describe('roles', () => {
 
   it('changes nothing when the connection is lost anywhere in its statements', async () => {
     const undo = await trial('roles').prepare();
-    for (const share of shares) {
-      await expect(trial('roles').apply(undo, lost(share))).rejects.toThrow('the connection is lost');
-      expect([share, await rolesState()]).toEqual([share, roles]);
+    for (const part of shares) {
+      await expect(trial('roles').apply(undo, lost(share(part)))).rejects.toThrow('the connection is lost');
+      expect([part, await rolesState()]).toEqual([part, roles]);
     }
+    await trial('roles').revert(undo);
+  });
+
+  it("shows the server's log no password when the connection is lost inside one", async () => {
+    const before = (await serverLog()).length;
+    const undo = await trial('roles').prepare();
+    const inside = (statements: Buffer): number => statements.indexOf("'SCRAM-SHA-256$") + 60;
+    await expect(trial('roles').apply(undo, lost(inside))).rejects.toThrow('the connection is lost');
+    expect((await serverLog()).slice(before)).not.toContain('SCRAM');
     await trial('roles').revert(undo);
   });
 
@@ -185,7 +201,7 @@ describe('roles', () => {
     await shellOnHost('db1', `mkdir -p ${directory}; echo x >${directory}/postgresql-db1-globals.sql.archived`);
   }
   async function keepBoth(undo: Json): Promise<void> {
-    await expect(trial('roles').apply(undo, lost(0))).rejects.toThrow('the connection is lost');
+    await expect(trial('roles').apply(undo, lost(share(0)))).rejects.toThrow('the connection is lost');
   }
 });
 
@@ -212,9 +228,9 @@ describe('one database', () => {
     await everyWay(trial('swap'), nothing);
     await everyWay(trial('swap'), () => halfTransaction());
     const undo = await trial('swap').prepare();
-    for (const share of shares) {
-      await expect(trial('swap').apply(undo, lost(share))).rejects.toThrow('the connection is lost');
-      expect([share, await trial('swap').probe(undo)]).toEqual([share, 'not done']);
+    for (const part of shares) {
+      await expect(trial('swap').apply(undo, lost(share(part)))).rejects.toThrow('the connection is lost');
+      expect([part, await trial('swap').probe(undo)]).toEqual([part, 'not done']);
     }
     await done('swap');
     expect(await sql('postgres', "SELECT datallowconn FROM pg_database WHERE datname = 'app'")).toBe('f');
