@@ -6,8 +6,8 @@ import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
 import type { Json } from '../../packages/core/src/model/json.js';
 import { shellOnHost } from '../support/cluster-host.js';
 import { kinds, restoreTest, type PostgresqlRestore, type RestoreTest } from '../support/postgresql-restore.js';
-import { databaseState, dropKept, rolesState, seedAgain, sql } from '../support/postgresql-state.js';
-import { kindOf, throughJson } from '../support/run-steps.js';
+import { databaseState, dropKept, rolesState, seedAgain, serverLog, sql } from '../support/postgresql-state.js';
+import { kindOf, throughJson, withoutArchive } from '../support/run-steps.js';
 
 jest.setTimeout(300_000);
 
@@ -53,8 +53,8 @@ function trial(name: string): Trial {
   return {
     prepare: async () => throughJson(await kind.prepare(opened.context, params)),
     apply: (undo, context = opened.context) => kind.apply(context, params, undo),
-    probe: (undo) => kind.probe(opened.context, params, undo),
-    revert: (undo) => kind.revert!(opened.context, params, undo),
+    probe: (undo) => kind.probe(withoutArchive(opened.context), params, undo),
+    revert: (undo) => kind.revert!(withoutArchive(opened.context), params, undo),
   };
 }
 
@@ -111,7 +111,7 @@ function cut(bytes: number, ending: 'error' | 'end'): StepContext {
 }
 
 /** The connection is lost while statements are sent: the server's psql has those up to there, and takes them for all. */
-function lost(share: number): StepContext {
+function lost(cutAt: (statements: Buffer) => number): StepContext {
   const { remote: whole } = test;
   const remote: RemoteHost = {
     host: whole.host,
@@ -123,9 +123,11 @@ function lost(share: number): StepContext {
     async run(command, options = {}) {
       const { input } = options;
       if (input === undefined || !Buffer.from(input).includes('BEGIN;')) return whole.run(command, options);
-      // Without the last line.
-      const length = Math.floor(share * (input.length - 'COMMIT;\n'.length));
-      await whole.run({ ...command, accept: [0, 1, 2, 3] }, { ...options, input: input.subarray(0, length) });
+      const statements = Buffer.from(input);
+      await whole.run(
+        { ...command, accept: [0, 1, 2, 3] },
+        { ...options, input: statements.subarray(0, cutAt(statements)) },
+      );
       throw new Error('the connection is lost');
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
@@ -133,7 +135,12 @@ function lost(share: number): StepContext {
   return { ...opened.context, remote: () => Promise.resolve(remote) };
 }
 
-const shares = Array.from({ length: 25 }, () => Math.random()).concat(1);
+/** Somewhere before the last line, which makes it count. */
+const share =
+  (part: number) =>
+  (statements: Buffer): number =>
+    Math.floor(part * (statements.length - 'COMMIT;\n'.length));
+const shares = Array.from({ length: 11 }, (_, index) => (index + Math.random()) / 11).concat(1);
 
 const nothing = (): Promise<void> => Promise.resolve();
 const newDatabase = (): string => (steps.at(-1)!.params as { newName: string }).newName;
@@ -141,13 +148,23 @@ const newDatabase = (): string => (steps.at(-1)!.params as { newName: string }).
 describe('roles', () => {
   it.each([
     ['not begun', nothing, 'not done'],
-    ['the old ones kept, no more', async () => keepOnly(), 'half'],
+    ['those of the archive kept, no more', () => keepArchived(), 'not done'],
+    ['both kept, no more', (undo: Json) => keepBoth(undo), 'half'],
     ['done', (undo: Json) => trial('roles').apply(undo), 'done'],
     ['done, and killed before it was said', (undo: Json) => applyUnsaid(undo), 'half'],
   ] as const)('%s', async (_name, disturb, state) => {
     await everyWay(trial('roles'), disturb, state);
     expect(await rolesState()).toBe(roles);
     expect(await shellOnHost('db1', 'ls /var/lib/lsbackup/restores 2>/dev/null || true')).toBe('');
+  });
+
+  it('keeps both for root alone', async () => {
+    const undo = await trial('roles').prepare();
+    await trial('roles').apply(undo);
+    const kept = 'stat -c "%a %U %n" /var/lib/lsbackup/restores/*/* | sed "s,/.*globals,globals,"';
+    const modes = ['', '.archived', '.done'].map((ending) => `600 root globals.sql${ending}\n`);
+    expect(await shellOnHost('db1', kept)).toBe(modes.join(''));
+    await trial('roles').revert(undo);
   });
 
   it('changes nothing when its script is cut anywhere', async () => {
@@ -159,10 +176,19 @@ describe('roles', () => {
 
   it('changes nothing when the connection is lost anywhere in its statements', async () => {
     const undo = await trial('roles').prepare();
-    for (const share of shares) {
-      await expect(trial('roles').apply(undo, lost(share))).rejects.toThrow('the connection is lost');
-      expect([share, await rolesState()]).toEqual([share, roles]);
+    for (const part of shares) {
+      await expect(trial('roles').apply(undo, lost(share(part)))).rejects.toThrow('the connection is lost');
+      expect([part, await rolesState()]).toEqual([part, roles]);
     }
+    await trial('roles').revert(undo);
+  });
+
+  it("shows the server's log no password when the connection is lost inside one", async () => {
+    const before = (await serverLog()).length;
+    const undo = await trial('roles').prepare();
+    const inside = (statements: Buffer): number => statements.indexOf("'SCRAM-SHA-256$") + 60;
+    await expect(trial('roles').apply(undo, lost(inside))).rejects.toThrow('the connection is lost');
+    expect((await serverLog()).slice(before)).not.toContain('SCRAM');
     await trial('roles').revert(undo);
   });
 
@@ -170,11 +196,12 @@ describe('roles', () => {
     await trial('roles').apply(undo);
     await shellOnHost('db1', 'rm /var/lib/lsbackup/restores/*/*.done');
   }
-  async function keepOnly(): Promise<void> {
-    await shellOnHost(
-      'db1',
-      `d=/var/lib/lsbackup/restores/${opened.context.runId}; mkdir -p $d; cd /; runuser -u postgres -- pg_dumpall --globals-only >$d/postgresql-db1-globals.sql`,
-    );
+  async function keepArchived(): Promise<void> {
+    const directory = `/var/lib/lsbackup/restores/${opened.context.runId}`;
+    await shellOnHost('db1', `mkdir -p ${directory}; echo x >${directory}/postgresql-db1-globals.sql.archived`);
+  }
+  async function keepBoth(undo: Json): Promise<void> {
+    await expect(trial('roles').apply(undo, lost(share(0)))).rejects.toThrow('the connection is lost');
   }
 });
 
@@ -201,9 +228,9 @@ describe('one database', () => {
     await everyWay(trial('swap'), nothing);
     await everyWay(trial('swap'), () => halfTransaction());
     const undo = await trial('swap').prepare();
-    for (const share of shares) {
-      await expect(trial('swap').apply(undo, lost(share))).rejects.toThrow('the connection is lost');
-      expect([share, await trial('swap').probe(undo)]).toEqual([share, 'not done']);
+    for (const part of shares) {
+      await expect(trial('swap').apply(undo, lost(share(part)))).rejects.toThrow('the connection is lost');
+      expect([part, await trial('swap').probe(undo)]).toEqual([part, 'not done']);
     }
     await done('swap');
     expect(await sql('postgres', "SELECT datallowconn FROM pg_database WHERE datname = 'app'")).toBe('f');

@@ -93,7 +93,7 @@ describe('a backup under live writers, put back on a server that has nothing of 
     for (const step of steps) {
       const { old } = kindOf(step, kinds);
       const told = old?.describe(step.params, done.get(step.id)!);
-      if (told !== undefined) expect(told).toMatch(/^db1: database bulk as it was, renamed to bulk\.lsbackup-old-/);
+      if (told !== undefined) expect(told).toMatch(/^database bulk as it was, renamed to bulk\.lsbackup-old-/);
       await old?.drop(opened.context, step.params, done.get(step.id)!);
       await old?.drop(opened.context, step.params, done.get(step.id)!);
     }

@@ -26,6 +26,10 @@ export async function rolesState(): Promise<string> {
   return withoutKeys(await shellOnHost('db1', 'cd /; runuser -u postgres -- pg_dumpall --globals-only -l template1'));
 }
 
+export function serverLog(): Promise<string> {
+  return shellOnHost('db1', 'cat /var/log/postgresql/*.log');
+}
+
 function withoutKeys(text: string): string {
   return text.replace(/^\\(un)?restrict .*$/gm, '');
 }

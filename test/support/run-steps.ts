@@ -54,7 +54,7 @@ export async function runSteps(
     const undo = kind.undo.parse(throughJson(await kind.prepare(context, params)));
     done.set(step.id, undo);
     await kind.apply(context, params, undo);
-    const state = await kind.probe(context, params, undo);
+    const state = await kind.probe(withoutArchive(context), params, undo);
     if (state !== 'done') throw new Error(`${step.id} says ${state} after it was done`);
   }
 
@@ -64,6 +64,11 @@ export async function runSteps(
   return { done, failed };
 }
 
+/** A rollback may have no archive any more, so nothing that looks or undoes reads from it. */
+export function withoutArchive<Context extends StepContext>(context: Context): Context {
+  return { ...context, read: (path) => Promise.reject(new Error(`${path} is read although nothing is done`)) };
+}
+
 /** Undoes what `done` has undo data of, last first. */
 export async function undoSteps(
   steps: readonly Step[],
@@ -71,13 +76,14 @@ export async function undoSteps(
   context: StepContext,
   done: ReadonlyMap<string, Json>,
 ): Promise<void> {
+  const undoing = withoutArchive(context);
   for (const step of [...steps].reverse()) {
     const undo = done.get(step.id);
     if (undo === undefined) continue;
     const kind = kindOf(step, kinds);
     const params = kind.params.parse(throughJson(step.params));
-    await kind.revert?.(context, params, undo);
-    const state = await kind.probe(context, params, undo);
+    await kind.revert?.(undoing, params, undo);
+    const state = await kind.probe(undoing, params, undo);
     if (state !== 'not done') throw new Error(`${step.id} says ${state} after it was undone`);
   }
 }

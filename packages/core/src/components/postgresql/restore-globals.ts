@@ -2,7 +2,6 @@ import { buffer } from 'node:stream/consumers';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { sqlFormat } from '../../formats/sql.js';
-import type { RemoteHost } from '../../remote/remote-host.js';
 import type { StepContext, StepKind, StepState } from '../restore.js';
 import { globalsScript, parseGlobals, undoScript, type Globals } from './globals.js';
 import { globalsCommand } from './server.js';
@@ -13,7 +12,7 @@ const paramsSchema = z.object({
   sessions: z.string(),
   /** In the archive. */
   globals: z.string(),
-  /** Where the server's own are kept on its host, in a directory of this run. */
+  /** Where the server's own are kept on its host, in a directory of this run; those of the archive beside them (`archivedBeside`). */
   keep: z.string(),
   /** Those that this restore creates. */
   tablespaces: z.array(z.string()),
@@ -29,7 +28,7 @@ type GlobalsUndo = z.infer<typeof undoSchema>;
 
 /**
  * Makes the server's roles those of the archive. What the server had, password hashes too, is kept on its own host, for root alone: never in the
- * journal. A second file there says that it was done.
+ * journal. What it gets is kept beside it, because undoing must know both and may have no archive any more. A third file there says that it was done.
  */
 export const restoreGlobals: StepKind<GlobalsParams, GlobalsUndo> = {
   name: 'postgresql.restore-globals',
@@ -38,7 +37,7 @@ export const restoreGlobals: StepKind<GlobalsParams, GlobalsUndo> = {
   async prepare(context, params) {
     const place = await placeOf(context, params.server, params.sessions);
     const before = await ask(place, beforeSql, undoSchema);
-    const archived = await archivedGlobals(context, params);
+    const archived = parseGlobals(await readArchived(context, params), params.globals);
     const isMeant = (one: { role: string; member: string }): boolean =>
       archived.memberships.some(({ role, member }) => role === one.role && member === one.member);
     return {
@@ -49,9 +48,13 @@ export const restoreGlobals: StepKind<GlobalsParams, GlobalsUndo> = {
   },
   async apply(context, params, { login }) {
     const place = await quietPlace(context, params);
-    const { keep, server, tablespaces } = params;
-    if ((await stateOf(place, keep)) === 'not done') await keepOld(place, server, keep);
-    await execute(place, { sql: globalsScript(await archivedGlobals(context, params), { login, tablespaces }) });
+    const { keep, tablespaces } = params;
+    const archived = await readArchived(context, params);
+    if ((await stateOf(place, keep)) === 'not done') {
+      await keepFile(place, archivedBeside(keep), archived);
+      await keepFile(place, keep, await presentGlobals(place));
+    }
+    await execute(place, { sql: globalsScript(parseGlobals(archived, params.globals), { login, tablespaces }) });
     await asRoot(place, markScript, keep);
   },
   async probe(context, params) {
@@ -59,14 +62,16 @@ export const restoreGlobals: StepKind<GlobalsParams, GlobalsUndo> = {
   },
   async revert(context, params, before) {
     const place = await quietPlace(context, params);
-    if ((await stateOf(place, params.keep)) === 'not done') return;
-    const copy = parseGlobals(await readKept(place, params.keep), params.keep);
-    const globals = await archivedGlobals(context, params);
-    await execute(place, { sql: undoScript(globals, { before, copy, login: before.login }) });
-    await asRoot(place, dropScript, params.keep);
+    const { keep } = params;
+    if ((await stateOf(place, keep)) !== 'not done') {
+      const copy = await readKept(place, keep);
+      const archived = await readKept(place, archivedBeside(keep));
+      await execute(place, { sql: undoScript(archived, { before, copy, login: before.login }) });
+    }
+    await asRoot(place, dropScript, keep);
   },
   old: {
-    describe: ({ server, keep }) => `${server.host}: ${keep}: the roles as they were`,
+    describe: ({ keep }) => `the roles as they were, in ${keep}`,
     async drop(context, { server, sessions, keep }) {
       await asRoot(await placeOf(context, server, sessions), dropScript, keep);
     },
@@ -79,20 +84,29 @@ async function quietPlace(context: StepContext, { server, sessions }: GlobalsPar
   return place;
 }
 
-async function archivedGlobals(context: StepContext, { globals }: GlobalsParams): Promise<Globals> {
-  return parseGlobals(await buffer(await context.read(globals)), globals);
+async function presentGlobals({ remote, server, signal }: Place): Promise<Buffer> {
+  return buffer(await remote.read(globalsCommand(server), { signal }));
+}
+
+async function readArchived(context: StepContext, { globals }: GlobalsParams): Promise<Buffer> {
+  return buffer(await context.read(globals));
+}
+
+function archivedBeside(keep: string): string {
+  return `${keep}.archived`;
 }
 
 const beforeSql = `SELECT json_build_object('login', session_user, 'roles', (SELECT json_agg(rolname) FROM pg_roles),
   'memberships', (SELECT coalesce(json_agg(json_build_object('role', pg_get_userbyid(roleid), 'member', pg_get_userbyid(member), 'admin', admin_option)), '[]') FROM pg_auth_members))`;
 
-// The copy counts from the moment it has its name, which it gets only whole; beside it lies the mark. The run's directory goes with the last of its files.
+// A copy counts from the moment it has its name, which it gets only whole. Those of the archive come before the server's own and go after them, so they
+// are there wherever the state is not `not done`. Beside them lies the mark. The run's directory goes with the last of its files.
 const keepScript =
   'umask 077; mkdir -p "${1%/*}" && cat >"$1.part" && test "$(wc -c <"$1.part")" -eq "$2" && mv "$1.part" "$1"';
-const markScript = ': >"$1.done"';
+const markScript = 'umask 077; : >"$1.done"';
 const stateScript = 'test -e "$1" || exit 0; test -e "$1.done" && echo done || echo half';
 const dropScript =
-  'rm -f "$1.part" "$1.done" "$1"; rmdir "${1%/*}" 2>/dev/null; rmdir "${1%/*/*}" 2>/dev/null; test ! -e "$1"';
+  'rm -f "$1.part" "$1.done" "$1" && rm -f "$1.archived.part" "$1.archived"; rmdir "${1%/*}" 2>/dev/null; rmdir "${1%/*/*}" 2>/dev/null; test ! -e "$1" && test ! -e "$1.archived"';
 
 function rootCommand(
   script: string,
@@ -111,22 +125,16 @@ async function stateOf(place: Place, keep: string): Promise<StepState> {
 }
 
 /** Over this process, because root does not run the server's programs; on no disk but the host's. */
-async function keepOld({ remote, signal }: Place, server: GlobalsParams['server'], keep: string): Promise<void> {
-  const content = await wholeGlobals(remote, server, signal);
-  const command = rootCommand(keepScript, keep, String(content.length));
+async function keepFile({ remote, signal }: Place, file: string, content: Buffer): Promise<void> {
+  checkWhole(content);
+  const command = rootCommand(keepScript, file, String(content.length));
   await remote.write(command, Readable.from([content]), { signal });
 }
 
-async function wholeGlobals(remote: RemoteHost, server: GlobalsParams['server'], signal: AbortSignal): Promise<Buffer> {
-  const content = await buffer(await remote.read(globalsCommand(server), { signal }));
-  checkWhole(content);
-  return content;
-}
-
-async function readKept({ remote, signal }: Place, keep: string): Promise<Buffer> {
-  const { stdout } = await remote.run({ argv: ['cat', keep], become: 'root' }, { signal });
+async function readKept({ remote, signal }: Place, file: string): Promise<Globals> {
+  const { stdout } = await remote.run({ argv: ['cat', file], become: 'root' }, { signal });
   checkWhole(stdout);
-  return stdout;
+  return parseGlobals(stdout, file);
 }
 
 /** Errors: FORMAT_INVALID when its end is missing: `cat` takes what was cut for whole. */

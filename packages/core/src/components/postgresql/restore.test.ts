@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 import type { Warning } from '../../model/artifact.js';
+import { BackupError } from '../../model/errors.js';
 import type { ArtifactRecord, FailedRecord, UnitRecord } from '../../model/metadata.js';
 import { silentLogger } from '../../model/logger.js';
 import type { FakeHost } from '../../testing/fake-host.js';
-import type { RestoreContext, Step, UnitBackup } from '../restore.js';
+import type { Finding, RestoreContext, Step, UnitBackup } from '../restore.js';
 import { postgresql } from './index.js';
 import { postgresqlOptions, type PostgresqlOptions } from './options.js';
 import { database, databaseHost, factsOf, foundLine, type Scene } from './postgresql.test-support.js';
@@ -54,10 +55,12 @@ interface Asked {
   readonly failed?: readonly string[];
   readonly selected?: Readonly<Record<string, readonly string[]>>;
   readonly options?: Readonly<Record<string, unknown>>;
+  readonly moved?: RestoreContext<PostgresqlOptions>['moved'];
+  readonly surveyTar?: RestoreContext<PostgresqlOptions>['surveyTar'];
 }
 
 function artifact(name: string): ArtifactRecord {
-  const format = name.endsWith('.sql') ? 'sql' : 'pg-custom';
+  const format = name.endsWith('.sql') ? 'sql' : name.endsWith('.tar') ? 'tar' : 'pg-custom';
   return {
     path: `postgresql/db1/${name}`,
     component: 'postgresql',
@@ -67,11 +70,16 @@ function artifact(name: string): ArtifactRecord {
   } as ArtifactRecord;
 }
 
-async function plan(
-  asked: Asked = {},
-): Promise<{ readonly steps: readonly Step[]; readonly warnings: readonly Warning[] }> {
+interface Planned {
+  readonly steps: readonly Step[];
+  readonly warnings: readonly Warning[];
+  readonly findings: readonly Finding[];
+}
+
+async function plan(asked: Asked = {}): Promise<Planned> {
   const hosts = asked.hosts ?? [restoreHost()];
   const warnings: Warning[] = [];
+  const findings: Finding[] = [];
   const options: PostgresqlOptions = postgresqlOptions.parse(asked.options ?? {});
   const context: RestoreContext<PostgresqlOptions> = {
     runId: '20261122T101500Z-4f1c9a2b',
@@ -80,9 +88,9 @@ async function plan(
     remote: ({ name }) => Promise.resolve(hosts.find(({ host }) => host.name === name)!),
     selected: (key) => asked.selected?.[key],
     read: (path) => Promise.resolve(Readable.from([path.endsWith('.sql') ? globals : dump])),
-    surveyTar: () => Promise.reject(new Error('no tar is read')),
-    moved: [],
-    report: () => undefined,
+    surveyTar: asked.surveyTar ?? (() => Promise.reject(new Error('no tar is read'))),
+    moved: asked.moved ?? [],
+    report: (finding) => findings.push(finding),
     warn: (warning) => warnings.push(warning),
     signal: new AbortController().signal,
     log: silentLogger,
@@ -99,6 +107,7 @@ async function plan(
     unit,
     artifacts: [
       artifact('globals.sql'),
+      artifact('config.tar'),
       ...(asked.databases ?? ['app']).map((name) => artifact(`database-${name}.dump`)),
     ],
     failed: (asked.failed ?? []).map((name): FailedRecord => ({
@@ -107,7 +116,7 @@ async function plan(
       reason: 'a table was locked',
     })),
   };
-  return { steps: await postgresql.restore!(context, backup), warnings };
+  return { steps: await postgresql.restore!(context, backup), warnings, findings };
 }
 
 const ids = async (asked: Asked = {}): Promise<readonly string[]> => (await plan(asked)).steps.map(({ id }) => id);
@@ -210,6 +219,55 @@ describe('a plan', () => {
     expect([first!.id, second!.id]).toEqual(['postgresql@db1/globals/tablespace fast', 'postgresql@db1/globals/roles']);
     expect(second!.params).toMatchObject({ tablespaces: ['fast'] });
   });
+});
+
+describe('archived configuration', () => {
+  const moved = [{ archived: ['db1', '10.0.0.5'], target: 'db1', address: '10.9.0.5' }];
+
+  it('is reported where it names hosts that moved', async () => {
+    const { findings, warnings, steps } = await plan({
+      moved,
+      surveyTar: (path, visit) => {
+        expect(path).toBe('postgresql/db1/config.tar');
+        const hba = '# db1\nhost all all 10.0.0.5/32 trust\nhost all all 10.0.0.50/32 trust\n';
+        visit?.('etc/postgresql/15/main/pg_hba.conf', Buffer.from(hba));
+        const conninfo = "primary_conninfo = 'host=10.0.0.5 password=hush'";
+        visit?.('var/lib/postgresql/15/main/postgresql.auto.conf', Buffer.from(conninfo));
+        visit?.('var/lib/postgresql/.pgpass', Buffer.from('10.0.0.5:*:*:x:hush'));
+        return Promise.resolve({ roots: [], entries: 3, bytes: 0 });
+      },
+    });
+    const why = expect.stringMatching(
+      /^10\.0\.0\.5 is 10\.9\.0\.5 now; .* not restored: compare .* by hand/,
+    ) as unknown;
+    expect(findings).toEqual([
+      {
+        host: 'db1',
+        where: '/etc/postgresql/15/main/pg_hba.conf:2',
+        text: 'host all all 10.0.0.5/32 trust',
+        why,
+      },
+      {
+        host: 'db1',
+        where: '/var/lib/postgresql/15/main/postgresql.auto.conf:1',
+        text: expect.stringContaining('host=10.0.0.5') as unknown,
+        why,
+      },
+    ]);
+    expect(JSON.stringify(findings)).not.toContain('hush');
+    expect(warnings).toEqual([]);
+    expect(steps.flatMap(({ reads }) => reads)).not.toContain('postgresql/db1/config.tar');
+  });
+
+  it.each([['ARCHIVE_CORRUPT', true] as const, ['ARCHIVE_HOSTILE', false] as const])(
+    '%s: the databases are restored: %s',
+    async (code, isPlanned) => {
+      const planned = plan({ moved, surveyTar: () => Promise.reject(new BackupError(code, 'broken')) });
+      if (isPlanned)
+        expect((await planned).warnings).toEqual([{ code, message: expect.stringMatching(/broken/) as unknown }]);
+      else await expect(planned).rejects.toMatchObject({ code });
+    },
+  );
 });
 
 describe('a target', () => {

@@ -11,6 +11,7 @@ import { parseGlobals, type Globals, type Tablespace } from './globals.js';
 import { globalsSteps } from './globals-steps.js';
 import { refusePrepared } from './hold-off.js';
 import type { PostgresqlOptions } from './options.js';
+import { reportMoved } from './report-moved.js';
 import { missingDirectories, refuseMissing } from './restore-checks.js';
 import { newName, oldName } from './restore-names.js';
 import { choose, type ChosenDatabase } from './restore-selection.js';
@@ -33,6 +34,7 @@ export async function restore(context: Context, backup: UnitBackup): Promise<rea
   await refuseMissing(context, target, { globals, plans });
   warnOfReplication(context, target, plans);
   const tablespaces = await newTablespaces(context, target, { globals, plans });
+  await reportMoved(context, backup);
   const first =
     selection.globals === undefined
       ? []

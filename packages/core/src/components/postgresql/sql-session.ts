@@ -44,10 +44,11 @@ const restoreSettings = [
   settings,
   'SET default_transaction_read_only = off;',
   'SET standard_conforming_strings = on;',
-  // The server's log may not hold it either.
+  // The server's log may not hold it either, nor the piece of it that the message about a statement that was cut shows.
   "SET log_statement = 'none';",
   'SET log_min_duration_statement = -1;',
   "SET log_min_error_statement = 'panic';",
+  "SET log_min_messages = 'fatal';",
   '',
 ].join('\n');
 

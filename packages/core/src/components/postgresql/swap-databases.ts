@@ -63,8 +63,8 @@ export const swapDatabases: StepKind<SwapParams, SwapUndo> = {
     });
   },
   old: {
-    describe: ({ server, name, oldName }, { oldOid }) =>
-      oldOid === null ? undefined : `${server.host}: database ${name} as it was, renamed to ${oldName}`,
+    describe: ({ name, oldName }, { oldOid }) =>
+      oldOid === null ? undefined : `database ${name} as it was, renamed to ${oldName}`,
     async drop(context, { server, newName }, { oldOid }) {
       if (oldOid !== null) await drop(await placeOf(context, server, newName), oldOid);
     },
