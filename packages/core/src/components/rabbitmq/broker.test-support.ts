@@ -99,6 +99,7 @@ export class FakeBroker {
     const [, , script = '', , ...rest] = argv;
     if (script.includes('for path'))
       return { stdout: rest.map((path) => (this.files.has(path) ? 'there\n' : 'missing\n')).join('') };
+    if (script.includes('wc -c < "$1.part"')) return this.#write(rest[0] ?? '', input);
     if (script.includes('.part')) return this.#write(`${rest[1] ?? ''}.part`, this.#export());
     if (script.includes('rmdir')) {
       for (const path of rest.slice(1)) this.files.delete(path);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { AnyStepKind, Step, StepState } from '../restore.js';
+import type { AnyStepKind, Step, StepContext, StepState } from '../restore.js';
 import {
   archived,
   type Content,
@@ -12,7 +12,7 @@ import {
 import { definitionsBaseline, parseDefinitions } from './definitions.js';
 import { exactJsonText, parseExactJson } from './exact-json.js';
 import { rabbitmq } from './index.js';
-import { keptFile } from './kept.js';
+import { keptDirectory, keptFile } from './kept.js';
 import { removalProgram } from './removal.js';
 import { wantedDefinitions } from './wanted.js';
 
@@ -302,11 +302,49 @@ describe('the steps of a restore of RabbitMQ', () => {
     expect([...broker.files.keys()]).toEqual([]);
   });
 
+  it('are looked at and undone without the archive, and undone where nothing was imported yet', async () => {
+    const broker = new FakeBroker(nothing);
+    const fake = fakeRestore(broker);
+    const [keep, importing, verify] = await plan(fake);
+    const kind = kindOf(importing!);
+    const gone: StepContext = { ...fake.running, read: () => Promise.reject(new Error('the archive is gone')) };
+    await apply(fake, keep!);
+    await kind.revert!(gone, importing!.params, {});
+    expect(await kind.probe(gone, importing!.params, {})).toBe('not done');
+    await apply(fake, importing!);
+    await apply(fake, verify!);
+    expect([...broker.files.keys()]).toContain(`${keptDirectory('run-1')}/rabbitmq-wanted.json`);
+    expect(await kind.probe(gone, importing!.params, {})).toBe('done');
+    expect(await kindOf(verify!).probe(gone, verify!.params, {})).toBe('done');
+    for (const step of [verify!, importing!]) {
+      for (let times = 0; times < 2; times += 1) {
+        await kindOf(step).revert!(gone, step.params, {});
+        expect(await kindOf(step).probe(gone, step.params, {})).toBe('not done');
+      }
+    }
+    expect(broker.content).toEqual(nothing);
+    await kindOf(keep!).revert!(gone, keep!.params, {});
+    expect([...broker.files.keys()]).toEqual([]);
+  });
+
+  it('see without the archive whether what was to go is gone', async () => {
+    const broker = new FakeBroker(changed('queues', [...archived.queues!, { ...archived.queues![0]!, name: 'more' }]));
+    const fake = fakeRestore(broker, archived, { exact: ['yes'] });
+    const removing = (await plan(fake)).at(-1)!;
+    const gone: StepContext = { ...fake.running, read: () => Promise.reject(new Error('the archive is gone')) };
+    expect(await kindOf(removing).probe(gone, removing.params, {})).toBe('not done');
+    await apply(fake, removing);
+    expect(await kindOf(removing).probe(gone, removing.params, {})).toBe('done');
+  });
+
   it('see an import that came half way, and finish or undo it', async () => {
     const broker = new FakeBroker(nothing);
     const fake = fakeRestore(broker);
     const [keep, importing] = await plan(fake);
     await apply(fake, keep!);
+    broker.importAnswer = { status: 255 };
+    await expect(apply(fake, importing!)).rejects.toMatchObject({ code: 'RESTORE_FAILED' });
+    broker.importAnswer = undefined;
     broker.content = { ...nothing, vhosts: archived.vhosts!, queues: archived.queues! };
     expect(await kindOf(importing!).probe(fake.running, importing!.params, {})).toBe('half');
     expect(await revert(fake, importing!)).toBe('not done');
