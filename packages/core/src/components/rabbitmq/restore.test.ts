@@ -290,6 +290,10 @@ describe('the steps of a restore of RabbitMQ', () => {
     const [keep, importing, verify] = await plan(fake);
     for (let times = 0; times < 2; times += 1) expect(await apply(fake, keep!)).toBe('done');
     expect(broker.files.get(keptFile('run-1'))).toContain('b3RoZXI=');
+    const keepKind = kindOf(keep!);
+    expect(keepKind.old!.describe(keep!.params, await keepKind.prepare(fake.running, keep!.params))).toBe(
+      'the definitions of RabbitMQ before the restore, in /var/lib/lsbackup/restores/run-1/rabbitmq-definitions.json',
+    );
     expect(await kindOf(importing!).probe(fake.running, importing!.params, {})).toBe('not done');
     for (let times = 0; times < 2; times += 1) expect(await apply(fake, importing!)).toBe('done');
     expect(broker.done).toEqual(['import']);

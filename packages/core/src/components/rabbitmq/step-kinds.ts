@@ -2,7 +2,7 @@ import { BackupError } from '../../model/errors.js';
 import type { AnyStepKind, StepKind } from '../restore.js';
 import { baselineOf, type Definitions } from './definitions.js';
 import { importDefinitions, presentDefinitions, removeObjects } from './import.js';
-import { clearMark, dropKept, keepDefinitions, keptState, setMark } from './kept.js';
+import { clearMark, dropKept, keepDefinitions, keptFile, keptState, setMark } from './kept.js';
 import { conflicts, differences, everyObjectOf, extras, objectsOf, someOf } from './objects.js';
 import * as schemas from './params.js';
 import {
@@ -19,11 +19,11 @@ import {
 } from './restore-state.js';
 
 /** Keeps the definitions that are there now in a file on the host. */
-const keep: StepKind<schemas.KeepParams, schemas.Undo> = {
+const keep: StepKind<schemas.KeepParams, schemas.KeepUndo> = {
   name: 'rabbitmq.keep-definitions',
   params: schemas.keepParams,
-  undo: schemas.undo,
-  prepare: () => Promise.resolve({}),
+  undo: schemas.keepUndo,
+  prepare: ({ runId }) => Promise.resolve({ file: keptFile(runId) }),
   apply: async (context, { host, rabbitmqctl }) =>
     keepDefinitions(await context.remote(host), context.runId, rabbitmqctl, context.signal),
   probe: async (context, { host }) => {
@@ -33,7 +33,7 @@ const keep: StepKind<schemas.KeepParams, schemas.Undo> = {
   },
   revert: async (context, { host }) => dropKept(await context.remote(host), context.runId, context.signal),
   old: {
-    describe: ({ host }) => `${host}: the definitions of RabbitMQ before the restore, below /var/lib/lsbackup/restores`,
+    describe: (_, { file }) => `the definitions of RabbitMQ before the restore, in ${file}`,
     drop: async (context, { host }) => dropKept(await context.remote(host), context.runId, context.signal),
   },
 };
