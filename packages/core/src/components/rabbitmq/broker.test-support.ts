@@ -3,7 +3,7 @@ import type { Warning } from '../../model/artifact.js';
 import { silentLogger } from '../../model/logger.js';
 import { FakeHost, type FakeAnswer } from '../../testing/fake-host.js';
 import type { Command } from '../../remote/remote-host.js';
-import type { Finding, RestoreContext, StepContext, UnitBackup } from '../restore.js';
+import type { Finding, MovedHost, RestoreContext, StepContext, UnitBackup } from '../restore.js';
 import type { Definition } from './definitions.js';
 import { objectsOf } from './objects.js';
 import { parseDefinitions } from './definitions.js';
@@ -165,6 +165,7 @@ export function fakeRestore(
   broker: FakeBroker,
   content: Content = archived,
   selected: Readonly<Record<string, readonly string[]>> = {},
+  moved: readonly MovedHost[] = [],
 ): FakeRestore {
   const warnings: Warning[] = [];
   const findings: Finding[] = [];
@@ -186,7 +187,7 @@ export function fakeRestore(
       remote: () => Promise.resolve(broker.host),
       selected: (key) => selected[key],
       surveyTar: () => Promise.reject(new Error('no tar is read')),
-      moved: [],
+      moved,
       report: (finding) => void findings.push(finding),
     },
   };
