@@ -3,7 +3,7 @@ import type { Warning } from '../../model/artifact.js';
 import { silentLogger } from '../../model/logger.js';
 import { FakeHost, type FakeAnswer } from '../../testing/fake-host.js';
 import type { Command } from '../../remote/remote-host.js';
-import type { Finding, RestoreContext, StepContext, UnitBackup } from '../restore.js';
+import type { Finding, MovedHost, RestoreContext, StepContext, UnitBackup } from '../restore.js';
 import type { Definition } from './definitions.js';
 import { objectsOf } from './objects.js';
 import { parseDefinitions } from './definitions.js';
@@ -99,6 +99,7 @@ export class FakeBroker {
     const [, , script = '', , ...rest] = argv;
     if (script.includes('for path'))
       return { stdout: rest.map((path) => (this.files.has(path) ? 'there\n' : 'missing\n')).join('') };
+    if (script.includes('wc -c < "$1.part"')) return this.#write(rest[0] ?? '', input);
     if (script.includes('.part')) return this.#write(`${rest[1] ?? ''}.part`, this.#export());
     if (script.includes('rmdir')) {
       for (const path of rest.slice(1)) this.files.delete(path);
@@ -164,6 +165,7 @@ export function fakeRestore(
   broker: FakeBroker,
   content: Content = archived,
   selected: Readonly<Record<string, readonly string[]>> = {},
+  moved: readonly MovedHost[] = [],
 ): FakeRestore {
   const warnings: Warning[] = [];
   const findings: Finding[] = [];
@@ -185,7 +187,7 @@ export function fakeRestore(
       remote: () => Promise.resolve(broker.host),
       selected: (key) => selected[key],
       surveyTar: () => Promise.reject(new Error('no tar is read')),
-      moved: [],
+      moved,
       report: (finding) => void findings.push(finding),
     },
   };

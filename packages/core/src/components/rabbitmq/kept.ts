@@ -1,6 +1,6 @@
 import type { Command, RemoteHost } from '../../remote/remote-host.js';
-import type { Definitions } from './definitions.js';
-import { maximumDefinitions } from './definitions.js';
+import { maximumDefinitions, type Definitions } from './definitions.js';
+import { exactJsonText } from './exact-json.js';
 import { readDefinitions } from './import.js';
 import { exportCommand } from './node.js';
 
@@ -11,6 +11,11 @@ export function keptDirectory(runId: string): string {
 
 export function keptFile(runId: string): string {
   return `${keptDirectory(runId)}/rabbitmq-definitions.json`;
+}
+
+/** What is imported, for looking and undoing: the archive may be gone by then. */
+function wantedFile(runId: string): string {
+  return `${keptDirectory(runId)}/rabbitmq-wanted.json`;
 }
 
 /** A file that says a step was done to its end; nobody can see that by the definitions where there was nothing to change. */
@@ -33,6 +38,15 @@ until mkdir -p -- "$directory" 2>/dev/null; do
   [ $tries -lt 20 ] || { mkdir -p -- "$directory"; break; }
 done
 "$@" > "$file.part" < /dev/null
+`;
+
+/** Arguments: file, its bytes. An input that was cut never gets the file's name. */
+const saveScript = `
+set -eu
+umask 077
+cat > "$1.part"
+[ "$(wc -c < "$1.part")" -eq "$2" ] || { echo 'not all of it came' >&2; exit 1; }
+mv -- "$1.part" "$1"
 `;
 
 const stateScript = `
@@ -72,14 +86,39 @@ export async function keepDefinitions(
   await remote.run({ argv: ['mv', '--', part, keptFile(runId)], become: 'root' }, { signal });
 }
 
+/** Keeps what is about to be imported beside the definitions from before. */
+export async function keepWanted(
+  remote: RemoteHost,
+  { runId, signal }: { readonly runId: string; readonly signal: AbortSignal },
+  wanted: Definitions,
+): Promise<void> {
+  const input = Buffer.from(exactJsonText(wanted), 'utf8');
+  const command = asRoot(saveScript, wantedFile(runId), String(input.length));
+  await remote.run({ ...command, deadline: 600 }, { signal, input });
+}
+
+/** What one restore keeps on a host. */
+export interface Kept {
+  /** The definitions from before. */
+  readonly before: Definitions;
+  /** What is imported; undefined: nothing has been imported yet. */
+  readonly wanted: Definitions | undefined;
+  readonly marks: readonly Mark[];
+}
+
 /** Undefined where nothing is kept. */
 export async function keptDefinitions(
   remote: RemoteHost,
   runId: string,
   signal: AbortSignal,
-): Promise<Definitions | undefined> {
-  if (!(await keptState(remote, runId, signal)).isKept) return undefined;
-  return readFile(remote, keptFile(runId), signal);
+): Promise<Kept | undefined> {
+  const { isKept, hasWanted, marks } = await keptState(remote, runId, signal);
+  if (!isKept) return undefined;
+  return {
+    before: await readFile(remote, keptFile(runId), signal),
+    wanted: hasWanted ? await readFile(remote, wantedFile(runId), signal) : undefined,
+    marks,
+  };
 }
 
 async function readFile(remote: RemoteHost, path: string, signal: AbortSignal): Promise<Definitions> {
@@ -90,21 +129,26 @@ async function readFile(remote: RemoteHost, path: string, signal: AbortSignal): 
   return readDefinitions(stdout.toString('utf8'), `${remote.host.name}:${path}`, 'RESTORE_REFUSED');
 }
 
-export async function keptState(
-  remote: RemoteHost,
-  runId: string,
-  signal: AbortSignal,
-): Promise<{ readonly isKept: boolean; readonly hasPart: boolean; readonly marks: readonly Mark[] }> {
+interface KeptState {
+  readonly isKept: boolean;
+  readonly hasPart: boolean;
+  readonly hasWanted: boolean;
+  readonly marks: readonly Mark[];
+}
+
+export async function keptState(remote: RemoteHost, runId: string, signal: AbortSignal): Promise<KeptState> {
   const marks = ['imported', 'verified'] as const;
-  const paths = [keptFile(runId), `${keptFile(runId)}.part`, ...marks.map((mark) => markFile(runId, mark))];
+  const file = keptFile(runId);
+  const paths = [file, `${file}.part`, wantedFile(runId), ...marks.map((mark) => markFile(runId, mark))];
   const { stdout } = await remote.run(asRoot(stateScript, ...paths), { signal });
-  const [isKept, hasPart, ...others] = stdout
+  const [isKept, hasPart, hasWanted, ...others] = stdout
     .toString('utf8')
     .split('\n')
     .map((line) => line === 'there');
   return {
     isKept: isKept === true,
     hasPart: hasPart === true,
+    hasWanted: hasWanted === true,
     marks: marks.filter((_, index) => others[index] === true),
   };
 }
@@ -117,9 +161,11 @@ export async function clearMark(remote: RemoteHost, runId: string, mark: Mark, s
   await remote.run({ argv: ['rm', '-f', '--', markFile(runId, mark)], become: 'root' }, { signal });
 }
 
-/** Removes all that is kept, also when it is gone already. */
+/** Removes all that is kept, also when it is gone already; the definitions from before last, for by them one sees that something is kept. */
 export async function dropKept(remote: RemoteHost, runId: string, signal: AbortSignal): Promise<void> {
+  const wanted = wantedFile(runId);
+  const marks = [markFile(runId, 'imported'), markFile(runId, 'verified')];
   const file = keptFile(runId);
-  const paths = [file, `${file}.part`, markFile(runId, 'imported'), markFile(runId, 'verified')];
+  const paths = [...marks, `${wanted}.part`, wanted, `${file}.part`, file];
   await remote.run(asRoot(dropScript, keptDirectory(runId), ...paths), { signal });
 }

@@ -26,6 +26,9 @@ export type KeepParams = z.infer<typeof keepParams>;
 export type ImportParams = z.infer<typeof importParams>;
 export type RemoveParams = z.infer<typeof removeParams>;
 
-/** No step needs to know more of the state before than what is kept on the host. */
+/** Where the definitions from before are kept on the host, for people. */
+export const keepUndo = z.strictObject({ file: z.string() });
+export type KeepUndo = z.infer<typeof keepUndo>;
+/** No other step needs to know more of the state before than what is kept on the host. */
 export const undo = z.strictObject({});
 export type Undo = z.infer<typeof undo>;

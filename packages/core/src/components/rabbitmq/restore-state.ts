@@ -4,6 +4,7 @@ import type { StepContext } from '../restore.js';
 import { comesAndGoes, type Definition, type Definitions } from './definitions.js';
 import { presentDefinitions, readDefinitions, readText, type Change, type Removal } from './import.js';
 import { isEqual, objectsOf, everyObjectOf, someOf, type DefinedObject, type Objects } from './objects.js';
+import { keepWanted, keptDefinitions, keptFile } from './kept.js';
 import type { ImportParams } from './params.js';
 import { wantedDefinitions } from './wanted.js';
 
@@ -18,19 +19,54 @@ export interface Sight {
   present(): Promise<Definitions>;
 }
 
+/** With what the archive has. */
 export async function look(context: StepContext, params: ImportParams): Promise<Sight> {
-  const { signal, runId } = context;
-  const remote = await context.remote(params.host);
   const archived = readDefinitions(
     await readText(await context.read(params.path), params.path),
     params.path,
     'RESTORE_REFUSED',
   );
-  return {
-    change: { remote, place: params, runId, signal },
-    wanted: wantedDefinitions(archived, params).definitions,
-    present: () => presentDefinitions(remote, params.rabbitmqctl, signal),
-  };
+  return sightOf(await changeOf(context, params), wantedDefinitions(archived, params).definitions);
+}
+
+/** With what the host keeps of the restore: the archive may be gone. `isImported`: to its end. */
+export interface SightBack extends Sight {
+  readonly before: Definitions;
+  readonly isImported: boolean;
+}
+
+/** Undefined where nothing has been imported yet. Error RESTORE_REFUSED where the definitions from before are not kept. */
+export async function lookBack(context: StepContext, params: ImportParams): Promise<SightBack | undefined> {
+  const change = await changeOf(context, params);
+  const kept = await keptDefinitions(change.remote, context.runId, context.signal);
+  if (kept === undefined)
+    throw new BackupError(
+      'RESTORE_REFUSED',
+      `${params.host}: the definitions from before the restore are not in ${keptFile(context.runId)}`,
+      { host: params.host, component: 'rabbitmq' },
+    );
+  const { before, wanted, marks } = kept;
+  if (wanted === undefined) return undefined;
+  return { ...sightOf(change, wanted), before, isImported: marks.includes('imported') };
+}
+
+/** What the archive has, kept on the host before any of it is imported. A later attempt imports what the first one has kept. */
+export async function lookAndKeep(context: StepContext, params: ImportParams): Promise<Sight> {
+  const earlier = await lookBack(context, params);
+  if (earlier !== undefined) return earlier;
+  const sight = await look(context, params);
+  await keepWanted(sight.change.remote, context, sight.wanted);
+  return sight;
+}
+
+async function changeOf(context: StepContext, params: ImportParams): Promise<Change> {
+  const { runId, signal } = context;
+  return { remote: await context.remote(params.host), place: params, runId, signal };
+}
+
+function sightOf(change: Change, wanted: Definitions): Sight {
+  const { remote, place, signal } = change;
+  return { change, wanted, present: () => presentDefinitions(remote, place.rabbitmqctl, signal) };
 }
 
 /** The kept definitions as far as the restore of the wanted ones may have changed them: the same virtual hosts, users and global parameters. */

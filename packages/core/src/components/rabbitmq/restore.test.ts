@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { AnyStepKind, Step, StepState } from '../restore.js';
+import type { AnyStepKind, MovedHost, Step, StepContext, StepState } from '../restore.js';
 import {
   archived,
   type Content,
@@ -12,7 +12,7 @@ import {
 import { definitionsBaseline, parseDefinitions } from './definitions.js';
 import { exactJsonText, parseExactJson } from './exact-json.js';
 import { rabbitmq } from './index.js';
-import { keptFile } from './kept.js';
+import { keptDirectory, keptFile } from './kept.js';
 import { removalProgram } from './removal.js';
 import { wantedDefinitions } from './wanted.js';
 
@@ -124,34 +124,77 @@ describe('the plan of a restore of RabbitMQ', () => {
     expect('revert' in kindOf(steps.at(-1)!)).toBe(false);
   });
 
-  it('reports what names the old cluster when it comes to another, without passwords', async () => {
-    const parameters = [
-      {
-        vhost: 'shop',
-        component: 'shovel',
-        name: 's',
-        value: {
-          'src-uri': ['amqp://me:hush@mq1:5672/%2f?auth_mechanism=hush'],
-          'dest-uri': 'amqps://other:hush@far.example.com',
+  describe('of what names the old cluster', () => {
+    const federation = { vhost: 'shop', component: 'federation-upstream' };
+    const content: Content = {
+      ...archived,
+      parameters: [
+        {
+          vhost: 'shop',
+          component: 'shovel',
+          name: 's',
+          value: {
+            'src-uri': ['amqp://me:hush@mq1:5672/%2f?auth_mechanism=hush'],
+            'dest-uri': 'amqps://other:hush@far.example.com',
+            password: 'hush mq1 10.0.0.5',
+          },
         },
-      },
-      { vhost: 'shop', component: 'federation-upstream', name: 'f', value: { uri: 'amqp://mq10' } },
-    ];
-    const policies = [
-      { vhost: '/', name: 'ha', pattern: '.*', definition: { 'ha-mode': 'nodes', 'ha-params': ['rabbit@mq1'] } },
-    ];
-    const content: Content = { ...archived, parameters, policies };
-    const moved = fakeRestore(new FakeBroker(nothing, { name: 'mq9' }), content);
-    await plan(moved);
-    expect(moved.findings.map(({ host, where, text, why }) => [host, where, text, why.slice(0, 3)])).toEqual([
-      ['mq9', 'rabbitmq parameter shovel/s in virtual host "shop"', 'amqp://mq1:5672/%2f', 'mq1'],
-      ['mq9', 'rabbitmq parameter shovel/s in virtual host "shop"', 'amqps://far.example.com', 'a c'],
-      ['mq9', 'rabbitmq parameter federation-upstream/f in virtual host "shop"', 'amqp://mq10', 'a c'],
-      ['mq9', 'rabbitmq policy ha in virtual host "/"', 'rabbit@mq1', 'mq1'],
-    ]);
-    const same = fakeRestore(new FakeBroker(nothing), content);
-    await plan(same);
-    expect(same.findings).toEqual([]);
+        { ...federation, name: 'f', value: { uri: 'amqp://mq10' } },
+        { ...federation, name: 'a', value: { uri: 'amqp://u:hush@10.0.0.5/' } },
+        { ...federation, name: 'd', value: { uri: 'amqp://10.0.0.7:5672', note: '# 10.0.0.7' } },
+      ],
+      global_parameters: [
+        { name: 'cluster_name', value: 'rabbit@mq1' },
+        { name: 'seen', value: { by: 'first\n10.0.0.5' } },
+      ],
+      policies: [
+        { vhost: '/', name: 'ha', pattern: '.*', definition: { 'ha-mode': 'nodes', 'ha-params': ['rabbit@mq1'] } },
+      ],
+    };
+    const db1 = { archived: ['db1', '10.0.0.7'], target: 'db1', address: '192.0.2.7' };
+    const reported = async (name: string, moved: readonly MovedHost[]): Promise<readonly (readonly string[])[]> => {
+      const fake = fakeRestore(new FakeBroker(nothing, { name }), content, {}, moved);
+      await plan(fake);
+      expect(JSON.stringify(fake.findings)).not.toContain('hush');
+      expect(fake.findings.every(({ host }) => host === name)).toBe(true);
+      return fake.findings.map(({ where, text, why }) => [where.replace(/^rabbitmq /, ''), text, why]);
+    };
+    const shop = (name: string): string => `parameter ${name} in virtual host "shop"`;
+
+    it('reports names and addresses, and all connections, where it comes to another host', async () => {
+      const mq1 = { archived: ['mq1', '10.0.0.5'], target: 'mq9', address: '192.0.2.1' };
+      const connection = 'a connection that the cluster in the archive makes; mq9 will make it too';
+      expect(await reported('mq9', [mq1, db1])).toEqual([
+        [shop('shovel/s'), 'amqp://mq1:5672/%2f', 'mq1 is mq9, 192.0.2.1 now'],
+        [shop('shovel/s'), 'amqps://far.example.com', connection],
+        [shop('federation-upstream/f'), 'amqp://mq10', connection],
+        [shop('federation-upstream/a'), 'amqp://10.0.0.5/', '10.0.0.5 is mq9, 192.0.2.1 now'],
+        [shop('federation-upstream/d'), 'amqp://10.0.0.7:5672', '10.0.0.7 is 192.0.2.7 now'],
+        [shop('federation-upstream/d'), '# 10.0.0.7', '10.0.0.7 is 192.0.2.7 now'],
+        ['global parameter seen', 'first\n10.0.0.5', '10.0.0.5 is mq9, 192.0.2.1 now'],
+        ['policy ha in virtual host "/"', 'rabbit@mq1', 'mq1 is mq9, 192.0.2.1 now'],
+      ]);
+    });
+
+    it('reports the same where only the address is another', async () => {
+      const mq1 = { archived: ['mq1', '10.0.0.5'], target: 'mq1', address: '192.0.2.1' };
+      const found = await reported('mq1', [mq1]);
+      expect(found.map(([, text]) => text)).toContain('amqps://far.example.com');
+      expect(found).toContainEqual([shop('federation-upstream/a'), 'amqp://10.0.0.5/', '10.0.0.5 is 192.0.2.1 now']);
+    });
+
+    it('reports the name of a node that is called otherwise now', async () => {
+      expect(await reported('mq9', [])).toContainEqual([
+        'policy ha in virtual host "/"',
+        'rabbit@mq1',
+        'mq1 is a name of the cluster in the archive, whose place mq9 takes',
+      ]);
+    });
+
+    it('reports only what names another host that moved, where it stays', async () => {
+      expect((await reported('mq1', [db1])).map(([, text]) => text)).toEqual(['amqp://10.0.0.7:5672', '# 10.0.0.7']);
+      expect(await reported('mq1', [])).toEqual([]);
+    });
   });
 
   it('warns of another cluster name, of members that are down', async () => {
@@ -290,6 +333,10 @@ describe('the steps of a restore of RabbitMQ', () => {
     const [keep, importing, verify] = await plan(fake);
     for (let times = 0; times < 2; times += 1) expect(await apply(fake, keep!)).toBe('done');
     expect(broker.files.get(keptFile('run-1'))).toContain('b3RoZXI=');
+    const keepKind = kindOf(keep!);
+    expect(keepKind.old!.describe(keep!.params, await keepKind.prepare(fake.running, keep!.params))).toBe(
+      'the definitions of RabbitMQ before the restore, in /var/lib/lsbackup/restores/run-1/rabbitmq-definitions.json',
+    );
     expect(await kindOf(importing!).probe(fake.running, importing!.params, {})).toBe('not done');
     for (let times = 0; times < 2; times += 1) expect(await apply(fake, importing!)).toBe('done');
     expect(broker.done).toEqual(['import']);
@@ -302,11 +349,49 @@ describe('the steps of a restore of RabbitMQ', () => {
     expect([...broker.files.keys()]).toEqual([]);
   });
 
+  it('are looked at and undone without the archive, and undone where nothing was imported yet', async () => {
+    const broker = new FakeBroker(nothing);
+    const fake = fakeRestore(broker);
+    const [keep, importing, verify] = await plan(fake);
+    const kind = kindOf(importing!);
+    const gone: StepContext = { ...fake.running, read: () => Promise.reject(new Error('the archive is gone')) };
+    await apply(fake, keep!);
+    await kind.revert!(gone, importing!.params, {});
+    expect(await kind.probe(gone, importing!.params, {})).toBe('not done');
+    await apply(fake, importing!);
+    await apply(fake, verify!);
+    expect([...broker.files.keys()]).toContain(`${keptDirectory('run-1')}/rabbitmq-wanted.json`);
+    expect(await kind.probe(gone, importing!.params, {})).toBe('done');
+    expect(await kindOf(verify!).probe(gone, verify!.params, {})).toBe('done');
+    for (const step of [verify!, importing!]) {
+      for (let times = 0; times < 2; times += 1) {
+        await kindOf(step).revert!(gone, step.params, {});
+        expect(await kindOf(step).probe(gone, step.params, {})).toBe('not done');
+      }
+    }
+    expect(broker.content).toEqual(nothing);
+    await kindOf(keep!).revert!(gone, keep!.params, {});
+    expect([...broker.files.keys()]).toEqual([]);
+  });
+
+  it('see without the archive whether what was to go is gone', async () => {
+    const broker = new FakeBroker(changed('queues', [...archived.queues!, { ...archived.queues![0]!, name: 'more' }]));
+    const fake = fakeRestore(broker, archived, { exact: ['yes'] });
+    const removing = (await plan(fake)).at(-1)!;
+    const gone: StepContext = { ...fake.running, read: () => Promise.reject(new Error('the archive is gone')) };
+    expect(await kindOf(removing).probe(gone, removing.params, {})).toBe('not done');
+    await apply(fake, removing);
+    expect(await kindOf(removing).probe(gone, removing.params, {})).toBe('done');
+  });
+
   it('see an import that came half way, and finish or undo it', async () => {
     const broker = new FakeBroker(nothing);
     const fake = fakeRestore(broker);
     const [keep, importing] = await plan(fake);
     await apply(fake, keep!);
+    broker.importAnswer = { status: 255 };
+    await expect(apply(fake, importing!)).rejects.toMatchObject({ code: 'RESTORE_FAILED' });
+    broker.importAnswer = undefined;
     broker.content = { ...nothing, vhosts: archived.vhosts!, queues: archived.queues! };
     expect(await kindOf(importing!).probe(fake.running, importing!.params, {})).toBe('half');
     expect(await revert(fake, importing!)).toBe('not done');

@@ -175,5 +175,7 @@ function warnOf(
     });
   const newNames = namesOf([host], newNodes);
   const oldNames = namesOf(backup.unit.hosts, identity.nodes).filter((old) => !newNames.includes(old));
-  for (const finding of findings(definitions, { host, oldNames })) context.report(finding);
+  const { moved } = context;
+  const isElsewhere = oldNames.length > 0 || moved.some(({ archived: [old = ''] }) => backup.unit.hosts.includes(old));
+  for (const finding of findings(definitions, { host, moved, oldNames, isElsewhere })) context.report(finding);
 }

@@ -1,27 +1,29 @@
 import { BackupError } from '../../model/errors.js';
-import type { AnyStepKind, StepContext, StepKind } from '../restore.js';
+import type { AnyStepKind, StepKind } from '../restore.js';
 import { baselineOf, type Definitions } from './definitions.js';
-import { importDefinitions, removeObjects } from './import.js';
-import { clearMark, dropKept, keepDefinitions, keptDefinitions, keptFile, keptState, setMark } from './kept.js';
+import { importDefinitions, presentDefinitions, removeObjects } from './import.js';
+import { clearMark, dropKept, keepDefinitions, keptFile, keptState, setMark } from './kept.js';
 import { conflicts, differences, everyObjectOf, extras, objectsOf, someOf } from './objects.js';
 import * as schemas from './params.js';
 import {
   changedLimits,
   look,
+  lookAndKeep,
+  lookBack,
   refuseConflicts,
   scopeOf,
   settled,
   unreverted,
   withoutContents,
-  type Sight,
+  type SightBack,
 } from './restore-state.js';
 
 /** Keeps the definitions that are there now in a file on the host. */
-const keep: StepKind<schemas.KeepParams, schemas.Undo> = {
+const keep: StepKind<schemas.KeepParams, schemas.KeepUndo> = {
   name: 'rabbitmq.keep-definitions',
   params: schemas.keepParams,
-  undo: schemas.undo,
-  prepare: () => Promise.resolve({}),
+  undo: schemas.keepUndo,
+  prepare: ({ runId }) => Promise.resolve({ file: keptFile(runId) }),
   apply: async (context, { host, rabbitmqctl }) =>
     keepDefinitions(await context.remote(host), context.runId, rabbitmqctl, context.signal),
   probe: async (context, { host }) => {
@@ -31,7 +33,7 @@ const keep: StepKind<schemas.KeepParams, schemas.Undo> = {
   },
   revert: async (context, { host }) => dropKept(await context.remote(host), context.runId, context.signal),
   old: {
-    describe: ({ host }) => `${host}: the definitions of RabbitMQ before the restore, below /var/lib/lsbackup/restores`,
+    describe: (_, { file }) => `the definitions of RabbitMQ before the restore, in ${file}`,
     drop: async (context, { host }) => dropKept(await context.remote(host), context.runId, context.signal),
   },
 };
@@ -48,8 +50,7 @@ const importKind: StepKind<schemas.ImportParams, schemas.Undo> = {
     return {};
   },
   apply: async (context, params) => {
-    const sight = await look(context, params);
-    await requireKept(context, sight);
+    const sight = await lookAndKeep(context, params);
     const wanted = objectsOf(sight.wanted);
     // An import of an earlier attempt that still runs in the node is waited for in any case.
     const said = await removeObjects(sight.change, []);
@@ -74,32 +75,28 @@ const importKind: StepKind<schemas.ImportParams, schemas.Undo> = {
     await setMark(sight.change.remote, context.runId, 'imported', context.signal);
   },
   probe: async (context, params) => {
-    const sight = await look(context, params);
-    const { remote } = sight.change;
+    const sight = await lookBack(context, params);
+    if (sight === undefined) return 'not done';
     const present = await sight.present();
-    const isThere = differences(objectsOf(sight.wanted), objectsOf(present)).length === 0;
-    const kept = await keptDefinitions(remote, context.runId, context.signal);
-    if (kept === undefined) return isThere ? 'done' : 'not done';
-    const { marks } = await keptState(remote, context.runId, context.signal);
-    if (marks.includes('imported')) return isThere ? 'done' : 'half';
-    return unreverted(sight.wanted, kept, present).length === 0 ? 'not done' : 'half';
+    if (sight.isImported)
+      return differences(objectsOf(sight.wanted), objectsOf(present)).length === 0 ? 'done' : 'half';
+    return unreverted(sight.wanted, sight.before, present).length === 0 ? 'not done' : 'half';
   },
   revert: async (context, params) => {
-    const sight = await look(context, params);
-    const kept = await requireKept(context, sight);
-    const { remote } = sight.change;
-    await clearMark(remote, context.runId, 'imported', context.signal);
+    const sight = await lookBack(context, params);
+    if (sight === undefined) return;
+    await clearMark(sight.change.remote, context.runId, 'imported', context.signal);
     await removeObjects(sight.change, []);
-    await putBack(sight, kept);
+    await putBack(sight);
   },
 };
 
 /** Removes what the restore made, and imports what was there before. */
-async function putBack(sight: Sight, kept: Definitions): Promise<void> {
-  const scope = scopeOf(kept, sight.wanted);
+async function putBack(sight: SightBack): Promise<void> {
+  const scope = scopeOf(sight.before, sight.wanted);
   const present = everyObjectOf(await sight.present());
   const wanted = everyObjectOf(sight.wanted);
-  const before = everyObjectOf(kept);
+  const before = everyObjectOf(sight.before);
   const made = [...wanted.values()].filter(({ key }) => present.has(key) && !before.has(key));
   const madeAnew = conflicts(objectsOf(scope), present).filter(({ key }) => wanted.has(key));
   await removeObjects(sight.change, [
@@ -108,21 +105,7 @@ async function putBack(sight: Sight, kept: Definitions): Promise<void> {
     ...withoutContents(made),
   ]);
   await importDefinitions(sight.change, scope);
-  await settled(sight, (shown) => unreverted(sight.wanted, kept, shown));
-}
-
-async function requireKept(context: StepContext, { change }: Sight): Promise<Definitions> {
-  const kept = await keptDefinitions(change.remote, context.runId, context.signal);
-  if (kept !== undefined) return kept;
-  const host = change.remote.host.name;
-  throw new BackupError(
-    'RESTORE_REFUSED',
-    `${host}: the definitions from before the restore are not in ${keptFile(context.runId)}`,
-    {
-      host,
-      component: 'rabbitmq',
-    },
-  );
+  await settled(sight, (shown) => unreverted(sight.wanted, sight.before, shown));
 }
 
 /** Compares what the node has with the archive. */
@@ -170,8 +153,8 @@ const removeExtra: StepKind<schemas.RemoveParams, schemas.Undo> = {
     check(params, sight.wanted, now);
   },
   probe: async (context, params) => {
-    const sight = await look(context, params);
-    const present = everyObjectOf(await sight.present());
+    const remote = await context.remote(params.host);
+    const present = everyObjectOf(await presentDefinitions(remote, params.rabbitmqctl, context.signal));
     return params.extras.some((key) => present.has(key)) ? 'not done' : 'done';
   },
 };
