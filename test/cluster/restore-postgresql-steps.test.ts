@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Step, StepContext, StepState } from '../../packages/core/src/components/restore.js';
 import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
@@ -246,7 +247,7 @@ describe('one database', () => {
   it('finds a client that is still there half done, and ends it', async () => {
     await done('load', 'verify');
     const client = sql('app', 'SELECT pg_sleep(60)').catch(() => 'ended');
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await untilItSleeps('app');
     await everyWay(trial('hold-off'), () =>
       sql('postgres', 'ALTER DATABASE app ALLOW_CONNECTIONS false').then(nothing),
     );
@@ -279,8 +280,13 @@ describe('one database', () => {
     await sql('postgres', `CREATE DATABASE ${newDatabase()}`);
     await shellOnHost(
       'db1',
-      `cd /; PGAPPNAME=${newDatabase()} setsid runuser -u postgres -- psql -Xq -d ${newDatabase()} -c 'SELECT pg_sleep(300)' >/dev/null 2>&1 & sleep 0.5`,
+      `cd /; PGAPPNAME=${newDatabase()} setsid runuser -u postgres -- psql -Xq -d ${newDatabase()} -c 'SELECT pg_sleep(300)' >/dev/null 2>&1 &`,
     );
+    await untilItSleeps(newDatabase());
+  }
+  async function untilItSleeps(database: string): Promise<void> {
+    const sleeping = `SELECT count(*) FROM pg_stat_activity WHERE datname = '${database}' AND wait_event = 'PgSleep'`;
+    while ((await sql('postgres', sleeping)) === '0') await delay(50);
   }
   /** What is left of a psql that was killed before its last line. */
   async function halfTransaction(): Promise<void> {

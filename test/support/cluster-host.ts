@@ -6,9 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { containerOf } from '../cluster/cluster.mjs';
 import { must } from './lsbackup.js';
 
+const containers = new Map<string, string>();
+
+/** Asked once: no test puts another container in a host's place. */
 export async function containerId(host: string): Promise<string> {
-  const id: unknown = await containerOf(host);
+  const id: unknown = containers.get(host) ?? (await containerOf(host));
   if (typeof id !== 'string') throw new Error(`the host ${host} of the test cluster does not run`);
+  containers.set(host, id);
   return id;
 }
 

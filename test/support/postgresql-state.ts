@@ -1,5 +1,4 @@
-import { feedHost, onHost, shellOnHost } from './cluster-host.js';
-import { writeFile } from 'node:fs/promises';
+import { onHost, shellOnHost } from './cluster-host.js';
 import { must } from './lsbackup.js';
 
 // What the PostgreSQL server on db1 holds, by psql and pg_dump on the host itself: nothing is shared with what is tested.
@@ -11,10 +10,10 @@ export async function sql(database: string, text: string): Promise<string> {
   return (await onHost('db1', ...psql, database, '-c', text)).trim();
 }
 
-/** The same for a script of several statements, each by itself, by way of a local file. */
-export async function sqlScript(database: string, { file, text }: { file: string; text: string }): Promise<void> {
-  await writeFile(file, text);
-  await feedHost('db1', file, ...psql, database);
+/** Runs a script of psql in one database: several statements, each by itself, and psql's own commands. */
+export async function sqlScript(database: string, text: string): Promise<string> {
+  const shell = `cd /; printf '%s\\n' "$2" | ${psql.join(' ')} "$1"`;
+  return (await onHost('db1', 'sh', '-c', shell, 'sh', database, text)).trim();
 }
 
 export async function databaseNames(): Promise<readonly string[]> {
@@ -42,24 +41,18 @@ const ownSql = `SELECT datname, datdba::regrole, encoding, datcollate, datctype,
   (SELECT string_agg(acl::text, ' ' ORDER BY acl::text) FROM unnest(datacl) AS acl), shobj_description(d.oid, 'pg_database')
   FROM pg_database AS d JOIN pg_tablespace AS s ON s.oid = dattablespace WHERE datname = current_database()`;
 
+const stateSql = `${sums} \\gexec
+  SELECT oid, lomowner::regrole, md5(lo_get(oid)) FROM pg_largeobject_metadata ORDER BY oid;
+  SELECT * FROM pg_sequences WHERE sequencename <> 'written_live_id_seq' ORDER BY 1, 2;
+  ${ownSql};`;
+
 /**
  * Everything of one database: definitions, rights, settings and comments as pg_dump writes them, sums of all rows and large objects, sequences. Of the
  * table written_live only its definition.
  */
 export async function databaseState(name: string): Promise<string> {
   const dump = ['runuser', '-u', 'postgres', '--', 'pg_dump', '--schema-only', '--create', '-d', name];
-  return [
-    withoutKeys(await onHost('db1', ...dump)),
-    await sumsOf(name),
-    await sql(name, 'SELECT oid, lomowner::regrole, md5(lo_get(oid)) FROM pg_largeobject_metadata ORDER BY oid'),
-    await sql(name, "SELECT * FROM pg_sequences WHERE sequencename <> 'written_live_id_seq' ORDER BY 1, 2"),
-    await sql(name, ownSql),
-  ].join('\n');
-}
-
-async function sumsOf(name: string): Promise<string> {
-  const queries = (await sql(name, sums)).split('\n').filter(Boolean);
-  return queries.length === 0 ? '' : sql(name, queries.join(' UNION ALL '));
+  return [withoutKeys(await onHost('db1', ...dump)), await sqlScript(name, stateSql)].join('\n');
 }
 
 /** Roles, and all databases that take connections. */
@@ -69,24 +62,28 @@ export async function serverState(): Promise<Readonly<Record<string, string>>> {
   return { '(roles)': await rolesState(), ...Object.fromEntries(states) };
 }
 
-async function dropDatabases(isMeant: (name: string) => boolean): Promise<void> {
-  for (const name of (await databaseNames()).filter(isMeant)) {
-    const quoted = `"${name.replaceAll('"', '""')}"`;
-    await sql('template1', `ALTER DATABASE ${quoted} IS_TEMPLATE false`);
-    await sql('template1', `DROP DATABASE ${quoted} WITH (FORCE)`);
-  }
+/** Those that a condition over pg_database means. */
+export async function dropDatabases(which: string): Promise<void> {
+  const each = (statement: string): string =>
+    `SELECT format('${statement}', datname) FROM pg_database WHERE ${which} \\gexec`;
+  await sqlScript(
+    'template1',
+    [each('ALTER DATABASE %I IS_TEMPLATE false'), each('DROP DATABASE %I WITH (FORCE)')].join('\n'),
+  );
 }
 
 /** Drops what restores keep. */
 export function dropKept(): Promise<void> {
-  return dropDatabases((name) => name.includes('.lsbackup-old-'));
+  return dropDatabases("datname LIKE '%.lsbackup-old-%'");
 }
 
 /** Drops every database that initdb did not make, and tablespaces; then seeds db1. */
 export async function seedAgain(): Promise<void> {
-  await dropDatabases((name) => !['postgres', 'template0', 'template1'].includes(name));
-  const tablespaces = await sql('postgres', "SELECT spcname FROM pg_tablespace WHERE spcname !~ '^pg_'");
-  for (const name of tablespaces.split('\n').filter(Boolean)) await sql('postgres', `DROP TABLESPACE "${name}"`);
+  await dropDatabases("datname NOT IN ('postgres', 'template0', 'template1')");
+  await sqlScript(
+    'postgres',
+    "SELECT format('DROP TABLESPACE %I', spcname) FROM pg_tablespace WHERE spcname !~ '^pg_' \\gexec",
+  );
   await shellOnHost('db1', 'rm -rf /var/lib/lsbackup /var/lib/postgresql/lsbackup-fast');
   await must('node', 'test/cluster/cluster.mjs', 'seed', 'db1');
 }

@@ -69,7 +69,7 @@ export function withoutArchive<Context extends StepContext>(context: Context): C
   return { ...context, read: (path) => Promise.reject(new Error(`${path} is read although nothing is done`)) };
 }
 
-/** Undoes what `done` has undo data of, last first. */
+/** Undoes what `done` has undo data of: sets side by side, each last first, after those that waited for it. */
 export async function undoSteps(
   steps: readonly Step[],
   kinds: readonly AnyStepKind[],
@@ -77,15 +77,28 @@ export async function undoSteps(
   done: ReadonlyMap<string, Json>,
 ): Promise<void> {
   const undoing = withoutArchive(context);
-  for (const step of [...steps].reverse()) {
+  const outcomes = new Map<string, Promise<void>>();
+
+  async function undoSet(own: readonly Step[]): Promise<void> {
+    const waited = steps.filter(({ after }) => own.some(({ id }) => after.includes(id)));
+    for (const { set } of waited) await outcomes.get(set);
+    for (const step of [...own].reverse()) await undoOne(step);
+  }
+
+  async function undoOne(step: Step): Promise<void> {
     const undo = done.get(step.id);
-    if (undo === undefined) continue;
+    if (undo === undefined) return;
     const kind = kindOf(step, kinds);
     const params = kind.params.parse(throughJson(step.params));
     await kind.revert?.(undoing, params, undo);
     const state = await kind.probe(undoing, params, undo);
     if (state !== 'not done') throw new Error(`${step.id} says ${state} after it was undone`);
   }
+
+  // Against the order of the plan, so that what a set waits for has begun.
+  for (const set of [...new Set(steps.map((step) => step.set))].reverse())
+    outcomes.set(set, undoSet(steps.filter((step) => step.set === set)));
+  await Promise.all(outcomes.values());
 }
 
 export function kindOf(step: Step, kinds: readonly AnyStepKind[]): AnyStepKind {
