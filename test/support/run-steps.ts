@@ -1,4 +1,4 @@
-import type { AnyStepKind, Step, StepContext } from '../../packages/core/src/components/restore.js';
+import type { AnyStepKind, Step, StepContext, StepState } from '../../packages/core/src/components/restore.js';
 import { asBackupError, type BackupError } from '../../packages/core/src/model/errors.js';
 import type { Json } from '../../packages/core/src/model/json.js';
 
@@ -12,6 +12,8 @@ export interface RanSteps {
 export interface StepHooks {
   /** Before a step is applied; what it throws is the step's failure. */
   readonly before?: (step: Step) => Promise<void> | void;
+  /** When it is done; the same. */
+  readonly after?: (step: Step) => Promise<void> | void;
 }
 
 /**
@@ -22,7 +24,7 @@ export async function runSteps(
   steps: readonly Step[],
   kinds: readonly AnyStepKind[],
   context: StepContext,
-  { before }: StepHooks = {},
+  { before, after }: StepHooks = {},
 ): Promise<RanSteps> {
   const done = new Map<string, Json>();
   const failed = new Map<string, BackupError>();
@@ -38,6 +40,7 @@ export async function runSteps(
         }
         await before?.(step);
         await runOne(step);
+        await after?.(step);
       }
       return true;
     } catch (error) {
@@ -99,6 +102,32 @@ export async function undoSteps(
   for (const set of [...new Set(steps.map((step) => step.set))].reverse())
     outcomes.set(set, undoSet(steps.filter((step) => step.set === set)));
   await Promise.all(outcomes.values());
+}
+
+/** One step, its params and undo data read anew from JSON as a journal has them. */
+export interface PreparedStep {
+  apply(): Promise<void>;
+  probe(): Promise<StepState>;
+  revert(): Promise<void>;
+}
+
+/** For what a test does step by step. */
+export async function prepareStep(
+  step: Step,
+  kinds: readonly AnyStepKind[],
+  context: StepContext,
+): Promise<PreparedStep> {
+  const kind = kindOf(step, kinds);
+  const params = kind.params.parse(throughJson(step.params));
+  const undo = kind.undo.parse(throughJson(await kind.prepare(context, params)));
+  return {
+    apply: () => kind.apply(context, params, undo),
+    probe: () => kind.probe(context, params, undo),
+    revert: async () => {
+      if (kind.revert === undefined) throw new Error(`${step.id} cannot be undone`);
+      await kind.revert(context, params, undo);
+    },
+  };
 }
 
 export function kindOf(step: Step, kinds: readonly AnyStepKind[]): AnyStepKind {
