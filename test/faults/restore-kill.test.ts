@@ -78,7 +78,7 @@ it('is restored whole, or is as it was, wherever it was killed and whichever way
 
 it('bears being killed again while it goes on, in either direction', async () => {
   const putBack = await keep('untouched');
-  for (let point = 5; point < 100; point += 9) {
+  for (let point = 5; point < 100; point += 18) {
     for (const [first, second] of [
       ['resume', 'rollback'],
       ['rollback', 'resume'],
