@@ -35,8 +35,16 @@ async function states(): Promise<readonly string[]> {
 async function keep(name: string): Promise<() => Promise<void>> {
   const [run, kept] = [join(base, 'run'), join(base, name)];
   const copy = async (from: string, to: string): Promise<void> => {
-    await rm(to, { recursive: true, force: true });
-    await cp(from, to, { recursive: true, verbatimSymlinks: true });
+    // What the killed process had started may still be at work: a name can vanish while it is copied.
+    for (let tries = 0; ; tries += 1) {
+      await rm(to, { recursive: true, force: true });
+      try {
+        await cp(from, to, { recursive: true, verbatimSymlinks: true });
+        return;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === 20) throw error;
+      }
+    }
   };
   await copy(run, kept);
   return () => copy(kept, run);

@@ -19,7 +19,8 @@ export async function postgresqlState(host: string): Promise<readonly string[]> 
   return (await shellOnHost(host, dumpScript)).trim().split('\n');
 }
 
-/** Everything that definitions are made of, as RabbitMQ has it in its tables; names of the node, which exclusive queues and processes have, left out. */
+/** Everything that definitions are made of, as RabbitMQ has it in its tables, without the names of nodes and the id that each cluster gives itself. */
 export async function rabbitmqState(host: string): Promise<readonly string[]> {
-  return (await rabbitmqTables(host)).map((line) => line.replaceAll(/rabbit@\w+/g, 'rabbit@node'));
+  const lines = (await rabbitmqTables(host)).filter((line) => !line.includes('internal_cluster_id'));
+  return lines.map((line) => line.replaceAll(/rabbit@\w+/g, 'rabbit@node'));
 }
