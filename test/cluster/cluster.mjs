@@ -155,6 +155,8 @@ async function writeAccess(names) {
 
 async function seed(name) {
   const container = await containerOf(name);
+  // What restores have kept.
+  await run('docker', ['exec', container, 'rm', '-rf', '/var/lib/lsbackup']);
   for (const kind of hosts[name]) {
     const target = '/root/seed';
     await run('docker', ['exec', container, 'rm', '-rf', target]);

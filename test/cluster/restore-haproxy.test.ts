@@ -39,7 +39,7 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await clusterSeed(['lb1', 'lb2']);
+  await clusterSeed(['lb1', 'lb2', 'lb8', 'lb9']);
   await directory[Symbol.asyncDispose]();
 });
 

@@ -56,9 +56,13 @@ beforeAll(async () => {
 }, 180_000);
 
 afterAll(async () => {
-  await clusterSeed(['lb1', 'lb2', 'db1', 'mq1', 'db9', 'mq9']);
+  await clusterSeed(['lb1', 'lb2', 'db1', 'mq1', 'lb8', 'lb9', 'db9', 'mq9']);
   await directory[Symbol.asyncDispose]();
 }, 120_000);
+
+async function expectNothingKept(hosts: readonly string[]): Promise<void> {
+  for (const host of hosts) expect(await shellOnHost(host, 'ls /var/lib/lsbackup 2>/dev/null || true')).toBe('');
+}
 
 /** What a bad day does: nothing of the old content can be reached. */
 async function destroy(): Promise<void> {
@@ -94,10 +98,14 @@ describe('a cluster that was backed up under live writers', () => {
     const [rows, last] = written.trim().split('|').map(Number);
     // Whole transactions of 50 rows behind the first one, none missing in between.
     expect([rows, ((rows ?? 0) - 1) % 50]).toEqual([last, 0]);
+    expect(await runs.run('--drop-old', await runs.lastRun(), '--yes')).toMatchObject({ status: 0 });
+    expect(await stateOf(own)).toEqual(atBackup);
+    await expectNothingKept(['db1', 'mq1', 'lb1', 'lb2']);
+    expect(await shellOnHost('db1', 'runuser -u postgres -- psql -XAtl')).not.toContain('lsbackup');
   });
 
   it('is restored to other hosts, with other names and addresses and empty servers, and taken back from there', async () => {
-    await clusterSeed(['db9', 'mq9']);
+    await clusterSeed(['db9', 'mq9', 'lb8', 'lb9']);
     const empty = await stateOf(other);
     const restored = await runs.run('-b', twin, '--from', build, '-t', target, '--only', components, '--yes', '--json');
     expect(summaryOf(restored)).toMatchObject({ status: 'complete' });
@@ -110,8 +118,7 @@ describe('a cluster that was backed up under live writers', () => {
       await must('mv', `${target}-away`, target);
     }
     expect(await stateOf(other)).toEqual(empty);
-    for (const host of ['db9', 'mq9', 'lb8', 'lb9'])
-      expect((await shellOnHost(host, 'ls /var/lib/lsbackup 2>/dev/null || true')).trim()).toBe('');
+    await expectNothingKept(['db9', 'mq9', 'lb8', 'lb9']);
   });
 });
 
