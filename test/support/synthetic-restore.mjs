@@ -37,20 +37,26 @@ function createPoints(killAt) {
   };
 }
 
-/** A kind whose every function passes a point at its beginning and its end. */
+/** A kind whose functions pass a point where they end, and those that change something where they begin too. */
 function pointed(points, kind) {
-  const wrap = (work) => async (context, params, undo) => {
-    points.pass();
+  const looking = (work) => async (context, params, undo) => {
     const result = await work(context, params, undo);
     points.pass();
     return result;
   };
+  const changing = (work) => {
+    const ending = looking(work);
+    return (context, params, undo) => {
+      points.pass();
+      return ending(context, params, undo);
+    };
+  };
   return {
     ...kind,
-    prepare: wrap(kind.prepare),
-    apply: wrap(kind.apply),
-    probe: wrap(kind.probe),
-    revert: wrap(kind.revert),
+    prepare: looking(kind.prepare),
+    apply: changing(kind.apply),
+    probe: looking(kind.probe),
+    revert: changing(kind.revert),
   };
 }
 
