@@ -1,4 +1,5 @@
 import { builtInComponents } from '../components/index.js';
+import type { RemoteHost } from '../remote/remote-host.js';
 import { BackupError } from '../model/errors.js';
 import { silentLogger } from '../model/logger.js';
 import { lockHosts } from './host-locks.js';
@@ -17,7 +18,8 @@ export async function dropOldData({ services, journal, access, signal, emit }: W
       hint: 'Finish it first with --resume, or undo it with --rollback.',
     });
   const hosts = [...new Set(plan.steps.map(({ host }) => host))].map((name) => access.host(name));
-  const locks = await lockHosts(hosts, { remote: (host) => access.remote(host.name), signal, log });
+  const remoteOf = async (host: string): Promise<RemoteHost> => markHost(await access.remote(host), plan.runId);
+  const locks = await lockHosts(hosts, { remote: (host) => remoteOf(host.name), signal, log });
   try {
     const dropped: string[] = [];
     for (const step of plan.steps) {
@@ -31,7 +33,7 @@ export async function dropOldData({ services, journal, access, signal, emit }: W
       await kind.old.drop(
         {
           runId: plan.runId,
-          remote: async (host) => markHost(await access.remote(host), plan.runId),
+          remote: remoteOf,
           read: () => Promise.reject(new BackupError('INTERNAL', 'nothing is read while old data is removed')),
           warn: (warning) => emit({ type: 'warning', ...warning }),
           signal,

@@ -1,7 +1,7 @@
-import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, type FileHandle, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import type { Step } from '../components/restore.js';
 import { Journal } from './journal.js';
 import { claimRun } from './run-claim.js';
@@ -51,6 +51,29 @@ it('says in a new process what was planned and how far it came', async () => {
   await journal.record({ type: 'done', step: step.id });
   await journal.record({ type: 'reverting', step: step.id });
   expect(journal.progressOf(step.id)).toEqual({ state: 'reverting', undo: { before: 1 } });
+});
+
+it('takes nothing more after a write that failed, so that it stays readable', async () => {
+  await create();
+  {
+    await using journal = await Journal.open(state, runId);
+    const probe = await open(join(journal.directory, 'journal.jsonl'));
+    const handle = Object.getPrototypeOf(probe) as FileHandle;
+    await probe.close();
+    const whole = jest.spyOn(handle, 'appendFile').mockImplementationOnce(async function (this: FileHandle, text) {
+      await this.write(String(text).slice(0, 9));
+      throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    });
+    const writes = ['done', 'reverting'] as const;
+    const results = await Promise.allSettled(writes.map((type) => journal.record({ type, step: step.id })));
+    whole.mockRestore();
+    for (const result of [...results, ...(await Promise.allSettled([journal.record({ type: 'done', step: step.id })]))])
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'RESTORE_JOURNAL' } });
+    expect(journal.progressOf(step.id)).toMatchObject({ state: 'begun' });
+  }
+  await using journal = await Journal.open(state, runId);
+  expect(journal.progressOf(step.id)).toMatchObject({ state: 'begun' });
+  await journal.record({ type: 'done', step: step.id });
 });
 
 it('is for its owner alone', async () => {

@@ -126,18 +126,21 @@ export class Journal implements AsyncDisposable {
     follow(this.#progress, record);
   }
 
-  /** One after the other: sets run side by side, and a line must not be cut by another. */
+  /**
+   * One after the other: sets run side by side, and a line must not be cut by another. After one that failed, all fail: it may have left half a line, and what came
+   * behind that would make the whole journal unreadable.
+   */
   async #append(record: JournalRecord | JournaledPlan): Promise<void> {
-    const writing = this.#writing.then(async () => {
+    this.#writing = this.#writing.then(async () => {
       await this.#file.appendFile(`${JSON.stringify(record)}\n`);
       await this.#file.datasync();
     });
-    this.#writing = writing.catch(() => undefined);
-    await writing;
+    await this.#writing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#writing;
+    // Whoever wrote has the error.
+    await Promise.allSettled([this.#writing]);
     await this.#file.close();
   }
 }

@@ -12,8 +12,8 @@ export interface PreparedRestore extends AsyncDisposable {
   readonly plan: RestorePlan;
   /**
    * Does it. `irreversible` names the components whose steps that cannot be undone are wanted. Resolves also where sets failed and were undone; their errors
-   * are in the result. Errors, with nothing touched: RESTORE_UNCONFIRMED, HOST_LOCKED, HOST_PREFLIGHT, RESTORE_JOURNAL; with the journal left for `continueRestore`:
-   * RESTORE_JOURNAL.
+   * are in the result. Errors, with nothing touched: RESTORE_UNCONFIRMED, HOST_LOCKED, HOST_PREFLIGHT, RESTORE_JOURNAL; with the journal left for `resumeRestore` and
+   * `rollbackRestore`: RESTORE_JOURNAL.
    */
   apply(confirmed?: { readonly irreversible?: readonly string[] }): Promise<RestoreResult>;
 }

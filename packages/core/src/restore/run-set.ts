@@ -51,17 +51,18 @@ async function doStep(set: StepSet, step: Step, services: SetServices): Promise<
   if (progress.state === 'done') return;
   if (progress.state === 'dropping' || progress.state === 'dropped') return;
   const kind = services.kindOf(step);
-  const context = services.doing(set, signal);
+  const look = <T>(ask: (context: StepContext) => Promise<T>): Promise<T> =>
+    limited(step, { seconds: lookSeconds, signal }, (inner) => ask(services.doing(set, inner)));
   const tell = told(set, step, emit);
   tell('started');
   try {
     const params = kind.params.parse(step.params);
     const isNew = progress.state === 'untouched' || progress.state === 'reverted';
-    const undo = isNew ? await look(step, signal, () => kind.prepare(context, params)) : kind.undo.parse(progress.undo);
+    const undo = isNew ? await look((context) => kind.prepare(context, params)) : kind.undo.parse(progress.undo);
     if (isNew) await journal.record({ type: 'intent', step: step.id, undo });
-    const before = isNew ? 'not done' : await look(step, signal, () => kind.probe(context, params, undo));
-    if (before !== 'done') await kind.apply(context, params, undo);
-    await expectState(step, 'done', () => look(step, signal, () => kind.probe(context, params, undo)));
+    const before = isNew ? 'not done' : await look((context) => kind.probe(context, params, undo));
+    if (before !== 'done') await kind.apply(services.doing(set, signal), params, undo);
+    await expectState(step, 'done', () => look((context) => kind.probe(context, params, undo)));
     await journal.record({ type: 'done', step: step.id });
     tell('done');
   } catch (error) {
@@ -139,10 +140,6 @@ async function expectState(step: Step, expected: 'done' | 'not done', probe: () 
       host: step.host,
     },
   );
-}
-
-function look<T>(step: Step, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  return limited(step, { seconds: lookSeconds, signal }, work);
 }
 
 function limited<T>(

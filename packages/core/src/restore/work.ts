@@ -105,7 +105,7 @@ function resultOf(
 }
 
 /** Old data of steps that are done. */
-export function keptData(journal: Journal, components: readonly AnyComponent[]): readonly KeptData[] {
+function keptData(journal: Journal, components: readonly AnyComponent[]): readonly KeptData[] {
   return journal.plan.steps.flatMap((step) => {
     const progress = journal.progressOf(step.id);
     const { old, params, undo } = findKind(components, step);
