@@ -77,7 +77,7 @@ export { tarFormat, type TarListener, type TarSummary } from './formats/tar.js';
 
 export type { Artifact, ArtifactOpen, SavedArtifact, Warning } from './model/artifact.js';
 export { type ByHand, type ByHandRequest, shellWord } from './model/by-hand.js';
-export type { ActiveStream, BackupEvent } from './model/event.js';
+export type { ActiveStream, BackupEvent, CommonEvent } from './model/event.js';
 export type { Catalogue, Format, FormatCheck } from './model/format.js';
 export type { Json } from './model/json.js';
 export { type Logger, type LogMethod, silentLogger } from './model/logger.js';

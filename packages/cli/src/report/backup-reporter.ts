@@ -3,6 +3,7 @@ import { redrawsLines } from '../base/environment.js';
 import { errorFields } from '../base/failure.js';
 import type { RunOutput } from '../output/run-output.js';
 import { standardError } from '../output/standard-streams.js';
+import { writeCommonLine } from './common-lines.js';
 import type { View } from './event-text.js';
 import { createLiveTable } from './live-table.js';
 import { createPlainLines } from './plain-lines.js';
@@ -65,13 +66,6 @@ function writeLine(output: RunOutput, event: BackupEvent): void {
     case 'plan':
       output.line('plan', { units: event.units, artifacts: event.artifacts, expectedBytes: event.expectedBytes });
       return;
-    case 'host':
-      output.line('host', {
-        host: event.host,
-        status: event.status,
-        error: event.error ? errorFields(event.error) : null,
-      });
-      return;
     case 'component':
       output.line('component', {
         component: event.component,
@@ -86,16 +80,10 @@ function writeLine(output: RunOutput, event: BackupEvent): void {
       output.line('progress', { bytesRead, bytesWritten, artifactsSaved, artifactsExpected, active });
       return;
     }
+    case 'host':
     case 'warning':
-      output.line('warning', {
-        code: event.code,
-        message: event.message,
-        host: event.host ?? null,
-        component: event.component ?? null,
-      });
-      return;
     case 'error':
-      output.line('error', errorFields(event.error));
+      writeCommonLine(output, event);
       return;
     case 'published':
       // The summary says it.

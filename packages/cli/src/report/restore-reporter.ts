@@ -2,6 +2,7 @@ import type { RestoreEvent } from '@lsbackup/core';
 import { errorFields, errorText } from '../base/failure.js';
 import type { RunOutput } from '../output/run-output.js';
 import { createByteProgress } from './byte-progress.js';
+import { writeCommonLine } from './common-lines.js';
 import { printable } from './text.js';
 
 /** How a restore is told while it goes on: lines for programs, one line a step for people. */
@@ -27,13 +28,6 @@ function writeLine(output: RunOutput, event: RestoreEvent): void {
     case 'plan':
       output.line('plan', { ...event.plan });
       return;
-    case 'host':
-      output.line('host', {
-        host: event.host,
-        status: event.status,
-        error: event.error ? errorFields(event.error) : null,
-      });
-      return;
     case 'step':
       output.line('step', {
         set: event.set,
@@ -48,16 +42,10 @@ function writeLine(output: RunOutput, event: RestoreEvent): void {
       output.line('component', { component, set, status, error: error ? errorFields(error) : null });
       return;
     }
+    case 'host':
     case 'warning':
-      output.line('warning', {
-        code: event.code,
-        message: event.message,
-        host: event.host ?? null,
-        component: event.component ?? null,
-      });
-      return;
     case 'error':
-      output.line('error', errorFields(event.error));
+      writeCommonLine(output, event);
       return;
     case 'started':
     case 'progress':

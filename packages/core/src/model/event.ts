@@ -1,8 +1,26 @@
 import type { BackupError } from './errors.js';
 import type { RunStatus, UnitStatus } from './metadata.js';
 
+/** What can happen in a backup as in a restore. */
+export type CommonEvent =
+  | {
+      readonly type: 'host';
+      readonly host: string;
+      readonly status: 'connected' | 'failed';
+      readonly error?: BackupError;
+    }
+  | {
+      readonly type: 'warning';
+      readonly code: string;
+      readonly message: string;
+      readonly host?: string;
+      readonly component?: string;
+    }
+  | { readonly type: 'error'; readonly error: BackupError };
+
 /** What happens during a run, one discriminated union. `progress` comes at most four times a second. */
 export type BackupEvent =
+  | CommonEvent
   /** The first one: nothing was done yet. */
   | { readonly type: 'started'; readonly runId: string }
   | {
@@ -11,12 +29,6 @@ export type BackupEvent =
       readonly units: number;
       readonly artifacts: number;
       readonly expectedBytes: number;
-    }
-  | {
-      readonly type: 'host';
-      readonly host: string;
-      readonly status: 'connected' | 'failed';
-      readonly error?: BackupError;
     }
   | {
       readonly type: 'component';
@@ -35,14 +47,6 @@ export type BackupEvent =
       readonly artifactsExpected: number;
       readonly active: readonly ActiveStream[];
     }
-  | {
-      readonly type: 'warning';
-      readonly code: string;
-      readonly message: string;
-      readonly host?: string;
-      readonly component?: string;
-    }
-  | { readonly type: 'error'; readonly error: BackupError }
   | { readonly type: 'published'; readonly archive: string; readonly status: RunStatus; readonly bytes: number };
 
 export interface ActiveStream {

@@ -3,6 +3,7 @@ import type { Cluster, Host, LocalUser } from '../cluster/cluster.js';
 import type { AnyComponent } from '../components/component.js';
 import type { Finding, Step } from '../components/restore.js';
 import type { BackupError } from '../model/errors.js';
+import type { CommonEvent } from '../model/event.js';
 import type { Json } from '../model/json.js';
 import type { Logger } from '../model/logger.js';
 import type { RemoteHost } from '../remote/remote-host.js';
@@ -104,13 +105,8 @@ export interface KeptData {
 
 /** What happens during a restore, one discriminated union. `progress` comes at most four times a second. */
 export type RestoreEvent =
+  | CommonEvent
   | { readonly type: 'started'; readonly runId: string }
-  | {
-      readonly type: 'host';
-      readonly host: string;
-      readonly status: 'connected' | 'failed';
-      readonly error?: BackupError;
-    }
   | { readonly type: 'progress'; readonly phase: 'verify' | 'restore'; readonly bytes: number; readonly total: number }
   | { readonly type: 'plan'; readonly plan: RestorePlan }
   | {
@@ -121,12 +117,4 @@ export type RestoreEvent =
       readonly status: 'started' | 'done' | 'undoing' | 'undone' | 'failed';
       readonly error?: BackupError;
     }
-  | { readonly type: 'set'; readonly outcome: SetOutcome }
-  | {
-      readonly type: 'warning';
-      readonly code: string;
-      readonly message: string;
-      readonly host?: string;
-      readonly component?: string;
-    }
-  | { readonly type: 'error'; readonly error: BackupError };
+  | { readonly type: 'set'; readonly outcome: SetOutcome };
