@@ -1,5 +1,4 @@
 import { builtInComponents } from '../components/index.js';
-import type { RemoteHost } from '../remote/remote-host.js';
 import { BackupError } from '../model/errors.js';
 import { silentLogger } from '../model/logger.js';
 import { lockHosts } from './host-locks.js';
@@ -17,9 +16,8 @@ export async function dropOldData({ services, journal, access, signal, emit }: W
     throw new BackupError('RESTORE_RUN', `restore ${plan.runId} is not finished: ${open.title}`, {
       hint: 'Finish it first with --resume, or undo it with --rollback.',
     });
-  const hosts = [...new Set(plan.steps.map(({ host }) => host))].map((name) => access.host(name));
-  const remoteOf = async (host: string): Promise<RemoteHost> => markHost(await access.remote(host), plan.runId);
-  const locks = await lockHosts(hosts, { remote: (host) => remoteOf(host.name), signal, log });
+  const hosts = [...new Set(plan.steps.map(({ host }) => host))];
+  const locks = await lockHosts(hosts, { runId: plan.runId, reach: (host) => access.remote(host), signal, log });
   try {
     const dropped: string[] = [];
     for (const step of plan.steps) {
@@ -33,7 +31,7 @@ export async function dropOldData({ services, journal, access, signal, emit }: W
       await kind.old.drop(
         {
           runId: plan.runId,
-          remote: remoteOf,
+          remote: async (host) => markHost(await access.remote(host), plan.runId),
           read: () => Promise.reject(new BackupError('INTERNAL', 'nothing is read while old data is removed')),
           warn: (warning) => emit({ type: 'warning', ...warning }),
           signal,

@@ -1,13 +1,15 @@
-import { appendFile, type FileHandle, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, type FileHandle, mkdir, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import type { Step } from '../components/restore.js';
+import { silentLogger } from '../model/logger.js';
 import { Journal } from './journal.js';
 import { claimRun } from './run-claim.js';
 
 let state: string;
 const runId = '20260101T000000Z-00000000';
+const claimant = { runId, log: silentLogger };
 const step: Step = {
   id: 'set/one',
   kind: 'kind',
@@ -120,16 +122,61 @@ it('writes records of sets that run side by side one after the other', async () 
 it('belongs to one process at a time, and to the next one when that is gone', async () => {
   const file = await create();
   const directory = join(file, '..');
-  const claim = await claimRun(directory, runId);
-  await expect(claimRun(directory, runId)).rejects.toMatchObject({ code: 'RUN_ACTIVE' });
+  const claim = await claimRun(directory, claimant);
+  await expect(claimRun(directory, claimant)).rejects.toMatchObject({ code: 'RUN_ACTIVE' });
   await claim.release();
-  const next = await claimRun(directory, runId);
+  const next = await claimRun(directory, claimant);
   const name = join(directory, 'claim-000002');
   const { controller } = JSON.parse(await readFile(name, 'utf8')) as {
     controller: { pid: number; processStart: string };
   };
   await writeFile(name, JSON.stringify({ controller: { ...controller, processStart: '1' } }));
-  const results = await Promise.allSettled([claimRun(directory, runId), claimRun(directory, runId)]);
+  const results = await Promise.allSettled([claimRun(directory, claimant), claimRun(directory, claimant)]);
   expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   await next.release();
+});
+
+it('says which process has it where that cannot be seen from here, and which file to remove', async () => {
+  const directory = join(await create(), '..');
+  await claimRun(directory, claimant);
+  const name = join(directory, 'claim-000001');
+  const { controller } = JSON.parse(await readFile(name, 'utf8')) as { controller: { pid: number } };
+  await writeFile(name, JSON.stringify({ controller: { ...controller, hostname: 'other' } }));
+  await expect(claimRun(directory, claimant)).rejects.toMatchObject({
+    code: 'RUN_ACTIVE',
+    message: expect.stringContaining(`process ${String(controller.pid)} on other`),
+    hint: expect.stringContaining(name),
+  });
+  await writeFile(name, '');
+  await expect(claimRun(directory, claimant)).rejects.toMatchObject({
+    code: 'RUN_ACTIVE',
+    hint: expect.stringContaining(name),
+  });
+});
+
+it('gives a claim back without hiding how the run ended', async () => {
+  const directory = join(await create(), '..');
+  const claim = await claimRun(directory, claimant);
+  await rm(directory, { recursive: true });
+  await claim.release();
+  await mkdir(directory);
+});
+
+it('can be read while it is written, without a byte of it being lost', async () => {
+  const file = await create();
+  const whole = await readFile(file);
+  await appendFile(file, '{"type":"do');
+  expect((await Journal.read(state, runId)).progressOf(step.id)).toMatchObject({ state: 'begun' });
+  expect(await readFile(file)).toEqual(Buffer.concat([whole, Buffer.from('{"type":"do')]));
+});
+
+it('is called missing only where it is missing', async () => {
+  const file = await create();
+  await expect(Journal.read(state, 'other')).rejects.toMatchObject({
+    code: 'RESTORE_RUN',
+    hint: expect.stringContaining(runId),
+  });
+  await rm(file);
+  await mkdir(file);
+  await expect(Journal.read(state, runId)).rejects.toMatchObject({ code: 'RESTORE_JOURNAL', hint: expect.any(String) });
 });

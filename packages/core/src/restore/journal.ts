@@ -1,11 +1,12 @@
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Step } from '../components/restore.js';
 import { BackupError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
 import { parseJson } from '../model/parse-json.js';
+import { systemErrorCode } from '../model/system-errors.js';
 
 const json: z.ZodType<Json> = z.json();
 const stepSchema = z.object({
@@ -55,11 +56,17 @@ export type StepProgress =
   | { readonly state: 'untouched' }
   | { readonly state: 'begun' | 'done' | 'reverting' | 'reverted' | 'dropping' | 'dropped'; readonly undo: Json };
 
+/** What a journal says. */
+export interface RecordedRun {
+  readonly plan: JournaledPlan;
+  progressOf(step: string): StepProgress;
+}
+
 /**
  * The journal of one restore: the whole plan first, then a record before and after each act, each on the disk before the call returns. It alone
  * is enough to finish the run or to undo it.
  */
-export class Journal implements AsyncDisposable {
+export class Journal implements AsyncDisposable, RecordedRun {
   readonly directory: string;
   readonly plan: JournaledPlan;
   readonly #file: FileHandle;
@@ -91,23 +98,23 @@ export class Journal implements AsyncDisposable {
     });
   }
 
-  /** Reads the journal of an earlier run and goes on in it. Errors: RESTORE_RUN (there is none), RESTORE_JOURNAL. */
+  /** What a journal says, also that of a run which is under way. Errors: RESTORE_RUN (there is none), RESTORE_JOURNAL. */
+  static async read(stateDirectory: string, runId: string): Promise<RecordedRun> {
+    const directory = await findRun(stateDirectory, runId);
+    const { plan, progress } = await failing(directory, async () => contentOf(await readFile(journalFile(directory))));
+    return { plan, progressOf: (step) => progress.get(step) ?? { state: 'untouched' } };
+  }
+
+  /** Reads the journal of an earlier run and goes on in it; for whoever has claimed the run. Errors: as `read`. */
   static async open(stateDirectory: string, runId: string): Promise<Journal> {
-    const directory = journalDirectory(stateDirectory, runId);
-    const file = await open(journalFile(directory), constants.O_RDWR | constants.O_APPEND).catch(
-      async (cause: unknown) => {
-        throw await noSuchRun(stateDirectory, runId, cause);
-      },
-    );
+    const directory = await findRun(stateDirectory, runId);
+    const file = await failing(directory, () => open(journalFile(directory), constants.O_RDWR | constants.O_APPEND));
     try {
       return await failing(directory, async () => {
-        const { lines, bytes } = wholeLines(await file.readFile());
+        const { plan, progress, bytes } = contentOf(await file.readFile());
         // What was cut while it was written never counted: nothing was done before it was whole.
         await file.truncate(bytes);
         await file.datasync();
-        const plan = planSchema.parse(parseJson(lines[0] ?? ''));
-        const progress = new Map<string, StepProgress>();
-        for (const line of lines.slice(1)) follow(progress, recordSchema.parse(parseJson(line)));
         return new Journal(directory, plan, { file, progress });
       });
     } catch (error) {
@@ -148,13 +155,44 @@ export class Journal implements AsyncDisposable {
 /** How many of the last runs a message names. */
 const namedRuns = 5;
 
-async function noSuchRun(stateDirectory: string, runId: string, cause: unknown): Promise<BackupError> {
-  const runs = (await readdir(join(stateDirectory, restores)).catch(() => [])).sort();
-  const known = runs.length === 0 ? 'There are none' : `The last ones are ${runs.slice(-namedRuns).join(', ')}`;
-  return new BackupError('RESTORE_RUN', `there is no restore ${runId} in ${stateDirectory}`, {
-    cause,
-    hint: `${known}; only the machine that ran a restore has its journal.`,
-  });
+/** Ids of the restores that have a directory here, oldest first. Errors: RESTORE_JOURNAL. */
+export async function restoreRuns(stateDirectory: string): Promise<readonly string[]> {
+  const directory = join(stateDirectory, restores);
+  try {
+    return (await readdir(directory)).sort();
+  } catch (cause) {
+    if (systemErrorCode(cause) === 'ENOENT') return [];
+    throw unusable(directory, cause);
+  }
+}
+
+/** The directory of a run, which has a journal. Errors: RESTORE_RUN, RESTORE_JOURNAL. */
+export async function findRun(stateDirectory: string, runId: string): Promise<string> {
+  const directory = journalDirectory(stateDirectory, runId);
+  try {
+    await stat(journalFile(directory));
+    return directory;
+  } catch (cause) {
+    if (systemErrorCode(cause) !== 'ENOENT') throw unusable(directory, cause);
+    const runs = (await restoreRuns(stateDirectory)).filter((run) => run !== runId);
+    const known = runs.length === 0 ? 'There are none' : `The last ones are ${runs.slice(-namedRuns).join(', ')}`;
+    throw new BackupError('RESTORE_RUN', `there is no restore ${runId} in ${stateDirectory}`, {
+      cause,
+      hint: `${known}; only the machine that ran a restore has its journal.`,
+    });
+  }
+}
+
+function contentOf(content: Buffer): {
+  readonly plan: JournaledPlan;
+  readonly progress: Map<string, StepProgress>;
+  readonly bytes: number;
+} {
+  const { lines, bytes } = wholeLines(content);
+  const plan = planSchema.parse(parseJson(lines[0] ?? ''));
+  const progress = new Map<string, StepProgress>();
+  for (const line of lines.slice(1)) follow(progress, recordSchema.parse(parseJson(line)));
+  return { plan, progress, bytes };
 }
 
 const restores = 'restores';
@@ -209,7 +247,15 @@ async function failing<T>(directory: string, work: () => Promise<T>): Promise<T>
     return await work();
   } catch (cause) {
     if (cause instanceof BackupError) throw cause;
-    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
-    throw new BackupError('RESTORE_JOURNAL', `the journal in ${directory} cannot be used: ${reason}`, { cause });
+    throw unusable(directory, cause);
   }
+}
+
+/** Errors: none; answers RESTORE_JOURNAL. */
+export function unusable(directory: string, cause: unknown): BackupError {
+  const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
+  return new BackupError('RESTORE_JOURNAL', `the journal in ${directory} cannot be used: ${reason}`, {
+    cause,
+    hint: 'Mend that (space, rights, the file), then finish the run with --resume or --rollback. What a restore keeps aside stays on its hosts until then.',
+  });
 }

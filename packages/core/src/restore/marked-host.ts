@@ -8,6 +8,11 @@ export function setMark(runId: string, set: number): string {
   return `${runId}/${String(set)}`;
 }
 
+/** The lock on a host, which must be told from the work of the sets there. */
+export function lockMark(runId: string): string {
+  return `${runId}/lock`;
+}
+
 /** The same host, with every command marked. */
 export function markHost(remote: RemoteHost, mark: string): RemoteHost {
   const marked = <C extends Parameters<RemoteHost['run']>[0]>(command: C): C => ({

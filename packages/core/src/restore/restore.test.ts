@@ -14,7 +14,7 @@ import { createMemoryStore } from '../stores/memory.js';
 import { FakeHost } from '../testing/fake-host.js';
 import { smallCluster, smallComponent } from '../testing/small-component.js';
 import type { RestoreEvent, RestoreOptions } from './api.js';
-import { rollbackRestore } from './continue.js';
+import { resumeRestore, rollbackRestore } from './continue.js';
 import { prepareRestore } from './restore.js';
 
 const user = { name: 'admin', homeDirectory: '/home/admin' };
@@ -36,6 +36,8 @@ interface World {
   readonly done: Set<string>;
   readonly log: string[];
   readonly fails: ReadonlySet<string>;
+  /** Hosts that cannot be reached, and why. */
+  readonly dead: Map<string, BackupError>;
 }
 
 function kinds({ done, log, fails }: World): readonly StepKind<Params, null>[] {
@@ -62,7 +64,7 @@ function kinds({ done, log, fails }: World): readonly StepKind<Params, null>[] {
     ...irreversible,
     name: 'test.plain',
     revert: async (context, { name }) => {
-      await context.remote('a');
+      await context.remote(name.split('/')[0]?.endsWith('@b') === true ? 'b' : 'a');
       failing(`revert ${name}`);
       done.delete(name);
     },
@@ -82,7 +84,8 @@ function steps(...texts: readonly string[]): readonly Step[] {
       params: { name: id },
       set: id.split('/')[0] ?? '',
       after,
-      host: 'a',
+      // The sets of b are those whose name ends so.
+      host: id.split('/')[0]?.endsWith('@b') === true ? 'b' : 'a',
       title: id,
       preview: [],
       reads: id.endsWith('read') ? [artifactPath('small', 'a', 'content')] : [],
@@ -94,13 +97,16 @@ async function restore(
   texts: readonly string[],
   more: {
     readonly fails?: readonly string[];
+    /** What steps of an earlier run have done. */
+    readonly there?: readonly string[];
     readonly confirm?: readonly string[];
     readonly options?: Partial<RestoreOptions>;
     readonly hosts?: readonly string[];
+    readonly machines?: Readonly<Record<string, string>>;
     readonly component?: Partial<AnyComponent>;
   } = {},
 ) {
-  const world: World = { done: new Set(), log: [], fails: new Set(more.fails) };
+  const world: World = { done: new Set(more.there), log: [], fails: new Set(more.fails), dead: new Map() };
   const events: RestoreEvent[] = [];
   const component: AnyComponent = {
     ...smallComponent('small'),
@@ -111,18 +117,22 @@ async function restore(
   };
   const target = createMemoryStore();
   const cluster = smallCluster(more.hosts ?? ['a']);
-  const connect = ({ name }: Host): Promise<FakeHost> =>
-    Promise.resolve(
+  const machineOf = (name: string): string => more.machines?.[name] ?? 'm1';
+  const connect = ({ name }: Host): Promise<FakeHost> => {
+    const dead = world.dead.get(name);
+    if (dead !== undefined) return Promise.reject(dead);
+    return Promise.resolve(
       new FakeHost({
         name,
         become: false,
-        facts: { machineId: 'm1' },
+        facts: { machineId: machineOf(name) },
         rules: [
           { argv: /flock/, answer: { stdout: 'locked\n' } },
           { argv: /LSBACKUP_RESTORE/, answer: {} },
         ],
       }),
     );
+  };
   const saved = await backup({ cluster, user, target, connect, components: [component] });
   const archive = await openArchive(target, saved.archive);
   const services = { cluster, user, connect, components: [component], stateDirectory: state };
@@ -134,7 +144,7 @@ async function restore(
   });
   const result = await prepared.apply({ irreversible: more.confirm ?? [] });
   const outcomes = Object.fromEntries(result.sets.map(({ set, status }) => [set, status]));
-  return { result, outcomes, world, events, services, plan: prepared.plan };
+  return { result, outcomes, world, events, services, archive, plan: prepared.plan };
 }
 
 describe('a restore', () => {
@@ -185,6 +195,70 @@ describe('a restore', () => {
     expect([...world.done]).toEqual(['x/1']);
     (world.fails as Set<string>).clear();
     expect(await rollbackRestore({ ...services, runId: result.runId })).toMatchObject({ status: 'complete' });
+    expect([...world.done]).toEqual([]);
+  });
+
+  it('does not call undone what is gone with all that it kept', async () => {
+    const { world, services, result } = await restore(['x/1', 'x/2', 'y/1']);
+    world.done.delete('x/2');
+    const { status, sets } = await rollbackRestore({ ...services, runId: result.runId });
+    expect(status).toBe('failed');
+    expect(sets).toMatchObject([
+      { set: 'y', status: 'undone' },
+      { set: 'x', status: 'undo failed', error: { message: expect.stringContaining('nothing of it is left on a') } },
+    ]);
+    expect([...world.done]).toEqual(['x/1']);
+  });
+
+  it('is not undone, nor gone on with, below a later one of the same', async () => {
+    const first = await restore(['x/1', 'y/1'], { fails: ['apply y/1', 'revert y/1'] });
+    const second = await restore(['x/1'], { there: ['x/1'] });
+    const { archive } = first;
+    const early = { ...first.services, runId: first.result.runId };
+    await expect(rollbackRestore(early)).rejects.toMatchObject({
+      code: 'RESTORE_RUN',
+      message: expect.stringContaining(`x was restored again since, by ${second.result.runId}`),
+    });
+    // What the later one did not touch may be finished.
+    (first.world.fails as Set<string>).clear();
+    expect(await resumeRestore({ ...early, archive })).toMatchObject({ status: 'complete' });
+    await rollbackRestore({ ...second.services, runId: second.result.runId });
+    expect(await rollbackRestore(early)).toMatchObject({ status: 'complete' });
+    await expect(
+      resumeRestore({ ...second.services, runId: second.result.runId, archive: second.archive }),
+    ).resolves.toMatchObject({
+      status: 'complete',
+    });
+    await expect(resumeRestore({ ...early, archive })).rejects.toMatchObject({ code: 'RESTORE_RUN' });
+  });
+
+  it('is undone on the hosts that are there, and says why not on the others', async () => {
+    const machines = { a: 'm1', b: 'm2' };
+    const { world, services, result } = await restore([], {
+      hosts: ['a', 'b'],
+      machines,
+      component: {
+        restore: (_context, { unit }) => Promise.resolve(steps(...(unit.name === 'a' ? ['x/1'] : ['y@b/1']))),
+      },
+    });
+    const runId = result.runId;
+    world.dead.set('b', new BackupError('HOST_UNREACHABLE', 'b does not answer', { host: 'b' }));
+    const { status, sets } = await rollbackRestore({ ...services, runId });
+    expect(status).toBe('failed');
+    const failed = (text: string): unknown => ({
+      set: 'y@b',
+      status: 'undo failed',
+      error: { message: expect.stringContaining(text) },
+    });
+    expect(sets).toMatchObject([failed('b does not answer'), { set: 'x', status: 'undone' }]);
+    expect([...world.done]).toEqual(['y@b/1']);
+    Object.assign(machines, { b: 'another' });
+    world.dead.clear();
+    expect(await rollbackRestore({ ...services, runId })).toMatchObject({
+      sets: [failed('not the machine'), { status: 'undone' }],
+    });
+    Object.assign(machines, { b: 'm2' });
+    expect(await rollbackRestore({ ...services, runId })).toMatchObject({ status: 'complete' });
     expect([...world.done]).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import { createRunId } from '../run/session.js';
 import type { RestoreOptions, RestorePlan, RestoreResult } from './api.js';
+import { silentLogger } from '../model/logger.js';
 import { openAccess } from './host-access.js';
 import { Journal } from './journal.js';
 import { planRestore } from './plan.js';
@@ -38,9 +39,12 @@ export async function prepareRestore(options: RestoreOptions): Promise<PreparedR
       apply: async ({ irreversible = [] } = {}) => {
         requireConfirmed(plan, irreversible);
         await using journal = await begin(options, plan, startedAt);
-        const claim = await claimRun(journal.directory, runId);
+        const claim = await claimRun(journal.directory, { runId, log: options.logger ?? silentLogger });
         try {
-          return await work({ services: options, journal, archive: options.archive, access, signal, emit }, 'do');
+          return await work(
+            { services: options, journal, archive: options.archive, access, lacking: new Map(), signal, emit },
+            'do',
+          );
         } finally {
           await claim.release();
         }

@@ -22,8 +22,8 @@ export interface SetServices {
   /** What a step may use while the set is being done, and on connections of its own while it is being undone: the first ones may be lost. */
   readonly doing: (set: StepSet, signal: AbortSignal) => StepContext;
   readonly undoing: (set: StepSet, signal: AbortSignal) => StepContext;
-  /** Waits until nothing that the set has started runs any more on its hosts. */
-  readonly fence: (set: StepSet) => Promise<void>;
+  /** Has the set's hosts locked, also where the lock went with a connection, and waits until nothing that the set has started runs on them. */
+  readonly takeBack: (set: StepSet) => Promise<void>;
   readonly signal: AbortSignal;
   readonly emit: (event: RestoreEvent) => void;
 }
@@ -82,7 +82,7 @@ export async function undoSet(set: StepSet, services: SetServices, error?: Backu
     ({ id }) => !['untouched', 'reverted'].includes(services.journal.progressOf(id).state),
   );
   try {
-    if (begun.length > 0) await services.fence(set);
+    if (begun.length > 0) await services.takeBack(set);
     for (const step of begun.toReversed()) await undoStep(set, step, services);
     return { set: name, component, status: 'undone', ...why };
   } catch (cause) {
@@ -117,6 +117,7 @@ async function undoStep(set: StepSet, step: Step, services: SetServices): Promis
   tell('undoing');
   await limited(step, { seconds: undoSeconds, signal }, async (inner) => {
     const context = services.undoing(set, inner);
+    if (progress.state === 'done') await requireThere(step, () => kind.probe(context, params, undo));
     if (kind.revert === undefined) {
       if ((await kind.probe(context, params, undo)) !== 'not done')
         throw new BackupError('RESTORE_FAILED', `${step.title}: this step cannot be undone`);
@@ -128,6 +129,15 @@ async function undoStep(set: StepSet, step: Step, services: SetServices): Promis
   });
   await journal.record({ type: 'reverted', step: step.id });
   tell('undone');
+}
+
+/** A step that was done has something to undo; where nothing of it is there, neither is what it kept, and "undone" would be a lie. */
+async function requireThere(step: Step, probe: () => Promise<string>): Promise<void> {
+  if ((await probe()) !== 'not done') return;
+  throw new BackupError('RESTORE_CHECK', `${step.title}: nothing of it is left on ${step.host} that could be undone`, {
+    host: step.host,
+    hint: 'Somebody has changed or removed what was restored, or what the restore kept aside. See what is there; what the archive has can be restored again.',
+  });
 }
 
 async function expectState(step: Step, expected: 'done' | 'not done', probe: () => Promise<string>): Promise<void> {

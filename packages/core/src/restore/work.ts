@@ -3,11 +3,12 @@ import { builtInComponents } from '../components/index.js';
 import type { AnyComponent } from '../components/component.js';
 import type { StepContext } from '../components/restore.js';
 import { BackupError } from '../model/errors.js';
+import type { RemoteHost } from '../remote/remote-host.js';
 import { silentLogger } from '../model/logger.js';
 import type { KeptData, RestoreEvent, RestoreResult, RestoreServices, SetOutcome } from './api.js';
 import { openAccess, type HostAccess } from './host-access.js';
 import { fence } from './host-fence.js';
-import { lockHosts } from './host-locks.js';
+import { type HostLocks, lockHosts } from './host-locks.js';
 import type { Journal } from './journal.js';
 import { findKind } from './kinds.js';
 import { markHost, setMark } from './marked-host.js';
@@ -22,6 +23,8 @@ export interface Work {
   readonly archive: Archive | undefined;
   /** Connections for doing. */
   readonly access: HostAccess;
+  /** Hosts that cannot be had, and why: what is on them fails with that, all else goes on. */
+  readonly lacking: ReadonlyMap<string, BackupError>;
   readonly signal: AbortSignal;
   readonly emit: (event: RestoreEvent) => void;
 }
@@ -33,15 +36,11 @@ export async function work(job: Work, direction: 'do' | 'undo'): Promise<Restore
   const components = job.services.components ?? builtInComponents;
   const log = job.services.logger ?? silentLogger;
   const sets = stepSets(plan.steps, new Map(plan.sets.map(({ set, component }) => [set, component])));
-  const hosts = [...new Set(plan.steps.map(({ host }) => host))].map((name) => access.host(name));
-  const locks = await lockHosts(hosts, {
-    remote: async (host) => markHost(await access.remote(host.name), plan.runId),
-    signal,
-    log,
-  });
+  const hosts = [...new Set(plan.steps.map(({ host }) => host))].filter((name) => !job.lacking.has(name));
+  const locks = await lockHosts(hosts, { runId: plan.runId, reach: (name) => access.remote(name), signal, log });
   const undoing = openAccess({ ...job.services, signal: undefined, emit: () => undefined });
   try {
-    const services = setServices(job, { components, sets, undoing });
+    const services = setServices(job, { components, sets, undoing, locks });
     const outcomes = direction === 'do' ? await runSets(sets, services) : await undoSets(sets, services);
     return resultOf(job, outcomes, { components, direction });
   } finally {
@@ -51,24 +50,30 @@ export async function work(job: Work, direction: 'do' | 'undo'): Promise<Restore
 }
 
 function setServices(
-  { journal, archive, access, signal, emit, services }: Work,
+  { journal, archive, access, lacking, signal, emit, services }: Work,
   {
     components,
     sets,
     undoing,
+    locks,
   }: {
     readonly components: readonly AnyComponent[];
     readonly sets: readonly StepSet[];
     readonly undoing: HostAccess;
+    readonly locks: HostLocks;
   },
 ): SetServices {
   const { runId } = journal.plan;
   const markOf = (set: StepSet): string => setMark(runId, sets.indexOf(set));
+  const reach = (hosts: HostAccess, name: string): Promise<RemoteHost> => {
+    const why = lacking.get(name);
+    return why === undefined ? hosts.remote(name) : Promise.reject(why);
+  };
   const contextOn =
     (hosts: HostAccess) =>
     (set: StepSet, inner: AbortSignal): StepContext => ({
       runId,
-      remote: async (host) => markHost(await hosts.remote(host), markOf(set)),
+      remote: async (host) => markHost(await reach(hosts, host), markOf(set)),
       read: async (path) => {
         if (archive === undefined) throw new BackupError('INTERNAL', `${path} is read while everything is undone`);
         return archive.read(path, { signal: inner });
@@ -82,10 +87,11 @@ function setServices(
     kindOf: (step) => findKind(components, step),
     doing: contextOn(access),
     undoing: contextOn(undoing),
-    fence: async (set) => {
+    takeBack: async (set) => {
       const never = new AbortController();
       const names = [...new Set(set.steps.map(({ host }) => host))];
-      await Promise.all(names.map(async (name) => fence(await undoing.remote(name), markOf(set), never.signal)));
+      await locks.renew(names, (name) => reach(undoing, name));
+      await Promise.all(names.map(async (name) => fence(await reach(undoing, name), markOf(set), never.signal)));
     },
     signal,
     emit,

@@ -12,6 +12,8 @@ export interface Dialogue {
   next(options: { readonly signal: AbortSignal; readonly seconds: number }): Promise<string>;
   /** Closes standard input and waits for the command's good end. */
   end(seconds: number): Promise<void>;
+  /** Resolves when the command has ended, however it did: also with its connection. */
+  readonly ended: Promise<void>;
 }
 
 export interface DialogueOptions {
@@ -63,6 +65,10 @@ function dialogueWith(process: RemoteProcess, what: string): Dialogue {
       const never = new AbortController();
       await within(process.exit, what, { signal: never.signal, seconds });
     },
+    ended: process.exit.then(
+      () => undefined,
+      () => undefined,
+    ),
   };
 }
 

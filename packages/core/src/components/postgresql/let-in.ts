@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BackupError } from '../../model/errors.js';
 import type { StepKind } from '../restore.js';
 import { componentName } from './artifacts.js';
-import { alter, close, databaseWithOid, look, requireOld } from './pg-databases.js';
+import { alter, close, databaseWithOid, look, requireUnchanged } from './pg-databases.js';
 import { execute, placeOf, serverSchema } from './sql-session.js';
 
 const paramsSchema = z.object({
@@ -50,7 +50,7 @@ export const letIn: StepKind<LetInParams, z.infer<typeof undoSchema>> = {
   async revert(context, { server, newName, name }, { oid, oldOid }) {
     const place = await placeOf(context, server, newName);
     // Nobody is held off for what cannot be put back.
-    if (oldOid !== null) await requireOld(place, name, oldOid);
+    await requireUnchanged(place, { name, newName }, { newOid: oid, oldOid });
     await close(place, oid);
   },
 };

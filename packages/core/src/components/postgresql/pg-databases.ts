@@ -80,13 +80,32 @@ export async function drop(place: Place, oid: number): Promise<void> {
   await execute(place, { sql: alter(oid, 'DROP DATABASE %I'), seconds: 3600 });
 }
 
-/** Errors: RESTORE_REFUSED when what a database was before the restore has been dropped. */
-export async function requireOld(place: Place, name: string, oldOid: number): Promise<void> {
-  if ((await databaseWithOid(place, oldOid)) !== undefined) return;
+/**
+ * That what a restore put in the place of a database can be taken away again: nobody renamed either, dropped the old one, or gave the name to a third. Errors:
+ * RESTORE_REFUSED.
+ */
+export async function requireUnchanged(
+  place: Place,
+  { name, newName }: { readonly name: string; readonly newName: string },
+  { newOid, oldOid }: { readonly newOid: number; readonly oldOid: number | null },
+): Promise<void> {
+  const there = await look(place, { names: [name], oids: [newOid, oldOid] });
   const { host } = place.server;
-  throw new BackupError(
-    'RESTORE_REFUSED',
-    `${host}: what database ${name} was before the restore has been dropped, so it cannot be put back`,
-    { host, component: componentName },
-  );
+  const refuse = (what: string, hint?: string): never => {
+    throw new BackupError('RESTORE_REFUSED', `${host}: ${what}`, { host, component: componentName, hint });
+  };
+  if (oldOid !== null && !there.some(({ oid }) => oid === oldOid))
+    refuse(`what database ${name} was before the restore has been dropped, so it cannot be put back`);
+  const stranger = there.find((one) => one.name === name && one.oid !== newOid && one.oid !== oldOid);
+  if (stranger !== undefined)
+    refuse(
+      `database ${name} is not the one that this restore made: somebody made or renamed it since`,
+      'If a later restore did, roll that back first; else rename that database, then run the same command again.',
+    );
+  const fresh = there.find(({ oid }) => oid === newOid);
+  if (fresh !== undefined && fresh.name !== name && fresh.name !== newName)
+    refuse(
+      `database ${name}, as this restore made it, was renamed to ${fresh.name} since, and undoing the restore would drop it`,
+      `Rename it back to ${name}, or drop it, then run the same command again.`,
+    );
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BackupError } from '../../model/errors.js';
 import type { StepKind, StepState } from '../restore.js';
 import { componentName } from './artifacts.js';
-import { alter, close, drop, look, markStatement, requireOld } from './pg-databases.js';
+import { alter, close, drop, look, markStatement, requireUnchanged } from './pg-databases.js';
 import { loaded } from './load-database.js';
 import { execute, placeOf, serverSchema, transaction, type Place } from './sql-session.js';
 import { quoteName } from './sql-text.js';
@@ -35,12 +35,12 @@ export const swapDatabases: StepKind<SwapParams, SwapUndo> = {
   async apply(context, params, undo) {
     const place = await placeOf(context, params.server, params.newName);
     if ((await stateOf(place, params, undo)) === 'done') return;
-    const { name, newName, oldName } = params;
+    const { name, oldName } = params;
     await close(place, undo.newOid, undo.oldOid);
     await execute(place, {
       sql: transaction([
-        ...(undo.oldOid === null ? [] : [rename(name, oldName)]),
-        rename(newName, name),
+        ...(undo.oldOid === null ? [] : [rename(undo.oldOid, oldName)]),
+        rename(undo.newOid, name),
         alter(undo.newOid, markStatement(undefined)),
       ]),
     });
@@ -50,14 +50,14 @@ export const swapDatabases: StepKind<SwapParams, SwapUndo> = {
   },
   async revert(context, params, undo) {
     const place = await placeOf(context, params.server, params.newName);
-    const { name, newName, oldName } = params;
-    if (undo.oldOid !== null) await requireOld(place, name, undo.oldOid);
+    const { name, newName } = params;
+    await requireUnchanged(place, params, undo);
     if ((await stateOf(place, params, undo)) === 'not done') return;
     await close(place, undo.newOid, undo.oldOid);
     await execute(place, {
       sql: transaction([
-        rename(name, newName),
-        ...(undo.oldOid === null ? [] : [rename(oldName, name)]),
+        rename(undo.newOid, newName),
+        ...(undo.oldOid === null ? [] : [rename(undo.oldOid, name)]),
         alter(undo.newOid, markStatement(loaded)),
       ]),
     });
@@ -71,9 +71,9 @@ export const swapDatabases: StepKind<SwapParams, SwapUndo> = {
   },
 };
 
-/** A name stands for what was there when the step began, or the statement fails. */
-function rename(from: string, to: string): string {
-  return `ALTER DATABASE ${quoteName(from)} RENAME TO ${quoteName(to)};`;
+/** By oid: somebody may have given the name to another database since. It fails where that is in the way. */
+function rename(oid: number, to: string): string {
+  return alter(oid, `ALTER DATABASE %I RENAME TO ${quoteName(to).replaceAll('%', '%%')}`);
 }
 
 async function stateOf(place: Place, params: SwapParams, undo: SwapUndo): Promise<StepState> {
