@@ -15,6 +15,7 @@ import { putShards, removeShards, startHosts } from './hosts.mjs';
 import { inventory } from './inventory.mjs';
 import { memory, memoryManyArtifacts, memorySlowTarget } from './memory.mjs';
 import { conditions, document, printTable, writeResults } from './report.mjs';
+import { restore } from './restore.mjs';
 import { start } from './start.mjs';
 import { programs, throughput } from './throughput.mjs';
 
@@ -27,6 +28,7 @@ const benchmarks = {
   memory,
   'memory-slow-target': memorySlowTarget,
   'memory-many-artifacts': memoryManyArtifacts,
+  restore,
   inventory,
   start,
 };

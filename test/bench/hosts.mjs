@@ -14,7 +14,7 @@ export const hostNames = ['lb1', 'lb2'];
 /** Starts what does not run yet; resolves with a function that takes it away again, unless it was there before. */
 export async function startHosts() {
   const before = await clusterHosts();
-  const missing = hostNames.filter((name) => !before.includes(name));
+  const missing = [...hostNames, 'db1'].filter((name) => !before.includes(name));
   if (missing.length > 0) await clusterUp(missing);
   return async () => {
     if (before.length === 0) await clusterDown();

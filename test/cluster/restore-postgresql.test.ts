@@ -158,15 +158,18 @@ describe('on a server in use', () => {
 
   it('holds clients off for the swap only', async () => {
     // One that stays connected, and one that comes again and again.
-    const script = `cd /; rm -f /tmp/clients; runuser -u postgres -- psql -Xq -d app -c 'SELECT pg_sleep(300)' >/dev/null 2>&1 &
+    const script = `cd /; runuser -u postgres -- psql -Xq -d app -c 'SELECT pg_sleep(300)' >/dev/null 2>&1 &
       for n in $(seq 1 400); do
         date +%s%N | tr '\\n' ' ' >>/tmp/clients
         runuser -u postgres -- psql -XAtq -d app -c 'SELECT count(*) FROM shop.customer' >>/tmp/clients 2>/dev/null || echo off >>/tmp/clients
         test -e /tmp/clients-end && break
         sleep 0.02
       done; rm -f /tmp/clients-end; wait`;
+    await shellOnHost('db1', 'rm -f /tmp/clients /tmp/clients-end; touch /tmp/clients');
     const clients = shellOnHost('db1', script);
-    const answers = async (): Promise<number> => Number(await shellOnHost('db1', 'grep -vc off /tmp/clients || true'));
+    // Status 1 of grep: there is no such line yet.
+    const answers = async (): Promise<number> =>
+      Number(await shellOnHost('db1', 'grep -vc off /tmp/clients || [ $? -eq 1 ]'));
     while (!((await answers()) > 0)) await delay(50);
     const opened = await test.open(target, { database: ['app'] });
     const { failed } = await opened.run();

@@ -55,8 +55,15 @@ export function setOf({ label }: Target, what: string): string {
 
 type Part = Omit<Step, 'id' | 'set' | 'host' | 'after'> & { readonly name: string };
 
-function loadStep({ remote }: Target, { server, newName, dump, head, as }: DatabasePlan): Part {
-  const params = { server, newName, dump, createOptions: head.createOptions, owner: head.owner };
+function loadStep({ remote, facts }: Target, { server, newName, dump, name, head, as }: DatabasePlan): Part {
+  const params = {
+    server,
+    newName,
+    dump,
+    database: name,
+    createOptions: createOptions(head, facts.versionNumber),
+    owner: head.owner,
+  };
   return {
     name: 'load',
     kind: loadDatabase.name,
@@ -70,6 +77,14 @@ function loadStep({ remote }: Target, { server, newName, dump, head, as }: Datab
     ],
     reads: [dump],
   };
+}
+
+/**
+ * From 15 on CREATE DATABASE leaves holes in the new files unless told to copy them (source: RelationCopyStorageUsingBuffer in PostgreSQL's bufmgr.c). A disk that
+ * is too full for them would be found out only by a later checkpoint, when clients are in and no checkpoint of the server can end any more.
+ */
+function createOptions(head: DumpHead, versionNumber: number): string {
+  return versionNumber >= 150_000 ? `${head.createOptions} STRATEGY = file_copy` : head.createOptions;
 }
 
 function verifyStep(

@@ -14,6 +14,8 @@ const paramsSchema = z.object({
   /** Of the database while it is loaded, and of our sessions. */
   newName: z.string(),
   dump: z.string(),
+  /** In the archive. */
+  database: z.string(),
   createOptions: z.string(),
   owner: z.string(),
 });
@@ -27,12 +29,13 @@ export function createStatement({ newName, createOptions }: Pick<LoadParams, 'ne
   return `CREATE DATABASE ${quoteName(newName)} ${createOptions} CONNECTION LIMIT = 0`;
 }
 
-/** Nobody's settings may change what is loaded or end it. Settings given at the start win over those of roles and databases. */
+/** Nobody's settings may change what is loaded or end it, nor the language of errors. Settings given at the start win over those of roles and databases. */
 const loadOptions = [
   'statement_timeout=0',
   'lock_timeout=0',
   'idle_in_transaction_session_timeout=0',
   'default_transaction_read_only=off',
+  'lc_messages=C',
 ]
   .map((setting) => `-c ${setting}`)
   .join(' ');
@@ -65,10 +68,14 @@ export const loadDatabase: StepKind<LoadParams, null> = {
     const place = await placeOf(context, params.server, params.newName);
     if ((await stateOf(place, params)) === 'done') return;
     await dropNew(place, params);
-    await create(place, params);
-    await load(context, place, params);
-    await execute(place, { database: params.newName, sql: runStatement('ANALYZE'), seconds: longSeconds });
-    await finish(context, place, params);
+    try {
+      await create(place, params);
+      await load(context, place, params);
+      await execute(place, { database: params.newName, sql: runStatement('ANALYZE'), seconds: longSeconds });
+      await finish(context, place, params);
+    } catch (error) {
+      throw spaceError(params, error);
+    }
   },
   async probe(context, params) {
     return stateOf(await placeOf(context, params.server, params.newName), params);
@@ -102,6 +109,27 @@ async function load(context: StepContext, { remote }: Place, { server, newName, 
       ? withoutStatement(server, dump, error)
       : error;
   }
+}
+
+/**
+ * Of a full disk: what strerror calls it, in the language that our sessions set, for pg_restore does not show its SQLSTATE (53100); and what the server says without
+ * a cause when the first files that a session writes do not fit (source: write_item in its relcache.c).
+ */
+const fullDisk = /No space left on device|Disk quota exceeded|could not write init file/;
+
+/** A full disk by its own name. */
+function spaceError({ server, database }: LoadParams, error: unknown): unknown {
+  if (!(error instanceof BackupError) || !fullDisk.test(error.message)) return error;
+  return new BackupError(
+    'HOST_SPACE',
+    `${server.host}: the disk filled up while database ${database} was loaded: ${error.message}`,
+    {
+      host: server.host,
+      component: componentName,
+      hint: `What was there before was not touched. Make room where the database lies (its tablespace, or ${server.dataDirectory}) and restore again.`,
+      cause: error,
+    },
+  );
 }
 
 /** What pg_restore says, without the statement or row that failed: they may hold secrets. So the error it came from is not kept either. */

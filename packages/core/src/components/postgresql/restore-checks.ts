@@ -9,8 +9,8 @@ import type { DatabasePlan } from './database-steps.js';
 import type { PostgresqlOptions } from './options.js';
 import type { Target } from './restore-target.js';
 
-/** The C library's locales by any spelling of their encodings; none where the host cannot list them. */
-const localesCommand: Command = { argv: ['sh', '-c', 'locale -a 2>/dev/null || true'] };
+/** The C library's locales by any spelling of their encodings. 127: there is no such program (musl has none), so nothing is listed. */
+const localesCommand: Command = { argv: ['locale', '-a'], accept: [0, 127] };
 const existsScript = 'for path do test -d "$path" && echo yes || echo no; done';
 
 interface Wanted {

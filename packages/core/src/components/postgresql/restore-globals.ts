@@ -100,13 +100,13 @@ const beforeSql = `SELECT json_build_object('login', session_user, 'roles', (SEL
   'memberships', (SELECT coalesce(json_agg(json_build_object('role', pg_get_userbyid(roleid), 'member', pg_get_userbyid(member), 'admin', admin_option)), '[]') FROM pg_auth_members))`;
 
 // A copy counts from the moment it has its name, which it gets only whole. Those of the archive come before the server's own and go after them, so they
-// are there wherever the state is not `not done`. Beside them lies the mark. The run's directory goes with the last of its files.
+// are there wherever the state is not `not done`. Beside them lies the mark. The run's directory, and those above, go with the last of their files.
 const keepScript =
   'umask 077; mkdir -p "${1%/*}" && cat >"$1.part" && test "$(wc -c <"$1.part")" -eq "$2" && mv "$1.part" "$1"';
 const markScript = 'umask 077; : >"$1.done"';
 const stateScript = 'test -e "$1" || exit 0; test -e "$1.done" && echo done || echo half';
 const dropScript =
-  'rm -f "$1.part" "$1.done" "$1" && rm -f "$1.archived.part" "$1.archived"; rmdir "${1%/*}" 2>/dev/null; rmdir "${1%/*/*}" 2>/dev/null; test ! -e "$1" && test ! -e "$1.archived"';
+  'rm -f "$1.part" "$1.done" "$1" && rm -f "$1.archived.part" "$1.archived"; rmdir "${1%/*}" 2>/dev/null; rmdir "${1%/*/*}" 2>/dev/null; rmdir "${1%/*/*/*}" 2>/dev/null; test ! -e "$1" && test ! -e "$1.archived"';
 
 function rootCommand(
   script: string,

@@ -57,6 +57,7 @@ interface Asked {
   readonly options?: Readonly<Record<string, unknown>>;
   readonly moved?: RestoreContext<PostgresqlOptions>['moved'];
   readonly surveyTar?: RestoreContext<PostgresqlOptions>['surveyTar'];
+  readonly dump?: Buffer;
 }
 
 function artifact(name: string): ArtifactRecord {
@@ -87,7 +88,7 @@ async function plan(asked: Asked = {}): Promise<Planned> {
     optionsFor: () => options,
     remote: ({ name }) => Promise.resolve(hosts.find(({ host }) => host.name === name)!),
     selected: (key) => asked.selected?.[key],
-    read: (path) => Promise.resolve(Readable.from([path.endsWith('.sql') ? globals : dump])),
+    read: (path) => Promise.resolve(Readable.from([path.endsWith('.sql') ? globals : (asked.dump ?? dump)])),
     surveyTar: asked.surveyTar ?? (() => Promise.reject(new Error('no tar is read'))),
     moved: asked.moved ?? [],
     report: (finding) => findings.push(finding),
@@ -325,6 +326,21 @@ describe('a target', () => {
       ...refusal('RESTORE_REFUSED', 'roles .*: fixture; owner, fixture_reader, pg_monitor'),
       hint: expect.stringContaining('postgresql.globals=yes') as unknown,
     });
+  });
+
+  it.each([
+    [{ stdout: 'C\nPOSIX\n' }, refusal('RESTORE_REFUSED', 'the locale X, which db1 does not have')],
+    [{ status: 1, stdout: 'C\nX\n', stderr: 'locale: I/O error' }, { code: 'COMMAND_FAILED' }],
+    // Where nothing lists locales, none can be missing.
+    [{ status: 127, stderr: 'sh: 1: locale: not found' }, undefined],
+    [{ stdout: 'C\nPOSIX\nX\n' }, undefined],
+  ])('has the locale of a database by %j: %j', async (answer, error) => {
+    const host = restoreHost();
+    host.answer(/^locale -a/, answer);
+    const other = Buffer.from(dump.toString('latin1').replace("LOCALE = 'C'", "LOCALE = 'X'"), 'latin1');
+    const planned = plan({ hosts: [host], dump: other });
+    if (error === undefined) await expect(planned).resolves.toBeDefined();
+    else await expect(planned).rejects.toMatchObject(error);
   });
 
   it('is refused for want of space', async () => {

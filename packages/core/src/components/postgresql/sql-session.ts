@@ -44,6 +44,8 @@ const restoreSettings = [
   settings,
   'SET default_transaction_read_only = off;',
   'SET standard_conforming_strings = on;',
+  // What a full disk is called.
+  "SET lc_messages = 'C';",
   // The server's log may not hold it either, nor the piece of it that the message about a statement that was cut shows.
   "SET log_statement = 'none';",
   'SET log_min_duration_statement = -1;',

@@ -36,7 +36,10 @@ const cases: Readonly<Record<string, { params: Json; undo: Json; database?: Part
     },
     undo: { login: 'postgres', roles: ['postgres'], memberships: [] },
   },
-  'postgresql.load-database': { params: { ...names, dump: 'd', createOptions: '', owner: 'x' }, undo: null },
+  'postgresql.load-database': {
+    params: { ...names, dump: 'd', database: 'd', createOptions: '', owner: 'x' },
+    undo: null,
+  },
   'postgresql.verify-database': {
     params: { ...names, database: 'app', owner: 'x', versionNumber: 150_000, countRows: 1, baseline: {}, standbys: [] },
     undo: null,
