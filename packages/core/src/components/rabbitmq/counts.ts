@@ -24,7 +24,7 @@ export interface Counted {
 /**
  * An Erlang program for `rabbitmqctl eval` that counts messages which outlive a restart, until two counts are equal and nobody is connected, for at most `seconds`.
  * `alone`: keeps clients out first and closes their connections, as `rabbitmq-upgrade drain` does (rabbit_maintenance.erl, since 3.8.8); only a restart lets them in again.
- * Transient messages and queues end with the node, so they are not counted. Names are printed as hexadecimal digits.
+ * Transient messages and queues end with the node, so they are not counted. A quorum queue is asked itself, because what is listed of it is renewed every few seconds only. Names are printed as hexadecimal digits.
  */
 export function countProgram({ alone, seconds }: { readonly alone: boolean; readonly seconds: number }): string {
   return program
@@ -54,10 +54,18 @@ Count = fun() ->
   lists:sort([
     begin
       {resource, V, queue, N} = amqqueue:get_name(Q),
-      Item = case amqqueue:get_type(Q) of rabbit_classic_queue -> messages_persistent; _ -> messages end,
-      Messages = case catch rabbit_amqqueue:info(Q, [Item]) of
-        [{Item, M}] when is_integer(M) -> M;
-        _ -> unknown
+      Messages = case amqqueue:get_type(Q) of
+        rabbit_quorum_queue ->
+          case catch rabbit_fifo_client:stat(amqqueue:get_pid(Q)) of
+            {ok, M, _} when is_integer(M) -> M;
+            _ -> unknown
+          end;
+        Type ->
+          Item = case Type of rabbit_classic_queue -> messages_persistent; _ -> messages end,
+          case catch rabbit_amqqueue:info(Q, [Item]) of
+            [{Item, I}] when is_integer(I) -> I;
+            _ -> unknown
+          end
       end,
       {Hex(V), Hex(N), Messages, MayExpire(Q)}
     end || Q <- rabbit_amqqueue:list(), amqqueue:is_durable(Q), amqqueue:get_exclusive_owner(Q) =:= none])

@@ -7,7 +7,9 @@ import { serviceUnit, type NodeData } from './data.js';
 /** After so long without a sign of life from us the host starts RabbitMQ by itself; one comes three times as often. */
 const silentSeconds = 60;
 const beatSeconds = 20;
-/** For stopping, and for starting, as RabbitMQ's own unit allows. */
+/** For counting and stopping: a node that takes longer is started again. */
+const stopSeconds = 240;
+/** For starting, as RabbitMQ's own unit allows. */
 const changeSeconds = 660;
 const settleSeconds = 30;
 
@@ -57,7 +59,7 @@ while IFS= read -r line; do
     beat) if arm "$silent"; then echo ok; else echo lost; fi ;;
     stop)
       touched=yes
-      arm ${String(changeSeconds)} || { echo 'not stopped'; continue; }
+      arm ${String(stopSeconds)} || { echo 'not stopped'; continue; }
       if ! counts=$(runuser -u "$user" -- "$control" eval "$program" </dev/null 9<&- 2>&1); then
         say "not stopped" $counts
       elif ! why=$(systemctl stop "$unit" 2>&1) || [ "$(systemctl show --property=Result "$unit")" != Result=success ]; then

@@ -2,11 +2,12 @@ import { Readable } from 'node:stream';
 import { filesArtifact, filesCommand, type FoundFiles } from '../../host-files/found-files.js';
 import { describeCommand } from '../../host-services/describe-command.js';
 import type { Warning } from '../../model/artifact.js';
+import { asBackupError } from '../../model/errors.js';
 import type { RemoteHost, TarPolicy } from '../../remote/remote-host.js';
 import type { BackupContext, ExpectedArtifact } from '../component.js';
 import type { Counted } from './counts.js';
 import { messagesPath, type FoundMessages, type NodeData } from './data.js';
-import { holdCommands, holdNode } from './held-node.js';
+import { type HeldNode, holdCommands, holdNode } from './held-node.js';
 import type { ClusterStatus } from './node.js';
 import type { RabbitmqOptions } from './options.js';
 
@@ -46,7 +47,7 @@ export async function saveMessages(
       },
     });
   } finally {
-    await node.start();
+    await startAgain(context, node);
     if (stoppedAt !== undefined) {
       const seconds = Math.ceil((Date.now() - stoppedAt) / 1000);
       context.warn({
@@ -56,6 +57,16 @@ export async function saveMessages(
     }
   }
   return counted;
+}
+
+/** The copy may have failed before, and then that is the unit's reason: this must be told all the same. */
+async function startAgain(context: BackupContext<RabbitmqOptions>, node: HeldNode): Promise<void> {
+  try {
+    await node.start();
+  } catch (error) {
+    context.warn({ code: 'RMQ_NOT_STARTED', message: asBackupError(error).reason });
+    throw error;
+  }
 }
 
 async function* whileStopped(source: Readable, check: () => Promise<void>): AsyncGenerator<Buffer, void> {
