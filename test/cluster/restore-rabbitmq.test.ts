@@ -28,7 +28,6 @@ import {
   entriesOf,
   erlangFunction,
   inRabbitmq,
-  rabbitmqLists,
   rabbitmqTables,
 } from '../support/rabbitmq-state.js';
 import { prepareStep, runSteps, undoSteps } from '../support/run-steps.js';
@@ -48,7 +47,6 @@ let host: Host;
 let backup: UnitBackup;
 let archived: string;
 let before: readonly string[];
-let beforeLists: Awaited<ReturnType<typeof rabbitmqLists>>;
 let runs = 0;
 
 beforeAll(async () => {
@@ -57,7 +55,6 @@ beforeAll(async () => {
   await must('mkdir', target);
   await putBack();
   before = await rabbitmqTables('mq1');
-  beforeLists = await rabbitmqLists('mq1', ['orders', hostile]);
   expect(await lsbackup('-b', buildDirectory, '-t', target, '--only', 'rabbitmq')).toMatchObject({ status: 0 });
   const [archive] = await readdir(target);
   await must('tar', '-xzf', join(target, archive ?? ''), '-C', directory.path, 'metadata.json', path);
@@ -75,7 +72,10 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await shellOnHost('mq1', 'rm -rf /var/lib/lsbackup/restores; rmdir /var/lib/lsbackup 2>/dev/null || true');
+  await shellOnHost(
+    'mq1',
+    'rm -rf /var/lib/lsbackup/restores; if [ -d /var/lib/lsbackup ]; then rmdir --ignore-fail-on-non-empty /var/lib/lsbackup; fi',
+  );
 });
 
 async function putBack(): Promise<void> {
@@ -299,7 +299,10 @@ const extra = {
 };
 
 async function hidden(): Promise<string> {
-  return shellOnHost('mq1', 'ls -A /var/lib/rabbitmq /tmp; ls -d /var/lib/lsbackup 2>/dev/null || true');
+  return shellOnHost(
+    'mq1',
+    'ls -A /var/lib/rabbitmq /tmp; if [ -e /var/lib/lsbackup ]; then echo /var/lib/lsbackup; fi',
+  );
 }
 
 describe('a restore of RabbitMQ', () => {
@@ -315,7 +318,6 @@ describe('a restore of RabbitMQ', () => {
     expect(JSON.stringify(steps)).not.toContain('YWJjZIwwyHJH');
     await run(planned);
     expect(await rabbitmqTables('mq1')).toEqual(before);
-    expect(await rabbitmqLists('mq1', ['orders', hostile])).toEqual(beforeLists);
     expect(warnings).toEqual([]);
     const kept = `/var/lib/lsbackup/restores/${context.runId}`;
     expect(
@@ -325,18 +327,6 @@ describe('a restore of RabbitMQ', () => {
     expect(keep.old!.describe(steps[0]!.params, { file: 'F' })).toContain('F');
     for (let times = 0; times < 2; times += 1) await keep.old!.drop(context, steps[0]!.params, {});
     expect(await hidden()).not.toMatch(/lsbackup|owned/);
-  });
-
-  it('keeps what the archive does not have, and names it', async () => {
-    await importOnHost(extra);
-    const planned = await plan();
-    const done = await run(planned);
-    expect(planned.warnings).toEqual([
-      { code: 'RMQ_EXTRA', message: expect.stringMatching(/has 13 objects .*queue "extra" in virtual host "orders"/) },
-    ]);
-    // And back, though there was nothing to change and the archive is gone.
-    const read = (): Promise<Readable> => Promise.reject(new Error('the archive is gone'));
-    await undoSteps(planned.steps, kinds, { ...planned.context, read }, done);
   });
 
   it('removes it with exact=yes, as a step of its own without a way back', async () => {
@@ -354,20 +344,19 @@ describe('a restore of RabbitMQ', () => {
     expect(warnings).toEqual([]);
   });
 
-  it.each(['import-definitions', 'verify'])(
-    'has the old definitions again when something fails after %s',
-    async (verb) => {
-      await destroy();
-      await importOnHost(extra);
-      const old = await rabbitmqTables('mq1');
-      await expect(run(await plan(), `rabbitmq@mq1/${verb}`)).rejects.toThrow('injected');
-      expect(await rabbitmqTables('mq1')).toEqual(old);
-      expect(await hidden()).not.toMatch(/lsbackup|owned/);
-      const again = await plan({ exact: ['yes'] });
-      await run(again);
-      expect(await rabbitmqTables('mq1')).toEqual(before);
-    },
-  );
+  it('has the old definitions again when something fails in the end', async () => {
+    await destroy();
+    await importOnHost(extra);
+    const old = await rabbitmqTables('mq1');
+    const planned = await plan();
+    await expect(run(planned, 'rabbitmq@mq1/verify')).rejects.toThrow('injected');
+    // What the archive does not have was kept, and named.
+    expect(planned.warnings).toEqual([
+      { code: 'RMQ_EXTRA', message: expect.stringMatching(/has 13 objects .*queue "extra" in virtual host "orders"/) },
+    ]);
+    expect(await rabbitmqTables('mq1')).toEqual(old);
+    expect(await hidden()).not.toMatch(/lsbackup|owned/);
+  });
 
   it('restores one virtual host and nothing else, and its users only where they are missing', async () => {
     await destroy();
@@ -383,24 +372,27 @@ describe('a restore of RabbitMQ', () => {
     expect(added).toEqual(madeUser);
     expect(old.filter((entry) => !now.includes(entry))).toEqual([]);
     await expect(plan({ vhost: ['none'] })).rejects.toMatchObject({ code: 'OPTION_INVALID' });
-    const all = await plan();
-    await run(all);
-    expect(await rabbitmqTables('mq1')).toEqual(before);
   });
 
   it('refuses a queue with other arguments; exact=yes makes it anew when it is empty', async () => {
     const name = 'orders.region-03';
-    const change = async (): Promise<void> => {
-      await asRabbitmq('mq1', `rabbitmqctl -q delete_queue -p orders ${name}`);
-      await importOnHost({ queues: [{ vhost: 'orders', name, ...empty, arguments: { 'x-max-length': 5 } }] });
-    };
-    await change();
-    await expect(plan()).rejects.toMatchObject({ code: 'RESTORE_REFUSED', message: expect.stringContaining(name) });
-    await asRabbitmq(
+    const queue = `rabbit_misc:r(<<"orders">>, queue, <<"${name}">>)`;
+    await inRabbitmq(
       'mq1',
-      `rabbitmqctl eval 'rabbit_basic:publish(rabbit_misc:r(<<"orders">>, exchange, <<>>), <<"${name}">>, [], <<"m">>).'`,
+      `{ok, _} = rabbit_amqqueue:with(${queue}, fun(Queue) -> rabbit_amqqueue:delete(Queue, false, false, <<"me">>) end), <<>>`,
     );
-    await sleep(500);
+    await importOnHost({ queues: [{ vhost: 'orders', name, ...empty, arguments: { 'x-max-length': 5 } }] });
+    await expect(plan()).rejects.toMatchObject({ code: 'RESTORE_REFUSED', message: expect.stringContaining(name) });
+    const messages = async (): Promise<string> =>
+      inRabbitmq(
+        'mq1',
+        `{ok, Queue} = rabbit_amqqueue:lookup(${queue}), [{messages, Count}] = rabbit_amqqueue:info(Queue, [messages]), integer_to_binary(Count)`,
+      );
+    await inRabbitmq(
+      'mq1',
+      `rabbit_basic:publish(rabbit_misc:r(<<"orders">>, exchange, <<>>), <<"${name}">>, [], <<"m">>), <<>>`,
+    );
+    while ((await messages()) !== '1') await sleep(100);
     const old = await rabbitmqTables('mq1');
     const full = await plan({ exact: ['yes'] });
     await expect(run(full)).rejects.toMatchObject({
@@ -408,16 +400,16 @@ describe('a restore of RabbitMQ', () => {
       message: expect.stringContaining(name),
     });
     expect(await rabbitmqTables('mq1')).toEqual(old);
-    expect(await asRabbitmq('mq1', `rabbitmqctl list_queues -p orders name messages --silent | grep region-03`)).toBe(
-      `${name}\t1\n`,
+    expect(await messages()).toBe('1');
+    await inRabbitmq(
+      'mq1',
+      `{ok, _} = rabbit_amqqueue:with(${queue}, fun(Queue) -> rabbit_amqqueue:purge(Queue) end), <<>>`,
     );
-    await asRabbitmq('mq1', `rabbitmqctl -q purge_queue -p orders ${name}`);
-    const undone = await plan({ exact: ['yes'] });
-    await expect(run(undone, 'rabbitmq@mq1/import-definitions')).rejects.toThrow('injected');
-    expect(await rabbitmqTables('mq1')).toEqual(old);
     const exact = await plan({ exact: ['yes'] });
-    await run(exact);
+    const done = await run(exact);
     expect(await rabbitmqTables('mq1')).toEqual(before);
+    await undoSteps(exact.steps, kinds, exact.context, done);
+    expect(await rabbitmqTables('mq1')).toEqual(old);
   });
 
   it('says which object is wrong, and no secret, when RabbitMQ refuses the definitions', async () => {
@@ -433,7 +425,7 @@ describe('a restore of RabbitMQ', () => {
 });
 
 describe('an import that was killed in the middle', () => {
-  const queues = 1500;
+  const queues = 1000;
   const many = Array.from({ length: queues }, (_, index) => ({
     vhost: 'many',
     name: `q ${index} ${hostile}`,
@@ -487,9 +479,8 @@ describe('an import that was killed in the middle', () => {
     expect(await count()).toBeGreaterThan(made);
     if (way === 'apply') {
       await step.apply();
-      expect(await step.probe()).toBe('done');
-      await step.apply();
       expect([await step.probe(), await count()]).toEqual(['done', queues]);
+      return;
     }
     for (let times = 0; times < 2; times += 1) {
       await step.revert();
@@ -501,8 +492,5 @@ describe('an import that was killed in the middle', () => {
       expect(await kept.probe()).toBe('not done');
     }
     expect(await hidden()).not.toMatch(/lsbackup|owned/);
-    const all = await plan();
-    await run(all);
-    expect(await rabbitmqTables('mq1')).toEqual(before);
   });
 });

@@ -1,35 +1,6 @@
 import { containerId } from './cluster-host.js';
 import { must } from './lsbackup.js';
 
-/** Side by side, for each command starts an Erlang machine of its own. Arguments: virtual hosts. */
-const listScript = `
-set -euo pipefail
-list() { printf '## %s\\n' "$*"; rabbitmqctl "$@" --formatter json --silent < /dev/null | tr -d '\\n' ; printf '\\n'; }
-listAll() {
-  list list_vhosts name description tags
-  list list_users
-  list list_user_limits --global
-  list list_global_parameters
-}
-listIn() {
-  for kind in list_permissions list_topic_permissions list_parameters list_policies list_operator_policies list_vhost_limits list_bindings; do
-    list $kind -p "$1"
-  done
-  list list_queues -p "$1" name durable auto_delete arguments type
-  list list_exchanges -p "$1" name type durable auto_delete internal arguments
-}
-directory=$(mktemp -d)
-trap 'rm -rf "$directory"' EXIT
-listAll > "$directory/all" &
-started=$!
-for vhost do
-  listIn "$vhost" > "$(mktemp -p "$directory")" &
-  started="$started $!"
-done
-for process in $started; do wait "$process"; done
-cat "$directory"/*
-`;
-
 /** One line for each entry: its table, its virtual host in hexadecimal digits, and all of it. */
 const tables = `
 Line = fun(Table, VirtualHost, Entry) -> io_lib:format("~s ~s ~0p~n", [Table, binary:encode_hex(VirtualHost), Entry]) end,
@@ -47,20 +18,6 @@ Line = fun(Table, VirtualHost, Entry) -> io_lib:format("~s ~s ~0p~n", [Table, bi
      _ -> Line(global_parameters, <<>>, P)
    end || P <- ets:tab2list(rabbit_runtime_parameters)]
 ]`;
-
-/** All that rabbitmqctl lists of a node, and of some of its virtual hosts, by list, entries sorted: as a user sees it. Takes long. */
-export async function rabbitmqLists(
-  host: string,
-  vhosts: readonly string[],
-): Promise<Readonly<Record<string, readonly string[]>>> {
-  const state: Record<string, readonly string[]> = {};
-  for (const block of (await asRabbitmq(host, listScript, ...vhosts)).split(/^## /m).filter(Boolean)) {
-    const [title = '', content = ''] = block.split('\n');
-    const entries: unknown = JSON.parse(content);
-    state[title] = Array.isArray(entries) ? entries.map((entry) => JSON.stringify(entry)).sort() : [content];
-  }
-  return state;
-}
 
 /** The tables that definitions are in, entries sorted, with passwords' hashes and the types of arguments, as Erlang prints them. */
 export async function rabbitmqTables(host: string): Promise<readonly string[]> {

@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import { asBackupError, BackupError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { RemoteHost } from '../remote/remote-host.js';
-import { type Dialogue, openDialogue } from '../run/dialogue.js';
+import { type Dialogue, openDialogue } from '../remote/dialogue.js';
 import { ledgerCommand } from '../run/ledger-records.js';
 import { lockScript } from '../run/ledger-scripts.js';
 import { fence } from './host-fence.js';

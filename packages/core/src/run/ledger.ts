@@ -3,7 +3,7 @@ import { abortError, asBackupError, BackupError } from '../model/errors.js';
 import type { Logger } from '../model/logger.js';
 import type { RemoteHost } from '../remote/remote-host.js';
 import type { Controller } from '../controller/controller.js';
-import { openDialogue, type Dialogue } from './dialogue.js';
+import { openDialogue, type Dialogue } from '../remote/dialogue.js';
 import { ledgerCommand, recordsOn, timeToLiveSeconds } from './ledger-records.js';
 import { holdScript, lockScript, sweepScript } from './ledger-scripts.js';
 

@@ -6,10 +6,12 @@ import type { Warning } from '../../model/artifact.js';
 import { abortError, BackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
 import type { RemoteHost, TarPolicy } from '../../remote/remote-host.js';
-import type { DiscoverContext, Discovery, Problem, Unit } from '../component.js';
+import type { DiscoverContext, Discovery, Problem, Refusal, Unit } from '../component.js';
 import { hostProblem } from '../each-host.js';
+import { findMessages, serviceUnit, type FoundMessages, type NodeData } from './data.js';
 import { exportCommand, readCluster, readStatus, type ClusterStatus, type NodeStatus } from './node.js';
 import type { RabbitmqOptions } from './options.js';
+import { messagesArtifact, messagesWarning } from './save-messages.js';
 
 export const componentName = 'rabbitmq';
 
@@ -19,6 +21,10 @@ export type RabbitmqFound = Readonly<{
   host: string;
   /** Of every member's host. */
   configurations: readonly FoundFiles[];
+  /** Null where the option does not ask for them. */
+  messages: Readonly<{ data: NodeData; files: FoundFiles }> | null;
+  /** Why they are not saved although the option asks for them. */
+  refusal: Refusal | null;
 }>;
 
 /** One host's node. */
@@ -29,6 +35,7 @@ interface Member {
   readonly status: NodeStatus;
   readonly node: string;
   readonly configuration: FoundFiles;
+  readonly messages: FoundMessages | undefined;
   readonly warnings: readonly Warning[];
 }
 
@@ -97,7 +104,7 @@ async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: A
   const [cluster, status, services] = await Promise.all([
     readCluster(remote, options, signal),
     readStatus(remote, options, signal),
-    findServices(remote, ['rabbitmq-server.service'], signal),
+    findServices(remote, [serviceUnit], signal),
   ]);
   requireExport(remote, status);
   const certificates = await readCertificatePaths(remote, absolute(status.config_files), signal);
@@ -109,6 +116,9 @@ async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: A
     mayBeHidden: true,
     signal,
   });
+  const messages = options.messages
+    ? await findMessages(remote, { options, status, cluster, service: services[0] }, signal)
+    : undefined;
   return {
     remote,
     options,
@@ -116,6 +126,7 @@ async function askMember(remote: RemoteHost, options: RabbitmqOptions, signal: A
     status,
     node: status.data_directory.replace(/^.*\//, ''),
     configuration: files,
+    messages,
     warnings,
   };
 }
@@ -175,10 +186,13 @@ function unitOf(members: readonly Member[]): Unit<RabbitmqFound> {
   const first = members[0];
   if (first === undefined) throw new BackupError('INTERNAL', 'a RabbitMQ cluster without members');
   const { remote, options, cluster, status } = first;
+  const messages = members.find((member) => member.messages !== undefined)?.messages;
   const hosts = members.map((member) => member.remote.host.name);
   const found: RabbitmqFound = {
     host: remote.host.name,
     configurations: members.map(({ configuration }) => configuration),
+    messages: messages?.data ? { data: messages.data, files: messages.files } : null,
+    refusal: messages?.refusal ?? null,
   };
   return {
     name: hosts.join('+'),
@@ -188,6 +202,7 @@ function unitOf(members: readonly Member[]): Unit<RabbitmqFound> {
       nodes: Object.fromEntries(members.map((member) => [member.remote.host.name, member.node])),
       running: cluster.running_nodes,
       plugins: status.active_plugins,
+      ...(found.messages === null ? {} : { dataDirectory: found.messages.data.directory }),
     },
     consistency: 'point-in-time',
     identity: {
@@ -210,8 +225,9 @@ function unitOf(members: readonly Member[]): Unit<RabbitmqFound> {
           describeCommand(member.remote, filesCommand(member.remote, member.configuration, configurationPolicy)),
         ],
       })),
+      ...(messages === undefined ? [] : [messagesArtifact(remote, messages)]),
     ],
-    warnings: warningsOf(members, cluster),
+    warnings: warningsOf(members, cluster, messages),
     found,
   };
 }
@@ -226,7 +242,11 @@ export function configurationPath(host: string): string {
 
 export const configurationPolicy: TarPolicy = { mayChange: false, mayVanish: false };
 
-function warningsOf(members: readonly Member[], cluster: ClusterStatus): readonly Warning[] {
+function warningsOf(
+  members: readonly Member[],
+  cluster: ClusterStatus,
+  messages: FoundMessages | undefined,
+): readonly Warning[] {
   const known = new Set(members.map(({ node }) => node));
   const all = allNodes(cluster);
   const foreign = all.filter((node) => !known.has(node));
@@ -234,10 +254,7 @@ function warningsOf(members: readonly Member[], cluster: ClusterStatus): readonl
   const partitioned = Object.keys(cluster.partitions).length > 0;
   return [
     ...members.flatMap(({ warnings }) => warnings),
-    {
-      code: 'MESSAGES_NOT_SAVED',
-      message: `${cluster.cluster_name}: definitions are saved, messages in queues are not`,
-    },
+    ...messagesWarning(cluster, messages),
     ...(foreign.length > 0
       ? [
           {

@@ -73,7 +73,7 @@ export async function presentDefinitions(
   rabbitmqctl: string,
   signal: AbortSignal,
 ): Promise<Definitions> {
-  const command: Command = { ...exportCommand({ rabbitmqctl, paths: [] }), deadline: importSeconds };
+  const command: Command = { ...exportCommand({ rabbitmqctl }), deadline: importSeconds };
   const { stdout } = await remote.run(command, { signal, maximumBytes: 4 * maximumDefinitions });
   return readDefinitions(stdout.toString('utf8'), remote.host.name, 'SERVICE_ANSWER');
 }

@@ -6,7 +6,7 @@ import { rabbitmqOptions, type RabbitmqOptions } from './options.js';
 import { restore, selectors } from './restore.js';
 import { stepKinds } from './step-kinds.js';
 
-/** RabbitMQ: the definitions of each cluster and the configuration of each node. Messages are not saved. Definitions are restored. */
+/** RabbitMQ: the definitions of each cluster and the configuration of each node; messages of single nodes where that is asked for. All but the configuration is restored. */
 export const rabbitmq: Component<RabbitmqOptions, RabbitmqFound> = {
   name: componentName,
   area: 'rabbitmq',

@@ -68,7 +68,7 @@ function asRoot(script: string, ...arguments_: readonly string[]): Command {
 }
 
 export function keepCommand(runId: string, rabbitmqctl: string): Command {
-  const exported = exportCommand({ rabbitmqctl, paths: [] }).argv;
+  const exported = exportCommand({ rabbitmqctl }).argv;
   return { ...asRoot(keepScript, keptDirectory(runId), keptFile(runId), ...exported), deadline: 600 };
 }
 

@@ -34,7 +34,7 @@ function controlCommand(options: RabbitmqOptions, words: readonly string[]): Com
 }
 
 /** Users, virtual hosts, permissions, queues, exchanges, bindings, policies, parameters, on standard output. Since 3.8.2. */
-export function exportCommand(options: RabbitmqOptions): Command {
+export function exportCommand(options: Pick<RabbitmqOptions, 'rabbitmqctl'>): Command {
   return { argv: [options.rabbitmqctl, 'export_definitions', '-', '--format', 'json', '--silent'], become: 'root' };
 }
 

@@ -21,7 +21,7 @@ export function stepsOf(
   { counts, replaced, extras: others }: Changes,
 ): readonly Step[] {
   const { host, rabbitmqctl } = params;
-  const shown = describeCommand(remote, exportCommand({ rabbitmqctl, paths: [] }));
+  const shown = describeCommand(remote, exportCommand({ rabbitmqctl }));
   const imported = describeCommand(remote, {
     argv: importCommand(params, fileOf(params, runId)),
     become: params.user,

@@ -11,6 +11,7 @@ import { conflicts, extras, objectsOf, someOf } from './objects.js';
 import type { RabbitmqOptions } from './options.js';
 import type { ImportParams } from './params.js';
 import { stepsOf } from './plan-steps.js';
+import { chosenMessages, restoreMessages } from './restore-messages.js';
 import { refuseConflicts } from './restore-state.js';
 import { countText, usersOf, wantedDefinitions } from './wanted.js';
 
@@ -18,6 +19,8 @@ export const selectors = {
   vhost: 'Only this virtual host, with what is in it, and its users where the target has none of that name.',
   exact:
     '`yes` removes what the archive does not have, with the messages in it, and makes empty queues and exchanges with other properties anew.',
+  messages:
+    '`yes` replaces ALL data of RabbitMQ by the archived ones, messages with them, on a node of the same name; `uncounted` takes other numbers of messages than were saved.',
 };
 
 type Context = RestoreContext<RabbitmqOptions>;
@@ -39,6 +42,8 @@ interface Target {
  * way), OPTION_INVALID (selectors), SERVICE_MISSING, SERVICE_DOWN, and the host's own.
  */
 export async function restore(context: Context, backup: UnitBackup): Promise<readonly Step[]> {
+  const messages = chosenMessages(context);
+  if (messages !== undefined) return restoreMessages(context, backup, { isStrict: messages === 'yes' });
   const artifact = definitionsOf(backup);
   const host = context.target(artifact.host);
   const options = context.optionsFor(host);

@@ -1,6 +1,7 @@
 import { BackupError } from '../../model/errors.js';
 import type { AnyStepKind, StepKind } from '../restore.js';
 import { baselineOf, type Definitions } from './definitions.js';
+import { replaceData, verifyMessages } from './data-steps.js';
 import { importDefinitions, presentDefinitions, removeObjects } from './import.js';
 import { clearMark, dropKept, keepDefinitions, keptFile, keptState, setMark } from './kept.js';
 import { conflicts, differences, everyObjectOf, extras, objectsOf, someOf } from './objects.js';
@@ -178,4 +179,4 @@ function check(
   });
 }
 
-export const stepKinds: readonly AnyStepKind[] = [keep, importKind, verify, removeExtra];
+export const stepKinds: readonly AnyStepKind[] = [keep, importKind, verify, removeExtra, replaceData, verifyMessages];

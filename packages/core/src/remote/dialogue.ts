@@ -1,4 +1,4 @@
-import type { Command, RemoteHost, RemoteProcess } from '../remote/remote-host.js';
+import type { Command, RemoteHost, RemoteProcess } from './remote-host.js';
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
 
 /** For a session to become free on the connection, and for the command to start. */
