@@ -166,6 +166,9 @@ export async function savePhysical(work: Work): Promise<Json | undefined> {
         host: server.host,
         quiet,
         open: async ({ signal }) => {
+          const refusal = await physicalRefusal(remote, { server, versionNumber, signal });
+          if (refusal !== undefined)
+            throw new BackupError(refusal.code, refusal.message, { ...refusal, host: server.host });
           slot = await holdWal(work, signal);
           return remote.read(baseBackupCommand(server), { signal, quiet });
         },
