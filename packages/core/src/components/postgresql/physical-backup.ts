@@ -179,14 +179,13 @@ export async function savePhysical(work: Work): Promise<Json | undefined> {
     }
     const after = await readPhysicalFacts(remote, server, context.signal);
     const { unit, ...host } = await hostOfServer(remote, server.dataDirectory, context.signal);
-    const { tablespaces: _tablespaces, freeSlots: _freeSlots, ...facts } = before;
     return {
       ...backup,
-      ...facts,
+      ...before,
       ...host,
       versionNumber,
       // One that was created or dropped meanwhile may be in it or not.
-      databases: facts.databases.filter(({ oid }) => after.databases.some((database) => database.oid === oid)),
+      databases: before.databases.filter(({ oid }) => after.databases.some((database) => database.oid === oid)),
       server: { ...server, ...(unit === undefined ? {} : { unit }) },
     };
   });

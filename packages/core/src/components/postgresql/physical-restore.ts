@@ -238,7 +238,7 @@ function stepsOf(
   return [
     step('stage', {
       kind: stageServer.name,
-      params: stage as Json,
+      params: stage,
       title: `Unpack the server beside ${dataDirectory} (${String(contents.entries)} files) and check it`,
       preview: [
         `install -d -o ${user} -m 0700 ${directory}/new`,

@@ -89,8 +89,7 @@ async function choose(context: Context, { host, running, options, archived }: Ca
   const [first, ...others] = running;
   if (options.port !== undefined && first !== undefined) return first;
   if (same !== undefined) return same;
-  const { unit: _unit, ...server } = archived;
-  const stopped: Server = { ...server, host: host.name, database: options.maintenance_database };
+  const stopped: Server = { ...archived, host: host.name, database: options.maintenance_database };
   if (first === undefined) return stopped;
   const remote = await context.remote(host);
   const exists = { ...script('[ -d "$1" ]', archived.dataDirectory), accept: [0, 1] };
