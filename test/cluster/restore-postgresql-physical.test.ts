@@ -179,7 +179,7 @@ describe('refused before anything is touched', () => {
   it('where something follows the server', async () => {
     await shellOnHost(
       'db9',
-      `install -d -o postgres /tmp/followed; systemd-run --quiet --unit=follower --uid=postgres ${binaries}/pg_receivewal -D /tmp/followed`,
+      `install -d -o postgres /tmp/followed; systemd-run --quiet --collect --unit=follower --uid=postgres ${binaries}/pg_receivewal -D /tmp/followed`,
     );
     while ((await psql('postgres', 'SELECT count(*) FROM pg_stat_replication')) === '0\n') await delay(100);
     const refused = await runs.run(...physical('--yes'));

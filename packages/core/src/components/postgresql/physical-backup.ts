@@ -156,7 +156,7 @@ export async function savePhysical(work: Work): Promise<Json | undefined> {
   const { context, remote, found } = work;
   const { server, versionNumber, prefix } = found;
   return limitOf(remote)(async () => {
-    const before = await readPhysicalFacts(remote, server, context.signal);
+    let before: PhysicalFacts | undefined;
     let backup: BaseBackup | undefined;
     let slot: Session | undefined;
     try {
@@ -169,23 +169,26 @@ export async function savePhysical(work: Work): Promise<Json | undefined> {
           const refusal = await physicalRefusal(remote, { server, versionNumber, signal });
           if (refusal !== undefined)
             throw new BackupError(refusal.code, refusal.message, { ...refusal, host: server.host });
+          before = await readPhysicalFacts(remote, server, signal);
           slot = await holdWal(work, signal);
           return remote.read(baseBackupCommand(server), { signal, quiet });
         },
       });
-      if (!saved || backup === undefined) return undefined;
+      if (!saved) return undefined;
     } finally {
       await slot?.[Symbol.asyncDispose]();
     }
+    if (backup === undefined || before === undefined) return undefined;
+    const { databases, ...facts } = before;
     const after = await readPhysicalFacts(remote, server, context.signal);
     const { unit, ...host } = await hostOfServer(remote, server.dataDirectory, context.signal);
     return {
       ...backup,
-      ...before,
+      ...facts,
       ...host,
       versionNumber,
       // One that was created or dropped meanwhile may be in it or not.
-      databases: before.databases.filter(({ oid }) => after.databases.some((database) => database.oid === oid)),
+      databases: databases.filter(({ oid }) => after.databases.some((database) => database.oid === oid)),
       server: { ...server, ...(unit === undefined ? {} : { unit }) },
     };
   });

@@ -1,6 +1,6 @@
 import { script } from '../../host-steps/stage-files.js';
 import type { Host } from '../../cluster/cluster.js';
-import { BackupError } from '../../model/errors.js';
+import { asBackupError, BackupError } from '../../model/errors.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
 import type { RestoreContext, UnitBackup } from '../restore.js';
 import { componentName } from './artifacts.js';
@@ -129,12 +129,8 @@ async function askRunning(
   remote: RemoteHost,
   { place, recorded }: { readonly place: ServerPlace; readonly recorded: PhysicalRecord },
 ): Promise<Pick<PhysicalTarget, 'configuration' | 'isArchiving'> & { readonly facts: ServerFacts }> {
-  const facts = await readFacts(remote, place, signal);
-  const { configuration, archiving, blockSize, walBlockSize, catalogVersion } = await readPhysicalFacts(
-    remote,
-    place,
-    signal,
-  );
+  const { facts, physical } = await readBoth(remote, place, signal);
+  const { configuration, archiving, blockSize, walBlockSize, catalogVersion } = physical;
   if (facts.standbys > 0)
     throw refusal(
       place,
@@ -150,6 +146,33 @@ async function askRunning(
   if (other !== undefined)
     throw refusal(place, `its ${other[0]} is ${String(other[1])}, the backup's ${String(other[2])}`, dumpsHint);
   return { facts, configuration, isArchiving: archiving };
+}
+
+/** A damaged one need not be able to say what it is. */
+async function readBoth(
+  remote: RemoteHost,
+  place: ServerPlace,
+  signal: AbortSignal,
+): Promise<{ readonly facts: ServerFacts; readonly physical: Awaited<ReturnType<typeof readPhysicalFacts>> }> {
+  try {
+    return {
+      facts: await readFacts(remote, place, signal),
+      physical: await readPhysicalFacts(remote, place, signal),
+    };
+  } catch (cause) {
+    signal.throwIfAborted();
+    const { message } = asBackupError(cause);
+    throw new BackupError(
+      'RESTORE_REFUSED',
+      `${place.host}: the server that is to be replaced cannot be asked: ${message}`,
+      {
+        host: place.host,
+        component: componentName,
+        hint: `If it is damaged, stop it (systemctl stop ${place.unit}) and restore again.`,
+        cause,
+      },
+    );
+  }
 }
 
 export const dumpsHint = 'Restore the dumps instead: without --select postgresql.physical=yes.';

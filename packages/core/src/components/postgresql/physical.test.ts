@@ -265,6 +265,12 @@ describe('the plan of a physical restore', () => {
     ];
     for (const [scene, code, text] of cases)
       await expect(plan(physicalHost(scene))).rejects.toMatchObject(refused(code, text));
+    const damaged = physicalHost();
+    damaged.answer(/\/psql /, { status: 1, stderr: 'ERROR:  could not open file "base/5/1259"' });
+    await expect(plan(damaged)).rejects.toMatchObject({
+      ...refused('RESTORE_REFUSED', 'cannot be asked: .*could not open file'),
+      hint: expect.stringContaining('systemctl stop postgresql@15-main.service') as unknown,
+    });
     const member = databaseHost({ name: 'db2', databases: [database('postgres')], recovery: true });
     Object.assign(member.facts, { machineId: 'another' });
     await expect(plan(physicalHost(), { others: [member] })).rejects.toMatchObject(
