@@ -3,7 +3,7 @@ rm -rf /var/lib/lsbackup
 case $1 in
   db9)
     pg_dropcluster --stop 15 main
-    rm -rf /var/lib/postgresql/lsbackup-fast
+    rm -rf /var/lib/postgresql/lsbackup-fast /var/lib/postgresql/15/.lsbackup-*
     pg_createcluster 15 main --start > /dev/null
     ;;
   mq9)

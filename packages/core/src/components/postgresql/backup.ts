@@ -5,6 +5,7 @@ import type { BackupContext, Unit } from '../component.js';
 import { componentName, configurationPath, configurationPolicy, type PostgresqlFound } from './artifacts.js';
 import { all, saveAllDatabases, type Work } from './databases.js';
 import type { PostgresqlOptions } from './options.js';
+import { savePhysical } from './physical-backup.js';
 import { globalsCommand } from './server.js';
 
 /**
@@ -17,9 +18,19 @@ export async function backup(context: BackupContext<PostgresqlOptions>, unit: Un
   const work: Work = { context, found, remote: await context.remote(host), options: context.optionsFor(host) };
   await all([
     saveGlobals(work),
-    saveAllDatabases(work).then((baseline) => context.baseline(baseline)),
+    saveServer(work),
     ...found.configurations.map((configuration) => saveConfiguration(work, configuration)),
   ]);
+}
+
+/** Databases one by one, and where it is wanted the server as a whole. */
+async function saveServer(work: Work): Promise<void> {
+  const physical = work.options.physical ? savePhysical(work) : undefined;
+  const [databases, whole] = await Promise.allSettled([saveAllDatabases(work), physical]);
+  if (databases.status === 'rejected') throw databases.reason;
+  const known = whole.status === 'fulfilled' && whole.value !== undefined ? { physical: whole.value } : {};
+  work.context.baseline({ ...databases.value, ...known });
+  if (whole.status === 'rejected') throw whole.reason;
 }
 
 async function saveGlobals({ context, remote, found }: Work): Promise<void> {

@@ -1,14 +1,16 @@
 import { shellWord, type ByHand, type ByHandRequest } from '../../model/by-hand.js';
 import type { ArtifactRecord, UnitRecord } from '../../model/metadata.js';
+import { physicalByHand } from './physical-by-hand.js';
 
 /** Databases that initdb makes and that programs need: they are filled, never made anew. */
 const builtIn = ['postgres', 'template1'];
 
 /**
- * How one database cluster is put back without lsbackup: roles, each database, a database beside the one that is there, statistics. Configuration
+ * How one database cluster is put back without lsbackup: roles, each database, a database beside the one that is there, statistics; or all of it at once. Configuration
  * belongs to its host and is only taken out.
  */
-export function byHand({ unit, artifacts }: ByHandRequest): readonly ByHand[] {
+export function byHand(request: ByHandRequest): readonly ByHand[] {
+  const { unit, artifacts } = request;
   const setUp = setUpOf(unit);
   const dumps = artifacts.flatMap((artifact) => {
     const database = databaseOf(artifact);
@@ -24,6 +26,7 @@ export function byHand({ unit, artifacts }: ByHandRequest): readonly ByHand[] {
       .slice(0, 1)
       .flatMap(({ artifact, database }) => [beside(artifact, database, setUp), swapped(artifact, database, setUp)]),
     ...dumps.slice(0, 1).map(({ artifact }) => statistics(artifact, setUp)),
+    ...physicalByHand(request, setUp),
     ...artifacts.filter(({ path }) => path.endsWith('config.tar')).map(configuration),
   ];
 }

@@ -47,7 +47,7 @@ interface Dumped {
  * database is known by its oid, which a rename does not change. Returns the baseline. Errors: ARTIFACT_NOT_SAVED when one that is still
  * there could not be dumped, beside those of the dumps.
  */
-export async function saveAllDatabases(work: Work): Promise<Json> {
+export async function saveAllDatabases(work: Work): Promise<Readonly<Record<string, Json>>> {
   const dumped: Dumped = { work, failed: new Set(), byOid: new Map(), paths: new Set(), baselines: new Map() };
   const known = new Set(work.found.databases.map(({ oid }) => oid));
   await saveDatabases(dumped, work.found.databases);
@@ -109,7 +109,7 @@ function settleExpected({ work, failed, byOid, paths }: Dumped, listing: readonl
   }
 }
 
-function baselineOf({ work, baselines }: Dumped, listing: readonly Database[]): Json {
+function baselineOf({ work, baselines }: Dumped, listing: readonly Database[]): Readonly<Record<string, Json>> {
   const skipped = listing.flatMap((database) => {
     const reason = skipReason(work, database);
     return reason === undefined ? [] : [[database.name, reason] as const];
@@ -126,7 +126,8 @@ async function saveDatabases(dumped: Dumped, databases: readonly FoundDatabase[]
   await all(databases.map((database) => limit(() => saveDatabase(dumped, database))));
 }
 
-function limitOf(remote: RemoteHost): LimitFunction {
+/** What takes a session on a host for long waits for its turn here. */
+export function limitOf(remote: RemoteHost): LimitFunction {
   const limit = limits.get(remote) ?? pLimit(sessionsAtOnce);
   limits.set(remote, limit);
   return limit;

@@ -5,7 +5,7 @@ import type { Warning } from '../../model/artifact.js';
 import { abortError, BackupError } from '../../model/errors.js';
 import { artifactPath } from '../../model/names.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
-import type { DiscoverContext, Discovery, ExpectedArtifact, Problem, Unit } from '../component.js';
+import type { DiscoverContext, Discovery, ExpectedArtifact, Problem, Refusal, Unit } from '../component.js';
 import { hostProblem } from '../each-host.js';
 import {
   componentName,
@@ -17,6 +17,7 @@ import {
 } from './artifacts.js';
 import { readFacts, reasonToSkip, type Database, type ServerFacts } from './facts.js';
 import type { PostgresqlOptions } from './options.js';
+import { baseBackupCommand, physicalPath, physicalRefusal } from './physical-backup.js';
 import { dumpCommand, findServers, globalsCommand, type FoundServers, type Server } from './server.js';
 
 /** One server of one host with what it said. */
@@ -28,6 +29,8 @@ interface Member {
   readonly warnings: readonly Warning[];
   readonly options: PostgresqlOptions;
   readonly prefix: string;
+  /** Only where a physical backup is wanted: why it is known already that it will fail. */
+  readonly physicalRefusal: Refusal | undefined;
   /** Other inventory names of its host. */
   readonly aliases: readonly string[];
 }
@@ -139,6 +142,10 @@ async function askServer(
     warnings,
     options,
     prefix,
+    physicalRefusal:
+      options.physical && !facts.recovery
+        ? await physicalRefusal(remote, { server, versionNumber: facts.versionNumber, signal })
+        : undefined,
     aliases: [],
   };
 }
@@ -215,6 +222,7 @@ function unitOf(name: string, primary: Member, members: readonly Member[]): Unit
         commands: [describeCommand(remote, globalsCommand(server))],
       },
       ...dumped.map((database) => expectedDump(primary, database)),
+      ...(options.physical ? [expectedBase(primary)] : []),
       ...members.map((member) => expectedConfiguration(member)),
     ],
     warnings: [...members.flatMap((member) => [...aliasWarnings(member), ...member.warnings]), ...warningsOf(primary)],
@@ -234,6 +242,17 @@ function expectedDump({ remote, server, options, prefix }: Member, database: Dat
     size: database.size,
     commands: [describeCommand(remote, command)],
     mayBeGone: true,
+  };
+}
+
+/** Its WAL comes on top. */
+function expectedBase({ remote, server, facts, prefix, physicalRefusal: refusal }: Member): ExpectedArtifact {
+  return {
+    path: physicalPath(server.host, prefix),
+    host: server.host,
+    size: facts.databases.reduce((bytes, { size }) => bytes + size, 0),
+    commands: [describeCommand(remote, baseBackupCommand(server))],
+    ...(refusal === undefined ? {} : { refusal }),
   };
 }
 

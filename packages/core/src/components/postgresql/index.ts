@@ -9,13 +9,35 @@ import { restore } from './restore.js';
 import { selectors } from './restore-selection.js';
 import { stepKinds } from './step-kinds.js';
 
-/** PostgreSQL: roles, every database as pg_dump saves it, and the configuration of every member. */
+/** PostgreSQL: roles, every database as pg_dump saves it, where it is wanted the server as a whole, and the configuration of every member. */
 export const postgresql: Component<PostgresqlOptions, PostgresqlFound> = {
   name: componentName,
   area: 'postgresql',
   groups: ['postgresql'],
   after: [],
-  tools: ['cat', 'df', 'du', 'find', 'head', 'mkdir', 'mv', 'readlink', 'rm', 'rmdir', 'sed', 'tail', 'tr', 'wc'],
+  tools: [
+    'cat',
+    'chown',
+    'cp',
+    'df',
+    'du',
+    'find',
+    'head',
+    'id',
+    'ls',
+    'mkdir',
+    'mv',
+    'readlink',
+    'rm',
+    'rmdir',
+    'sed',
+    'stat',
+    'sync',
+    'tail',
+    'tr',
+    'uname',
+    'wc',
+  ],
   options: postgresqlOptions,
   formats: [pgCustomFormat()],
   discover,

@@ -16,5 +16,9 @@ export const postgresqlOptions = z.strictObject({
   lock_wait_timeout: wholeNumber({ minimum: 1, maximum: 86_400 })
     .default(60)
     .describe("Seconds pg_dump waits for a table's lock before it fails."),
+  physical: z
+    .union([z.boolean(), z.stringbool()])
+    .default(false)
+    .describe('Whether the whole server is saved too, as pg_basebackup copies it, to be restored as a whole.'),
 });
 export type PostgresqlOptions = z.infer<typeof postgresqlOptions>;

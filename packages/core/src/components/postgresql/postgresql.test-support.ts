@@ -50,6 +50,8 @@ export interface Scene {
   lines?: string;
   /** What counting prints: one row per table whose statement did not fail. */
   counts?: string;
+  /** Answers to other queries. */
+  answers?: (query: string) => string | undefined;
   /** Data directories as the host lists them. */
   directories?: string;
 }
@@ -79,7 +81,8 @@ export function databaseHost(scene: Scene): FakeHost {
   const psql: FakeRule = {
     argv: /\/psql .*--dbname=dbname='postgres'$/,
     answer: (_command, input) => ({
-      stdout: input.includes('pg_is_in_recovery') ? facts() : JSON.stringify(scene.databases),
+      stdout:
+        scene.answers?.(input) ?? (input.includes('pg_is_in_recovery') ? facts() : JSON.stringify(scene.databases)),
     }),
     talk: () => conversation(scene, 'postgres'),
   };

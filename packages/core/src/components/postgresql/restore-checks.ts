@@ -10,7 +10,7 @@ import type { PostgresqlOptions } from './options.js';
 import type { Target } from './restore-target.js';
 
 /** The C library's locales by any spelling of their encodings. 127: there is no such program (musl has none), so nothing is listed. */
-const localesCommand: Command = { argv: ['locale', '-a'], accept: [0, 127] };
+export const localesCommand: Command = { argv: ['locale', '-a'], accept: [0, 127] };
 const existsScript = 'for path do test -d "$path" && echo yes || echo no; done';
 
 interface Wanted {
@@ -83,7 +83,8 @@ async function localesOf(
   return listed.length === 0 ? [] : [...listed, ...catalogue.locales, 'C', 'POSIX'];
 }
 
-function hasLocale(locales: readonly string[], name: string): boolean {
+/** Also where the host lists none. */
+export function hasLocale(locales: readonly string[], name: string): boolean {
   return locales.length === 0 || locales.some((one) => plainLocale(one) === plainLocale(name));
 }
 

@@ -10,6 +10,8 @@ export const selectors = {
   database: 'Databases to restore, by the names they have in the archive; the others stay as they are.',
   as: 'The name under which the one selected database is restored, beside the one it was.',
   globals: '`yes`: roles and their rights too, where databases are selected; `no`: not, where none are.',
+  physical:
+    '`yes`: the whole server as pg_basebackup saved it, in the place of the one that is there, instead of its dumps.',
 };
 
 /** What of a unit is restored. */

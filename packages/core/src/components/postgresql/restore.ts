@@ -11,6 +11,7 @@ import { parseGlobals, type Globals, type Tablespace } from './globals.js';
 import { globalsSteps } from './globals-steps.js';
 import { refusePrepared } from './hold-off.js';
 import type { PostgresqlOptions } from './options.js';
+import { isPhysical, restorePhysical } from './physical-restore.js';
 import { reportMoved } from './report-moved.js';
 import { missingDirectories, refuseMissing } from './restore-checks.js';
 import { newName, oldName } from './restore-names.js';
@@ -22,9 +23,10 @@ type Context = RestoreContext<PostgresqlOptions>;
 
 /**
  * Roles first, then each database by itself beside the one that is there. The database that the steps of the others are connected to comes last,
- * because nobody can be connected to what is renamed.
+ * because nobody can be connected to what is renamed. Where it is selected, the whole server instead.
  */
 export async function restore(context: Context, backup: UnitBackup): Promise<readonly Step[]> {
+  if (isPhysical(context)) return restorePhysical(context, backup);
   const selection = choose(context, backup);
   const target = await findTarget(context, backup);
   const globals = await readGlobals(context, selection.globals);

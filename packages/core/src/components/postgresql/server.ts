@@ -184,7 +184,7 @@ export function connectionTo(database: string): string {
   return `dbname='${database.replace(/[\\']/g, '\\$&')}'`;
 }
 
-function connectionArguments(server: Server): readonly string[] {
+export function connectionArguments(server: Server): readonly string[] {
   return ['--no-password', `--host=${server.socketDirectory}`, `--port=${String(server.port)}`];
 }
 

@@ -92,6 +92,11 @@ export class Session implements AsyncDisposable {
     return snapshot;
   }
 
+  /** Keeps all WAL from the last checkpoint on, until the session ends. */
+  async holdWal(slot: string): Promise<void> {
+    await this.#ask(`\\set ON_ERROR_STOP on\nSELECT pg_create_physical_replication_slot('${slot}', true, true);\n`);
+  }
+
   /**
    * Counts and lists as the snapshot sees them. Tables of more than `countRows` MiB are not counted, nor are those that change under the dump.
    * To be called when pg_dump has its locks, which it has when it writes its first bytes: a lock of ours that is older than pg_dump's

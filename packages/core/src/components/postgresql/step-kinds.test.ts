@@ -23,8 +23,20 @@ const loaded: DatabaseState = {
 };
 const names = { server, newName: 'lsbackup_new', name: 'app', oldName: 'app.old' };
 
-/** Each kind as the journal has it, and what the server shows of databases once it is done. */
-const cases: Readonly<Record<string, { params: Json; undo: Json; database?: Partial<DatabaseState> }>> = {
+const whole = {
+  place: { ...server, unit: 'postgresql@15-main.service' },
+  directory: '/var/lib/postgresql/15/.lsbackup-x-main',
+};
+
+interface Case {
+  readonly params: Json;
+  readonly undo: Json;
+  readonly database?: Partial<DatabaseState>;
+  readonly state?: 'ready' | 'stopped';
+}
+
+/** Each kind as the journal has it, and what the server shows of databases and itself once it is done. */
+const cases: Readonly<Record<string, Case>> = {
   'postgresql.create-tablespace': {
     params: { server, sessions: 'x', name: 'fast', location: '/srv/fast' },
     undo: null,
@@ -51,10 +63,22 @@ const cases: Readonly<Record<string, { params: Json; undo: Json; database?: Part
     undo: { oid: 2, oldOid: 1 },
     database: { name: 'app', allow: true },
   },
+  'postgresql.stage-server': {
+    params: { ...whole, artifact: 'postgresql/db1/base.tar', entries: 1, bytes: 1, configuration: [] },
+    undo: null,
+  },
+  'postgresql.stop-server': { params: whole, undo: null, state: 'stopped' },
+  'postgresql.swap-data-directory': { params: whole, undo: { newId: '1:2', oldId: '1:3' }, state: 'stopped' },
+  'postgresql.start-server': { params: whole, undo: { hasOld: true } },
+  'postgresql.check-server': {
+    params: { ...whole, systemIdentifier: '1', versionNumber: 150_000, countRows: 1, databases: [], baselines: {} },
+    undo: null,
+  },
 };
 
 /** A server on which a step is done, and which takes whatever undoes it. */
-function serverWith(database: Partial<DatabaseState>): FakeHost {
+function serverWith(database: Partial<DatabaseState>, first: string): FakeHost {
+  let state = first;
   return new FakeHost({
     name: 'db1',
     rules: [
@@ -68,8 +92,18 @@ function serverWith(database: Partial<DatabaseState>): FakeHost {
           ].join('\n'),
         }),
       },
-      { argv: /^sh -c .*echo done/, answer: { stdout: 'done\n' } },
-      { argv: /^sh -c .*rm -f/, answer: {} },
+      { argv: /^sh -c state=/, answer: () => ({ stdout: `${state}\nloaded\n` }) },
+      {
+        argv: /^systemctl (?:start|stop|reset-failed)/,
+        answer: ({ argv }) => {
+          if (argv[1] !== 'reset-failed') state = argv[1] === 'start' ? 'ready' : 'stopped';
+          return {};
+        },
+      },
+      { argv: /^sh -c \[ -d/, answer: {} },
+      { argv: /^sh -c id\(\)(?:.|\n)*mv -T/, answer: {} },
+      { argv: /^sh -c (?:.|\n)*echo done/, answer: { stdout: 'done\n' } },
+      { argv: /^sh -c (?:.|\n)*rm -r?f/, answer: {} },
       { argv: /^cat /, answer: { stdout: globals } },
     ],
   });
@@ -89,8 +123,8 @@ function withoutArchive(host: FakeHost): StepContext {
 
 describe('without the archive', () => {
   it.each(stepKinds.map((kind) => [kind.name, kind] as const))('%s is looked at and undone', async (name, kind) => {
-    const { params, undo, database = {} } = cases[name]!;
-    const context = withoutArchive(serverWith(database));
+    const { params, undo, database = {}, state = 'ready' } = cases[name]!;
+    const context = withoutArchive(serverWith(database, state));
     const [given, before] = [kind.params.parse(params), kind.undo.parse(undo)];
     expect(await kind.probe(context, given, before)).toBe('done');
     await kind.revert!(context, given, before);
@@ -105,5 +139,6 @@ it('says what is kept without the host, which stands before it', () => {
   expect(kept).toEqual([
     'the roles as they were, in /var/lib/lsbackup/restores/x/globals.sql',
     'database app as it was, renamed to app.old',
+    'the server in /var/lib/postgresql/15/main as it was, in /var/lib/postgresql/15/.lsbackup-x-main/old',
   ]);
 });
