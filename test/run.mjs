@@ -22,7 +22,7 @@ const suites = [
   { name: 'openssh', needs: [], deadline: 15 * minute },
   { name: 'inventory', needs: ['ansible'], deadline: 10 * minute },
   { name: 'cli', needs: ['ansible'], deadline: 15 * minute },
-  { name: 'cluster', needs: ['ansible', 'cluster'], deadline: 25 * minute },
+  { name: 'cluster', needs: ['ansible', 'cluster'], deadline: 45 * minute },
   { name: 'faults', needs: ['cluster'], deadline: 25 * minute },
 ];
 

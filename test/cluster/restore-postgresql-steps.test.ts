@@ -267,6 +267,26 @@ describe('one database', () => {
     await undone('load');
   });
 
+  it('is not undone over a database that somebody made or renamed since', async () => {
+    const steps = ['let-in', 'swap', 'hold-off', 'verify', 'load'] as const;
+    await done(...steps.toReversed());
+    await sql('postgres', 'ALTER DATABASE app RENAME TO app_broken');
+    await expect(undone('let-in')).rejects.toMatchObject({
+      code: 'RESTORE_REFUSED',
+      message: expect.stringContaining('renamed to app_broken') as unknown,
+    });
+    await sql('postgres', 'CREATE DATABASE app');
+    await sql('app', 'CREATE TABLE public.precious (n integer)');
+    for (const step of ['let-in', 'swap'])
+      await expect(undone(step)).rejects.toMatchObject({ code: 'RESTORE_REFUSED' });
+    expect(await sql('app', "SELECT to_regclass('public.precious') IS NULL")).toBe('f');
+    expect(await sql('app_broken', 'SELECT count(*) > 0 FROM shop.orders')).toBe('t');
+    await sql('postgres', 'DROP DATABASE app');
+    await sql('postgres', 'ALTER DATABASE app_broken RENAME TO app');
+    await undone(...steps);
+    expect(await databaseState('app')).toBe(before);
+  });
+
   it('cannot be put back once what was there is dropped, and holds nobody off for it', async () => {
     await done('load', 'verify', 'hold-off', 'swap', 'let-in');
     await dropKept();

@@ -77,7 +77,7 @@ function physicalHost(scene: Scene = {}): FakeHost {
   host.answer(/^sh -c state=stopped/, () => ({ stdout: `${scene.state ?? 'ready'}\n${scene.load ?? 'loaded'}\n` }));
   host.answer(/\/postgres --version$/, { stdout: `postgres (PostgreSQL) ${scene.version ?? '15.20 (Debian)'}\n` });
   host.answer(/^sh -c data=\$1\nparent=/, { stdout: scene.layout ?? '' });
-  host.answer(/^sh -c locale -a/, { stdout: scene.locales ?? 'C\nde_DE.utf8\n' });
+  host.answer(/^locale -a/, { stdout: scene.locales ?? 'C\nde_DE.utf8\n' });
   host.answer(/^sh -c path=\$1; until/, {
     stdout: `Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/x 200000000 1 ${String(scene.free ?? 100_000_000)} 1% /\n`,
   });

@@ -87,7 +87,14 @@ function serverWith(database: Partial<DatabaseState>, first: string): FakeHost {
         answer: (_command, input) => ({
           stdout: [
             ...(input.includes('pg_terminate_backend') ? ['[]'] : []),
-            ...(input.includes('FROM pg_database AS d') ? [JSON.stringify([{ ...loaded, ...database }])] : []),
+            ...(input.includes('FROM pg_database AS d')
+              ? [
+                  JSON.stringify([
+                    { ...loaded, ...database },
+                    { ...loaded, oid: 1, name: 'before' },
+                  ]),
+                ]
+              : []),
             ...(input.includes('SELECT to_json(EXISTS') ? ['true'] : []),
           ].join('\n'),
         }),
