@@ -29,6 +29,9 @@ export type RemoveParams = z.infer<typeof removeParams>;
 /** Where the definitions from before are kept on the host, for people. */
 export const keepUndo = z.strictObject({ file: z.string() });
 export type KeepUndo = z.infer<typeof keepUndo>;
+/** Keys of what was there to be removed. */
+export const removeUndo = z.strictObject({ there: z.array(z.string()) });
+export type RemoveUndo = z.infer<typeof removeUndo>;
 /** No other step needs to know more of the state before than what is kept on the host. */
 export const undo = z.strictObject({});
 export type Undo = z.infer<typeof undo>;

@@ -379,9 +379,37 @@ describe('the steps of a restore of RabbitMQ', () => {
     const fake = fakeRestore(broker, archived, { exact: ['yes'] });
     const removing = (await plan(fake)).at(-1)!;
     const gone: StepContext = { ...fake.running, read: () => Promise.reject(new Error('the archive is gone')) };
-    expect(await kindOf(removing).probe(gone, removing.params, {})).toBe('not done');
+    const undo = await kindOf(removing).prepare(gone, removing.params);
+    expect(await kindOf(removing).probe(gone, removing.params, undo)).toBe('not done');
     await apply(fake, removing);
-    expect(await kindOf(removing).probe(gone, removing.params, {})).toBe('done');
+    expect(await kindOf(removing).probe(gone, removing.params, undo)).toBe('done');
+  });
+
+  it('do not take a removal that came half way for one that was not begun', async () => {
+    const broker = new FakeBroker({
+      ...archived,
+      vhosts: [...(archived.vhosts ?? []), { name: 'gone' }, { name: 'stays' }],
+      queues: [...(archived.queues ?? []), { ...archived.queues![0]!, vhost: 'gone', name: 'orders' }],
+    });
+    const fake = fakeRestore(broker, archived, { exact: ['yes'] });
+    const steps = await plan(fake);
+    const removing = steps.at(-1)!;
+    for (const step of steps.slice(0, -1)) await apply(fake, step);
+    const undo = await kindOf(removing).prepare(fake.running, removing.params);
+    const state = (): Promise<string> => kindOf(removing).probe(fake.running, removing.params, undo);
+    expect(await state()).toBe('not done');
+    // The node removes one and refuses the other, as one does whose partner is down.
+    broker.host.answer(/^sh -c .*eval/s, () => {
+      const { vhosts = [], queues = [] } = broker.content;
+      broker.content = {
+        ...broker.content,
+        vhosts: vhosts.filter(({ name }) => name !== 'gone'),
+        queues: queues.filter(({ vhost }) => vhost !== 'gone'),
+      };
+      return { stdout: '{done,[{error,nodedown}]}\n' };
+    });
+    await expect(kindOf(removing).apply(fake.running, removing.params, undo)).rejects.toThrow('did not remove');
+    expect(await state()).toBe('half');
   });
 
   it('see an import that came half way, and finish or undo it', async () => {

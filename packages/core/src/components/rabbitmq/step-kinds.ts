@@ -1,5 +1,5 @@
 import { BackupError } from '../../model/errors.js';
-import type { AnyStepKind, StepKind } from '../restore.js';
+import type { AnyStepKind, StepContext, StepKind } from '../restore.js';
 import { baselineOf, type Definitions } from './definitions.js';
 import { replaceData, verifyMessages } from './data-steps.js';
 import { importDefinitions, presentDefinitions, removeObjects } from './import.js';
@@ -133,11 +133,11 @@ const verify: StepKind<schemas.ImportParams, schemas.Undo> = {
 };
 
 /** Removes what the archive does not have, messages with it; so there is no way back. */
-const removeExtra: StepKind<schemas.RemoveParams, schemas.Undo> = {
+const removeExtra: StepKind<schemas.RemoveParams, schemas.RemoveUndo> = {
   name: 'rabbitmq.remove-extra',
   params: schemas.removeParams,
-  undo: schemas.undo,
-  prepare: () => Promise.resolve({}),
+  undo: schemas.removeUndo,
+  prepare: async (context, params) => ({ there: await extrasThere(context, params) }),
   apply: async (context, params) => {
     const sight = await look(context, params);
     const present = everyObjectOf(await sight.present());
@@ -153,12 +153,20 @@ const removeExtra: StepKind<schemas.RemoveParams, schemas.Undo> = {
       );
     check(params, sight.wanted, now);
   },
-  probe: async (context, params) => {
-    const remote = await context.remote(params.host);
-    const present = everyObjectOf(await presentDefinitions(remote, params.rabbitmqctl, context.signal));
-    return params.extras.some((key) => present.has(key)) ? 'not done' : 'done';
+  /** Half done where one of several is gone: its messages are lost, so what is left must not be called untouched. */
+  probe: async (context, params, { there }) => {
+    const now = await extrasThere(context, params);
+    if (now.length === 0) return 'done';
+    return there.every((key) => now.includes(key)) ? 'not done' : 'half';
   },
 };
+
+/** Keys of what is to be removed and has not gone. */
+async function extrasThere(context: StepContext, params: schemas.RemoveParams): Promise<string[]> {
+  const remote = await context.remote(params.host);
+  const present = everyObjectOf(await presentDefinitions(remote, params.rabbitmqctl, context.signal));
+  return params.extras.filter((key) => present.has(key));
+}
 
 /** Labels of what is there beyond the archive. Error RESTORE_CHECK where something archived is missing or different. */
 function check(
