@@ -55,13 +55,13 @@ function valueAt(source: string, start: number): Value {
   for (;;) {
     const blanks = /[^\S\n]*/y;
     blanks.lastIndex = at;
-    const next = at + (blanks.exec(source)?.[0].length ?? 0);
-    const single = matchAt(pieces.single, source, next);
-    const double = matchAt(pieces.double, source, next);
+    at += blanks.exec(source)?.[0].length ?? 0;
+    const single = matchAt(pieces.single, source, at);
+    const double = matchAt(pieces.double, source, at);
     if (single !== undefined) text += single.content;
     else if (double !== undefined) text += double.content.replace(/\\(["$\\`\n])/g, unescaped);
     else break;
-    at = (single ?? double)?.end ?? next;
+    at = (single ?? double)?.end ?? at;
   }
   const plain = matchAt(pieces.plain, source, at);
   if (plain === undefined) return { text, end: at };

@@ -102,7 +102,7 @@ export async function readUnitVariables(
     );
     if (status !== 0) continue;
     const text = stdout.toString('utf8');
-    const found = /\/systemd\//.test(path)
+    const found = path.includes('/systemd/')
       ? [...text.matchAll(/^Environment=(.*)$/gm)].flatMap(([, line = '']) => assignments(words(line)))
       : parseEnvironmentFile(text);
     for (const [name, value] of found) variables.set(name, value);
