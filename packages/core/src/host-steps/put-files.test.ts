@@ -1,5 +1,14 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { readFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  readFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
@@ -49,13 +58,14 @@ afterEach(() => {
   rmSync(top, { recursive: true });
 });
 
-const found = (): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    readdirSync(top, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && !join(entry.parentPath, '/').startsWith(join(top, 'run/')))
-      .map((entry) => [join(entry.parentPath, entry.name).slice(top.length + 1), join(entry.parentPath, entry.name)])
-      .map(([name, path]) => [name, readFileSync(path ?? '', 'utf8')]),
-  );
+/** Files and what is in them, but for those of the run. */
+function found(): Readonly<Record<string, string>> {
+  const files = readdirSync(top, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(top.length + 1))
+    .filter((name) => !name.startsWith('run/'));
+  return Object.fromEntries(files.map((name) => [name, readFileSync(join(top, name), 'utf8')]));
+}
 
 it('replaces whole what is its own, and only the archived files of shared directories; and back', async () => {
   const before = found();
