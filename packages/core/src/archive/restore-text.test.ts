@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { ByHand } from '../model/by-hand.js';
@@ -17,6 +19,27 @@ const section: ByHand = {
 function putBack(...parameters: Parameters<typeof restoreText>): string {
   const text = [...restoreText(...parameters)].join('');
   return text.slice(text.indexOf('4 PUT BACK'));
+}
+
+/** A directory with a `dir`, of which a tar with these files (each a text, `link` a link) is to be unpacked by the text's own functions. */
+function replacedByHand(names: readonly string[]) {
+  const top = realpathSync(mkdtempSync(join(tmpdir(), 'by-hand-')));
+  const root = join(top, 'root');
+  const sh = (script: string) => {
+    const { stdout, stderr, status } = spawnSync('sh', ['-c', script, 'sh', root, ...names], {
+      cwd: top,
+      env: { PATH: process.env.PATH, UNPACKED: top, LC_ALL: 'C' },
+      encoding: 'utf8',
+    });
+    return { stdout, stderr, status };
+  };
+  sh(`mkdir "$1" && cd "$1" && shift && for name do
+    mkdir -p "$(dirname "$name")" && case $name in *link) ln -s /nowhere "$name" ;; *) echo new > "$name" ;; esac
+  done && cd .. && tar -cf files.tar -C / "$PWD/root" 2>/dev/null; rm -rf root && mkdir -p root/dir`);
+  const text = [...restoreText(info, [])].join('');
+  const section = text.slice(text.indexOf('\n2 READ'), text.indexOf('\n3 WITHOUT'));
+  const functions = [...section.matchAll(/^ {4}(.*)$/gm)].map(([, line = '']) => line).join('\n');
+  return { root, functions, sh, [Symbol.dispose]: () => rmSync(top, { recursive: true }) };
 }
 
 describe('RESTORE.txt', () => {
@@ -45,6 +68,44 @@ From c/h1/other: 5 bytes, tar, 3 parts.
     artifact c/h1/other > ./c-h1-other
 
 `);
+  });
+
+  it('puts old files back as they were: what was added goes, what others have put there stays', () => {
+    using host = replacedByHand(['dir/kept', 'dir/new', 'fresh/inner/file', 'fresh/link', 'shared/mine']);
+    host.sh('echo old > "$1/dir/kept"; echo theirs > "$1/dir/other"');
+    const { status, stderr } = host.sh(`${host.functions}
+      replace_files files.tar && echo theirs > "$1/shared/theirs" && old_files_back`);
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: `/${host.root.slice(1)}/shared/ stays: it is not empty\nthe old files are back\n`,
+    });
+    expect(host.sh('cd "$1" && find . | sort && cat dir/kept').stdout.split('\n')).toEqual([
+      '.',
+      './dir',
+      './dir/kept',
+      './dir/other',
+      './shared',
+      './shared/theirs',
+      'old',
+      '',
+    ]);
+  });
+
+  it('puts old files back where not all of the new ones can be unpacked', () => {
+    using host = replacedByHand(['dir/kept', 'dir/sub', 'fresh/file']);
+    host.sh('echo old > "$1/dir/kept"; mkdir "$1/dir/sub"; echo theirs > "$1/dir/sub/theirs"');
+    const { status, stderr } = host.sh(`${host.functions}\nreplace_files files.tar\necho not reached`);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/the old files are back\n$/);
+    expect(host.sh('cd "$1" && find . | sort && cat dir/kept').stdout.split('\n')).toEqual([
+      '.',
+      './dir',
+      './dir/kept',
+      './dir/sub',
+      './dir/sub/theirs',
+      'old',
+      '',
+    ]);
   });
 
   it('is used as the page about it says', () => {

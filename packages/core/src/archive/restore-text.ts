@@ -93,7 +93,8 @@ not in SHA256SUMS) are no backup: never use them.
 
 Goes before every section below. A large artifact NAME is stored as NAME.part-000000001 and so on, and its table NAME.parts lists them in order.
 Without its table it is not complete and does not count. "artifact NAME" writes the whole of it to standard output; "replace_files NAME" unpacks
-a tar of files over those that are there, and saves these before; "old_files_back" puts back what it saved last (GNU tar).
+a tar of files over those that are there, and saves these before; "old_files_back" puts back what it saved last, and removes what was not there
+before (GNU tar).
 
     set -eu
     umask 077
@@ -121,13 +122,23 @@ a tar of files over those that are there, and saves these before; "old_files_bac
       old=$PWD/old-$(echo "$1" | sed 's,/,-,g')-$(date +%Y%m%dT%H%M%S).tar
       artifact "$1" | tar --quoting-style=literal -tf - > "$old.names"
       while IFS= read -r name; do
-        if test -e "/$name" || test -L "/$name"; then printf '%s\\0' "$name"; fi
-      done < "$old.names" > "$old.found"
+        if test -e "/$name" || test -L "/$name"; then printf '%s\\0' "$name"; else printf '%s\\n' "$name" >&3; fi
+      done < "$old.names" > "$old.found" 3> "$old.added"
       tar -C / --acls --xattrs --no-recursion --null -T "$old.found" -cf "$old"
       echo "what was there is in $old"
-      artifact "$1" | (umask 022 && tar -C / --acls --xattrs --numeric-owner -xpf -)
+      if ! artifact "$1" | (umask 022 && tar -C / --acls --xattrs --numeric-owner -xpf -); then
+        old_files_back
+        exit 1
+      fi
     }
     old_files_back() {
+      sort -r "$old.added" | while IFS= read -r name; do
+        if test -d "/$name" && ! test -L "/\${name%/}"; then
+          rmdir "/$name" 2> /dev/null || echo "/$name stays: it is not empty" >&2
+        else
+          rm -f "/\${name%/}"
+        fi
+      done
       tar -C / --acls --xattrs --numeric-owner -xpf "$old"
       echo "the old files are back" >&2
     }

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Secret } from '../model/secret.js';
 import { FakeHost } from '../testing/fake-host.js';
 import { describeCommand } from './describe-command.js';
-import { execArguments, expandArguments, findServices, parseEnvironmentFile, showCommand } from './systemd.js';
+import { execArguments, expandArguments, findServices, showCommand } from './systemd.js';
 
 const signal = new AbortController().signal;
 
@@ -160,14 +160,6 @@ describe('unit files', () => {
       '2',
       '--b=x y',
       '',
-    ]);
-  });
-
-  it('reads environment files', () => {
-    expect([...parseEnvironmentFile('# no\nARGS="--a \\\n --b"\nB=\'c d\'\n C = e \n\nbroken\n')]).toEqual([
-      ['ARGS', '--a   --b'],
-      ['B', 'c d'],
-      ['C', 'e'],
     ]);
   });
 });

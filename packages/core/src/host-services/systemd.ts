@@ -1,5 +1,6 @@
 import { BackupError } from '../model/errors.js';
 import type { Command, RemoteHost } from '../remote/remote-host.js';
+import { parseEnvironmentFile } from './environment-file.js';
 
 /** A systemd service as the host knows it. */
 export interface Service {
@@ -169,18 +170,6 @@ function parseEnvironment(text: string): Map<string, string> {
   for (const [, quoted, plain] of text.matchAll(/"((?:\\.|[^"\\])*)"|(\S+)/g)) {
     const assignment = /^(\w+)=(.*)$/s.exec(quoted ?? plain ?? '');
     if (assignment?.[1] !== undefined) variables.set(assignment[1], assignment[2] ?? '');
-  }
-  return variables;
-}
-
-/** `NAME=value` lines of an EnvironmentFile, with quotes around the value taken off and lines joined at a backslash. */
-export function parseEnvironmentFile(text: string): ReadonlyMap<string, string> {
-  const variables = new Map<string, string>();
-  for (const line of text.replace(/\\\r?\n/g, ' ').split(/\r?\n/)) {
-    const assignment = /^\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*$/.exec(line);
-    if (assignment?.[1] === undefined) continue;
-    const value = assignment[2] ?? '';
-    variables.set(assignment[1], /^(["']).*\1$/s.test(value) ? value.slice(1, -1) : value);
   }
   return variables;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Step, StepContext, StepKind, StepState } from '../components/restore.js';
 import { requireSpace } from '../host-files/host-space.js';
+import { tarSupport } from '../host-files/tar.js';
 import { asBackupError, BackupError } from '../model/errors.js';
 import type { Command, RemoteHost } from '../remote/remote-host.js';
 import { removeEmptyDirectories } from './places.js';
@@ -21,7 +22,15 @@ const bytesPerEntry = 4608;
 /** Old modes, owners, times; names as bytes. Nothing that the tar names may stand in the way, for the directory is new. */
 const unpackScript = `umask 077
 mkdir -p -- "$1" && chmod 0700 -- "$1" && rm -rf -- "$1/new" "$1/complete" && mkdir -- "$1/new" || exit
-exec tar --extract --file=- --directory="$1/new" --preserve-permissions --same-owner --numeric-owner`;
+new=$1/new
+shift
+exec tar --extract --file=- --directory="$new" --preserve-permissions --same-owner --numeric-owner "$@"`;
+
+/** ACLs and extended attributes, where the host's tar can. */
+async function attributeOptions(remote: RemoteHost, signal: AbortSignal): Promise<readonly string[]> {
+  if (remote.facts.tar !== 'gnu') return [];
+  return (await tarSupport(remote, signal)).filter((option) => option === '--acls' || option === '--xattrs');
+}
 
 const completeScript = 'sync -- "$1" 2>/dev/null || sync; : > "$1/complete"';
 
@@ -46,8 +55,9 @@ export const stageFiles: StepKind<StageFiles, null> = {
   },
   async apply(context, { host, artifact, directory }) {
     const remote = await context.remote(host);
+    const command = script(unpackScript, directory, ...(await attributeOptions(remote, context.signal)));
     try {
-      await remote.write(script(unpackScript, directory), await context.read(artifact), { signal: context.signal });
+      await remote.write(command, await context.read(artifact), { signal: context.signal });
     } catch (error) {
       throw spaceError(remote, error);
     }

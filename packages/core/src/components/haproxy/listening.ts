@@ -3,16 +3,53 @@ import type { RemoteHost } from '../../remote/remote-host.js';
 import { componentName } from './discover.js';
 import { words } from './words.js';
 
-/** TCP ports of the `bind` lines of a configuration; those by a variable, and other kinds of addresses, are left out. Source: HAProxy Configuration Manual, `bind`. */
+const sectionStart =
+  /^(?:global|defaults|frontend|backend|listen|peers|ring|log-forward|log-profile|program|resolvers|mailers|userlist|cache|http-errors|fcgi-app|crt-store|traces|acme)$/;
+const tcpAddress = /^(?:(?:ipv[46]|tcp[46]?)@)?[^@/]*:(\d+)$/;
+
+/**
+ * TCP ports at which a process with this configuration certainly listens: of the `bind` lines of sections that are not `disabled`, outside of conditional
+ * blocks and of network namespaces. Those by a variable, and other kinds of addresses, are left out. Source: HAProxy Configuration Manual, `bind`, `disabled`
+ * and 2.4 "Conditional blocks".
+ */
 export function boundPorts(configuration: string): readonly number[] {
-  const lines = configuration.split(/\r?\n/).map((line) => words(line));
-  const addresses = lines.filter(([keyword]) => keyword === 'bind').flatMap(([, list = '']) => list.split(','));
-  const ports = addresses
-    .filter((address) => !/^(?:unix|abns|abnsz|uxst|uxdg|fd|sockpair|quic[46]|udp[46]?)@|^\//.test(address))
-    .map((address) => /:(\d+)$/.exec(address)?.[1])
-    .filter((port) => port !== undefined)
-    .map(Number);
-  return [...new Set(ports)].sort((one, other) => one - other);
+  const ports = new Set<number>();
+  let depth = 0;
+  let defaultsOff = false;
+  let anyDefaultsOff = false;
+  let section = { isDefaults: false, isOff: false, ports: [] as number[] };
+  const close = (): void => {
+    if (section.isDefaults) defaultsOff = section.isOff;
+    anyDefaultsOff ||= defaultsOff;
+    if (!section.isOff) for (const port of section.ports) ports.add(port);
+  };
+  for (const line of configuration.split(/\r?\n/).map((text) => words(text))) {
+    const [first = '', addresses = ''] = line;
+    if (first === '.if') depth += 1;
+    else if (first === '.endif') depth -= 1;
+    else if (sectionStart.test(first)) {
+      close();
+      const isProxy = /^(?:frontend|listen)$/.test(first);
+      const isOff = isProxy && (line.includes('from') ? anyDefaultsOff : defaultsOff);
+      section = { isDefaults: first === 'defaults', isOff, ports: [] };
+    } else if (first === 'disabled') section.isOff = true;
+    else if (first === 'enabled' && depth === 0) section.isOff = false;
+    else if (first === 'bind' && depth === 0 && !line.includes('namespace'))
+      section.ports.push(
+        ...addresses
+          .split(',')
+          .flatMap((address) => tcpAddress.exec(address)?.[1] ?? [])
+          .map(Number),
+      );
+  }
+  close();
+  return [...ports].sort((one, other) => one - other);
+}
+
+/** haproxy reads of a directory the files that end in `.cfg` and do not begin with a dot. Source: HAProxy Management Guide, 3 "Starting HAProxy", `-f`. */
+export function isReadBy(file: string, path: string): boolean {
+  if (path === file) return true;
+  return path.startsWith(`${file}/`) && /^[^/.][^/]*\.cfg$/.test(path.slice(file.length + 1));
 }
 
 /** Ports in LISTEN (0A), hexadecimal. Source: proc_pid_net(5), /proc/net/tcp. */

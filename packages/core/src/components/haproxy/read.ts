@@ -1,4 +1,5 @@
-import { parseEnvironmentFile, type Service } from '../../host-services/systemd.js';
+import { parseEnvironmentFile } from '../../host-services/environment-file.js';
+import type { Service } from '../../host-services/systemd.js';
 import { batches } from '../../host-files/paths.js';
 import { BackupError } from '../../model/errors.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
@@ -67,17 +68,9 @@ export function besideCertificates(path: string): readonly string[] {
   ];
 }
 
-/** The running process's own environment; of a service that does not run, the files its unit is made of. */
-const variablesScript = `unit=$1
-shift
-pid=$(systemctl show --property=MainPID --value -- "$unit" 2>/dev/null)
-if [ "\${pid:-0}" != 0 ] && [ -r "/proc/$pid/environ" ]; then
-  echo process
-  cat "/proc/$pid/environ"
-else
-  echo unit
-  for path do cat -- "$path"; echo; done 2>/dev/null
-fi
+/** Of the running process, as it was started. Nothing where none runs. */
+const processScript = `pid=$(systemctl show --property=MainPID --value -- "$1" 2>/dev/null)
+if [ "\${pid:-0}" != 0 ] && [ -r "/proc/$pid/environ" ]; then cat "/proc/$pid/environ"; fi
 exit 0`;
 
 /** The environment variables the service's configuration may use; none when no service was looked for. */
@@ -88,21 +81,33 @@ export async function readVariables(
 ): Promise<Variables> {
   if (service === undefined) return new Map();
   const { stdout } = await remote.run(
-    { argv: ['sh', '-c', variablesScript, 'sh', service.unit, ...service.files], become: 'root' },
+    { argv: ['sh', '-c', processScript, 'sh', service.unit], become: 'root' },
     { signal },
   );
-  return parseVariables(stdout.toString('utf8'));
+  if (stdout.length > 0) return new Map(assignments(stdout.toString('utf8').split('\0')));
+  return readUnitVariables(remote, service, signal);
 }
 
-function parseVariables(text: string): Variables {
-  const end = text.indexOf('\n');
-  const content = text.slice(end + 1);
-  if (text.slice(0, end) !== 'process')
-    return new Map([
-      ...[...content.matchAll(/^Environment=(.*)$/gm)].flatMap(([, line = '']) => assignments(words(line))),
-      ...parseEnvironmentFile(content),
-    ]);
-  return new Map(assignments(content.split('\0')));
+/** The variables with which systemd would start the service now, from the files its unit is made of. */
+export async function readUnitVariables(
+  remote: RemoteHost,
+  service: Service | undefined,
+  signal: AbortSignal,
+): Promise<Variables> {
+  const variables = new Map<string, string>();
+  for (const path of service?.files ?? []) {
+    const { stdout, status } = await remote.run(
+      { argv: ['cat', '--', path], become: 'root', accept: [0, 1] },
+      { signal },
+    );
+    if (status !== 0) continue;
+    const text = stdout.toString('utf8');
+    const found = path.includes('/systemd/')
+      ? [...text.matchAll(/^Environment=(.*)$/gm)].flatMap(([, line = '']) => assignments(words(line)))
+      : parseEnvironmentFile(text);
+    for (const [name, value] of found) variables.set(name, value);
+  }
+  return variables;
 }
 
 function assignments(texts: readonly string[]): readonly (readonly [string, string])[] {

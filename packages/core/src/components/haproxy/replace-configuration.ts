@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { filesState, markUnchanged, putAndCheck } from '../../host-steps/put-files.js';
+import { filesState, markUnchanged, putAndCheck, versionGone } from '../../host-steps/put-files.js';
 import { script } from '../../host-steps/stage-files.js';
 import type { StepContext, StepKind } from '../restore.js';
 import { BackupError } from '../../model/errors.js';
@@ -50,17 +50,22 @@ export const replaceConfiguration: StepKind<ReplaceConfiguration, Undo> = {
 
   async probe(context, params) {
     const remote = await context.remote(params.host);
-    const { isNew, isChanging } = await filesState(remote, params, context.signal);
-    if (!isChanging) return 'not done';
-    const { status } = await remote.run({ ...script('[ -e "$1/taken" ]', params.directory), accept: [0, 1] });
+    const { isNew, isChanging, isKept } = await filesState(remote, params, context.signal);
+    // The step before this one has kept them: without them nobody can tell, and nothing can be undone.
+    if (!isChanging && isKept) return 'not done';
+    const { status } = await remote.run(
+      { ...script('[ -e "$1/taken" ]', params.directory), accept: [0, 1] },
+      { signal: context.signal },
+    );
     return isNew && status === 0 ? 'done' : 'half';
   },
 
   async revert(context, params, undo) {
     const { signal } = context;
     const remote = await context.remote(params.host);
+    const { isChanging, isKept } = await filesState(remote, params, signal);
+    if (!isKept) throw versionGone(remote, params, 'old');
     await remote.run(script(unmark('taken'), params.directory), { signal });
-    const { isChanging } = await filesState(remote, params, signal);
     if (!isChanging) return;
     await putAndCheck(remote, params, { version: 'old', signal });
     await control(remote, ['daemon-reload'], signal);

@@ -3,6 +3,8 @@ import { findServices, type Service } from '../../host-services/systemd.js';
 import { BackupError } from '../../model/errors.js';
 import type { Command, RemoteHost } from '../../remote/remote-host.js';
 import { componentName } from './discover.js';
+import { readUnitVariables } from './read.js';
+import type { Variables } from './words.js';
 
 export const unitName = 'haproxy.service';
 const activateSeconds = 120;
@@ -78,23 +80,26 @@ export function checkCommands(service: Service | undefined, files: readonly stri
       },
     ];
   const own = /^\/.*\/haproxy[^/]*$/.test(program) ? [program] : [];
-  const environmentFiles = service?.files.filter((file) => /^\/etc\/(?:default|sysconfig)\//.test(file)) ?? [];
   return [...new Set([...own, '/usr/sbin/haproxy', '/usr/local/sbin/haproxy'])].map((path) =>
-    script(checkScript, String(environmentFiles.length), ...environmentFiles, path, ...words),
+    script(checkScript, path, ...words),
   );
 }
 
-/** With the variables that the unit's environment files set, which the configuration may use. 127: there is no such program. */
-const checkScript = `count=$1
-shift
-set -a
-while [ "$count" -gt 0 ]; do
-  if [ -r "$1" ]; then . "$1" >/dev/null 2>&1; fi
-  shift
-  count=$((count - 1))
+/** With the variables from standard input, a line each, in which printf's %b finds line breaks again. 127: there is no such program. */
+const checkScript = `while IFS= read -r line; do
+  assignment=$(printf %b. "$line")
+  export "\${assignment%.}"
 done
 [ -x "$1" ] || exit 127
-exec "$@"`;
+exec "$@" </dev/null`;
+
+/** What `checkScript` reads: the values may be secret, and are no text for a shell. */
+function variablesInput(variables: Variables): Uint8Array {
+  const lines = [...variables].map(([name, value]) =>
+    `${name}=${value}`.replaceAll('\\', '\\\\').replaceAll('\n', '\\n'),
+  );
+  return Buffer.from(lines.map((line) => `${line}\n`).join(''));
+}
 
 /** Asks haproxy itself. Errors: HAP_CHECK with the lines it complains about; SERVICE_MISSING where there is no haproxy. */
 export async function checkConfiguration(
@@ -103,11 +108,14 @@ export async function checkConfiguration(
 ): Promise<void> {
   const host = remote.host.name;
   const service = await serviceOf(remote, signal);
+  const input = variablesInput(await readUnitVariables(remote, service, signal));
   for (const command of checkCommands(service, files)) {
-    const { status, stderr, stdout } = await remote.run({ ...command, accept: anyStatus }, { signal });
+    const { status, stderr, stdout } = await remote.run({ ...command, accept: anyStatus }, { signal, input });
     if (status === 0) return;
     if (status === notFound) continue;
-    const lines = `${stderr}\n${stdout.toString('utf8')}`.split('\n').filter((line) => /ALERT|error/i.test(line));
+    const all = `${stderr}\n${stdout.toString('utf8')}`.split('\n').filter((line) => line.trim() !== '');
+    const complaints = all.filter((line) => /ALERT|error/i.test(line));
+    const lines = complaints.length > 0 ? complaints : [...all.slice(-4), `status ${String(status)}`];
     throw new BackupError(
       'HAP_CHECK',
       `${host}: haproxy rejects the restored configuration: ${lines.slice(0, 5).join('; ')}`,
