@@ -117,7 +117,8 @@ async function undoStep(set: StepSet, step: Step, services: SetServices): Promis
   tell('undoing');
   await limited(step, { seconds: undoSeconds, signal }, async (inner) => {
     const context = services.undoing(set, inner);
-    if (progress.state === 'done') await requireThere(step, () => kind.probe(context, params, undo));
+    if (progress.state === 'done' && kind.old !== undefined)
+      await requireThere(step, () => kind.probe(context, params, undo));
     if (kind.revert === undefined) {
       if ((await kind.probe(context, params, undo)) !== 'not done')
         throw new BackupError('RESTORE_FAILED', `${step.title}: this step cannot be undone`);
@@ -131,7 +132,7 @@ async function undoStep(set: StepSet, step: Step, services: SetServices): Promis
   tell('undone');
 }
 
-/** A step that was done has something to undo; where nothing of it is there, neither is what it kept, and "undone" would be a lie. */
+/** A step that kept old data and was done has something to undo; where nothing of it is there, neither is what it kept, and "undone" would be a lie. */
 async function requireThere(step: Step, probe: () => Promise<string>): Promise<void> {
   if ((await probe()) !== 'not done') return;
   throw new BackupError('RESTORE_CHECK', `${step.title}: nothing of it is left on ${step.host} that could be undone`, {
