@@ -45,7 +45,7 @@ for name do
 done
 shift $count
 [ $# -eq 0 ] || cp -a --parents --target-directory="$old" -- "$@" || exit 255' sh "$directory/old.part" || exit
-sync -- "$directory" 2>/dev/null || sync
+sync -f -- "$directory" 2>/dev/null || sync
 mv -T -- "$directory/old.part" "$directory/old"`;
 
 const probeScript = `if [ -e "$1/old" ]; then echo done

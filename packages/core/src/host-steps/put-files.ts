@@ -67,7 +67,7 @@ if [ "$2" = old ]; then
 shift
 for name do [ -d "$version/$name" ] || rmdir -- "/$name" 2>/dev/null || :; done' sh "$version"
 fi
-sync -- "$directory" 2>/dev/null || sync`;
+sync -f -- "$directory" 2>/dev/null || sync`;
 
 /** One line: live, then each version, as a checksum over everything that a file is but its change time; then whether a change was begun; then whether the kept version is there. */
 const stateScript = `directory=$1

@@ -32,7 +32,7 @@ async function attributeOptions(remote: RemoteHost, signal: AbortSignal): Promis
   return (await tarSupport(remote, signal)).filter((option) => option === '--acls' || option === '--xattrs');
 }
 
-const completeScript = 'sync -- "$1" 2>/dev/null || sync; : > "$1/complete"';
+const completeScript = 'sync -f -- "$1" 2>/dev/null || sync; : > "$1/complete"';
 
 const probeScript = `if [ -e "$1/complete" ]; then echo done
 elif [ -e "$1/new" ]; then echo half

@@ -99,10 +99,10 @@ function archivedBeside(keep: string): string {
 const beforeSql = `SELECT json_build_object('login', session_user, 'roles', (SELECT json_agg(rolname) FROM pg_roles),
   'memberships', (SELECT coalesce(json_agg(json_build_object('role', pg_get_userbyid(roleid), 'member', pg_get_userbyid(member), 'admin', admin_option)), '[]') FROM pg_auth_members))`;
 
-// A copy counts from the moment it has its name, which it gets only whole. Those of the archive come before the server's own and go after them, so they
+// A copy counts from the moment it has its name, which it gets only whole and on the disk. Those of the archive come before the server's own and go after them, so they
 // are there wherever the state is not `not done`. Beside them lies the mark. The run's directory, and those above, go with the last of their files.
 const keepScript =
-  'umask 077; mkdir -p "${1%/*}" && cat >"$1.part" && test "$(wc -c <"$1.part")" -eq "$2" && mv "$1.part" "$1"';
+  'umask 077; mkdir -p "${1%/*}" && cat >"$1.part" && test "$(wc -c <"$1.part")" -eq "$2" && { sync -f -- "$1.part" 2>/dev/null || sync; } && mv "$1.part" "$1"';
 const markScript = 'umask 077; : >"$1.done"';
 const stateScript = 'test -e "$1" || exit 0; test -e "$1.done" && echo done || echo half';
 const dropScript =

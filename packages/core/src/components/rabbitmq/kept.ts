@@ -38,14 +38,16 @@ until mkdir -p -- "$directory" 2>/dev/null; do
   [ $tries -lt 20 ] || { mkdir -p -- "$directory"; break; }
 done
 "$@" > "$file.part" < /dev/null
+sync -f -- "$file.part" 2>/dev/null || sync
 `;
 
-/** Arguments: file, its bytes. An input that was cut never gets the file's name. */
+/** Arguments: file, its bytes. An input that was cut never gets the file's name, and one that has the name is on the disk. */
 const saveScript = `
 set -eu
 umask 077
 cat > "$1.part"
 [ "$(wc -c < "$1.part")" -eq "$2" ] || { echo 'not all of it came' >&2; exit 1; }
+sync -f -- "$1.part" 2>/dev/null || sync
 mv -- "$1.part" "$1"
 `;
 
