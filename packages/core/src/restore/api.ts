@@ -76,6 +76,8 @@ export interface RestoredUnit {
   readonly sets: readonly string[];
   /** Why it is not restored. */
   readonly reason?: string;
+  /** Of one that is not restored: the selection means it, so that a restore without it is partial. */
+  readonly isMissed?: boolean;
 }
 
 export type SetStatus = 'done' | 'undone' | 'not begun' | 'undo failed';
