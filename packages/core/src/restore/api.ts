@@ -92,7 +92,7 @@ export interface SetOutcome {
 
 export interface RestoreResult {
   readonly runId: string;
-  /** `complete`: every set is done; `partial`: some are, the others are as they were; `failed`: no set is done, or one could not be undone. */
+  /** Of the sets; what could not be planned is in the plan's units. `complete`: every set is done; `partial`: some are, the others are as they were; `failed`: no set is done, or one could not be undone. */
   readonly status: 'complete' | 'partial' | 'failed';
   readonly sets: readonly SetOutcome[];
   /** Old data that is kept, for people. */
