@@ -91,6 +91,10 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
       ['-b', '/', '-t', '/', '-f', '/dev/null'],
       /\/dev\/null:1: no document here has "kind: configuration\/backup"/,
     ],
+    ...['--resume', '--rollback', '--drop-old'].flatMap((way): [string, string[], RegExp][] => [
+      [`${way} of some hosts`, ['restore', way, 'run', '--limit', 'lb1'], /--limit.*(as a whole|when using)/],
+      [`${way} with an option`, ['restore', way, 'run', '--set', 'haproxy.x=y'], /--set.*(as a whole|when using)/],
+    ]),
     ['a --set that is none', ['-b', '/', '-t', '/', '--set', 'haproxy'], /is not COMPONENT.OPTION=VALUE/],
   ])('%s', async (_title, parameters, message) => {
     const [ended, json] = await Promise.all([runCli(...parameters), runCli(...parameters, '--json')]);
@@ -99,7 +103,8 @@ describe('bad usage is exit 2, on standard error, with what to do, and touches n
     expect(json.status).toBe(2);
     expect(json.stderr).toMatch(message);
     const isRun =
-      ['backup', 'verify', 'extract'].includes(parameters[0] ?? '') || parameters[0]?.startsWith('-') === true;
+      ['backup', 'verify', 'extract', 'restore'].includes(parameters[0] ?? '') ||
+      parameters[0]?.startsWith('-') === true;
     if (isRun) expect(summaryOf(json)).toMatchObject({ status: 'failed' });
     else errorDocument.parse(JSON.parse(json.stdout));
   });

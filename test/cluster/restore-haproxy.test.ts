@@ -95,7 +95,7 @@ describe('haproxy is restored', () => {
     // Where the run was started from is in its journal.
     expect(await runs.run('--rollback', runId, '--yes')).toMatchObject({ status: 0 });
     await expectOld(old);
-    expect(await runs.run('--resume', runId)).toMatchObject({ status: 0 });
+    expect(await runs.run('--resume', runId, '--yes')).toMatchObject({ status: 0 });
     await expectNew();
     await dropOld();
     expect(await keptOnHost()).toBe('');
@@ -273,7 +273,7 @@ describe('killed', () => {
           continue;
         }
         killed += 1;
-        const finished = await runs.run(way, await runs.lastRun(), ...(way === '--rollback' ? ['--yes'] : []));
+        const finished = await runs.run(way, await runs.lastRun(), '--yes');
         expect({ event, way, status: finished.status, stderr: finished.stderr }).toMatchObject({
           event,
           way,

@@ -20,6 +20,7 @@ import type { Json } from '../../packages/core/src/model/json.js';
 import { silentLogger } from '../../packages/core/src/model/logger.js';
 import { connectHost } from '../../packages/core/src/remote/connect-host.js';
 import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
+import { selectAlone } from '../../packages/core/src/restore/select-alone.test-support.js';
 import { feedHost, leftovers, shellOnHost } from '../support/cluster-host.js';
 import { lsbackup, must, temporaryDirectory } from '../support/lsbackup.js';
 import {
@@ -198,7 +199,7 @@ async function plan(selected: Readonly<Record<string, readonly string[]>> = {}, 
     target: () => host,
     optionsFor: () => rabbitmqOptions.parse({}),
     remote: () => Promise.resolve(remote),
-    selected: (key) => selected[key],
+    selected: selectAlone('rabbitmq', 'mq1', selected),
     surveyTar: () => Promise.reject(new Error('no tar is read')),
     moved: [],
     report: (finding) => void findings.push(finding),

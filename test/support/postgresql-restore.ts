@@ -14,6 +14,7 @@ import type {
 import type { Warning } from '../../packages/core/src/model/artifact.js';
 import { silentLogger } from '../../packages/core/src/model/logger.js';
 import type { RemoteHost } from '../../packages/core/src/remote/remote-host.js';
+import { selectAlone } from '../../packages/core/src/restore/select-alone.test-support.js';
 import { localDriver } from '../../packages/core/src/stores/local.js';
 import { openStore } from '../../packages/core/src/stores/target.js';
 import { lsbackup, must, temporaryDirectory } from './lsbackup.js';
@@ -100,7 +101,7 @@ async function openRestore({ target, remote, runId, selected }: RestoreRequest):
     target: () => remote.host,
     optionsFor: () => options,
     remote: () => Promise.resolve(remote),
-    selected: (key) => selected[key],
+    selected: selectAlone(postgresql.name, unit.name, selected),
     read: (path) => archive.read(path),
     surveyTar: () => Promise.reject(new Error('no tar is read')),
     moved: [],

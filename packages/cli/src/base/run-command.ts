@@ -12,6 +12,13 @@ export interface Outcome {
   readonly summary: Readonly<Record<string, unknown>> & { readonly status: string };
   readonly text: string;
   readonly exitStatus: number;
+  /** Something was not done because the run was aborted. */
+  readonly isStopped?: boolean;
+}
+
+/** `ofSignal`: the exit status that stands for the signal that came, if one did. */
+export function exitStatusOf({ exitStatus, isStopped }: Outcome, ofSignal: number | undefined): number {
+  return isStopped === true ? (ofSignal ?? exitStatus) : exitStatus;
 }
 
 /** A command that does something for a while: JSON lines with exactly one `summary` and one `exit` (docs/json.md), or text. */
@@ -50,8 +57,9 @@ export abstract class RunCommand extends BaseCommand {
     try {
       const outcome = await this.perform(output, interrupt.signal);
       if (defect !== undefined) throw defect;
-      output.finish(outcome);
-      process.exitCode = outcome.exitStatus;
+      const exitStatus = exitStatusOf(outcome, interrupt.exitStatus);
+      output.finish({ ...outcome, exitStatus });
+      process.exitCode = exitStatus;
     } catch (error) {
       const failure = defect ?? asFailure(error);
       const status = interrupt.exitStatus ?? (defect === undefined ? failure.exitStatus : 1);

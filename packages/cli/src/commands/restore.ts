@@ -25,11 +25,14 @@ import { restorePlanText, stepsText } from '../report/restore-plan-text.js';
 import { restoreOutcome } from '../report/restore-summary.js';
 import { printable } from '../report/text.js';
 
+/** What chooses among the units of an archive means nothing to a run that is planned already: that is finished, undone or dropped as a whole. */
+const planning = ['only', 'skip', 'limit', 'set', 'select', 'map', 'from'];
+
 export class Restore extends RunCommand {
   static override summary =
     'Put what an archive has back: verified first, with the old data kept, undone when it fails.';
   static override description =
-    'Nothing changes without --yes or the names of the components typed at the terminal. Exit status: 0 restored, 3 restored in part (the rest is as it was), 1 nothing restored, 2 usage, 4 the archive is damaged in a part that is needed (nothing was touched), 11 locked, 13 unreachable or refused, 14 no space.';
+    'Nothing changes without --yes or the names of the components typed at the terminal. Exit status: 0 restored, 3 restored in part (the rest is as it was), 128+N stopped by a signal, 1 nothing restored, 2 usage, 4 the archive is damaged in a part that is needed (nothing was touched), 11 locked, 13 unreachable or refused, 14 no space.';
   static override examples = [
     '<%= config.bin %> restore -b /path/to/build/dir -t /target --only postgresql --dry-run',
     '<%= config.bin %> restore -b /path/to/build/dir -t /target --only haproxy@lb1 --yes',
@@ -63,20 +66,20 @@ export class Restore extends RunCommand {
       helpValue: 'DIR',
     }),
     resume: Flags.string({
-      summary: 'Finish a restore whose process ended.',
+      summary: 'Do what is not done of a restore, as a whole: one whose process ended, failed or was undone.',
       helpValue: 'RUN',
-      exclusive: ['rollback', 'drop-old', 'dry-run', 'only', 'skip', 'select', 'map', 'from'],
+      exclusive: ['rollback', 'drop-old', ...planning],
     }),
     rollback: Flags.string({
       summary:
-        'Put everything back as it was before a restore, also one that ended well; what was written since is lost.',
+        'Put everything back as it was before a restore, as a whole, also one that ended well; what was written since is lost.',
       helpValue: 'RUN',
-      exclusive: ['drop-old', 'only', 'skip', 'select', 'map', 'from'],
+      exclusive: ['drop-old', ...planning],
     }),
     'drop-old': Flags.string({
-      summary: 'Remove the old data that a restore kept; it cannot be rolled back then.',
+      summary: 'Remove all old data that a restore kept; it cannot be rolled back then.',
       helpValue: 'RUN',
-      exclusive: ['dry-run', 'only', 'skip', 'select', 'map', 'from'],
+      exclusive: ['dry-run', ...planning],
     }),
     ...configFlags,
     only: selectionFlags.only,
@@ -134,15 +137,18 @@ export class Restore extends RunCommand {
       ? plan.irreversible.filter((name) => settings.selection.only?.includes(name))
       : await confirmByName('restore', components, signal);
     const result = await prepared.apply({ irreversible: typed });
-    return restoreOutcome(result, { archive: archive.name, direction: 'restore' });
+    return restoreOutcome(result, { archive: archive.name, direction: 'restore', units: plan.units });
   }
 
   private async resume(runId: string, output: RunOutput, signal: AbortSignal): Promise<Outcome> {
-    const { args } = await this.parse(Restore);
+    const { args, flags } = await this.parse(Restore);
     const { plan, services, settings } = await this.earlier(runId, output, signal);
     await using target = await openTarget(requireTarget(settings), signal);
     const { openArchive, resumeRestore } = await import('@lsbackup/core');
     const archive = await openArchive(target, args.archive ?? plan.archive.name, { signal });
+    const text = `Would do what is not done of restore ${runId}:\n\n${stepsText(plan.steps)}`;
+    if (flags['dry-run']) return { summary: { status: 'planned', steps: plan.steps }, text, exitStatus: 0 };
+    if (!flags.yes) await this.ask('go on with the restore of', plan, { text, output, signal });
     const result = await resumeRestore({ ...services, runId, archive });
     return restoreOutcome(result, { archive: archive.name, direction: 'restore' });
   }
@@ -152,7 +158,7 @@ export class Restore extends RunCommand {
     const { plan, services } = await this.earlier(runId, output, signal);
     const text = `Would undo restore ${runId}:\n\n${stepsText(plan.steps.toReversed())}`;
     if (flags['dry-run']) return { summary: { status: 'planned', steps: plan.steps }, text, exitStatus: 0 };
-    if (!flags.yes) await confirmByName('undo the restore of', componentsOf(plan), signal);
+    if (!flags.yes) await this.ask('undo the restore of', plan, { text, output, signal });
     const { rollbackRestore } = await import('@lsbackup/core');
     const result = await rollbackRestore({ ...services, runId });
     return restoreOutcome(result, { archive: plan.archive.name, direction: 'rollback' });
@@ -167,6 +173,16 @@ export class Restore extends RunCommand {
     const lines =
       dropped.length === 0 ? ['There was no old data left.'] : ['Removed:', ...dropped.map((each) => `  ${each}`)];
     return { summary: { status: 'dropped', dropped }, text: printable(lines.join('\n')), exitStatus: 0 };
+  }
+
+  /** Shows an earlier run's steps and has its components named. Errors: RESTORE_UNCONFIRMED. */
+  private async ask(
+    what: string,
+    plan: JournaledPlan,
+    { text, output, signal }: { readonly text: string; readonly output: RunOutput; readonly signal: AbortSignal },
+  ): Promise<void> {
+    if (!output.json) output.note(printable(text));
+    await confirmByName(what, componentsOf(plan), signal);
   }
 
   /** An earlier run with the inventory it was started with, unless flags name another. */

@@ -49,9 +49,13 @@ it('shows what a restore will do, what it replaces, and what it leaves', () => {
 
 const error = new BackupError('HOST_SPACE', 'too little space');
 
-function outcomeOf(result: Partial<RestoreResult>, direction: 'restore' | 'rollback' = 'restore') {
+function outcomeOf(
+  result: Partial<RestoreResult>,
+  direction: 'restore' | 'rollback' = 'restore',
+  units: RestorePlan['units'] = [],
+) {
   const whole: RestoreResult = { runId: 'run', status: 'complete', sets: [], kept: [], ...result };
-  return restoreOutcome(whole, { archive: 'archive', direction });
+  return restoreOutcome(whole, { archive: 'archive', direction, units });
 }
 
 it('ends with 0 only when everything is restored', () => {
@@ -73,6 +77,38 @@ it('tells a failed restore by what went wrong, and what could not be undone', ()
   expect(stuck.exitStatus).toBe(1);
   expect(stuck.text).toContain('b: FAILED, AND COULD NOT BE UNDONE');
   expect(stuck.text).toContain('lsbackup restore --rollback run');
+});
+
+it('tells what was not restored, and ends with 3 where that was meant to be', () => {
+  const sets = [{ set: 'a', component: 'haproxy', status: 'done' }] as const;
+  const done = { component: 'haproxy', unit: 'x', sets: ['a'] };
+  const grafana = { component: 'grafana', unit: 'x', reason: 'it can only be extracted', isMissed: false };
+  const other = outcomeOf({ sets }, 'restore', [done, { ...grafana, sets: [] }]);
+  expect(other).toMatchObject({ exitStatus: 0, summary: { status: 'complete', notRestored: [grafana] } });
+  expect(other.text).toContain('Not restored:\n  grafana x: it can only be extracted');
+  const lost = { component: 'haproxy', unit: 'y', reason: 'y is not in inventory', isMissed: true };
+  const partial = outcomeOf({ sets }, 'restore', [done, { ...grafana, sets: [] }, { ...lost, sets: [] }]);
+  expect(partial).toMatchObject({ exitStatus: 3, summary: { status: 'partial', notRestored: [grafana, lost] } });
+  expect(partial.text).toContain('NOT RESTORED, though it was meant to be:\n  haproxy y: y is not in inventory');
+  const failed = outcomeOf({ status: 'failed', sets: [{ ...sets[0], status: 'undone', error }] }, 'restore', [
+    { ...lost, sets: [] },
+  ]);
+  expect(failed).toMatchObject({ exitStatus: 14, summary: { status: 'failed', notRestored: [lost] } });
+});
+
+it('tells where sets were not done because the run was stopped', () => {
+  const aborted = new BackupError('ABORTED', 'stopped by SIGINT');
+  const base = { set: 'a', component: 'c' };
+  const stopped = outcomeOf({ status: 'failed', sets: [{ ...base, status: 'undone', error: aborted }] });
+  expect(stopped).toMatchObject({ isStopped: true, exitStatus: 1 });
+  expect(outcomeOf({ status: 'failed', sets: [{ ...base, status: 'not begun', error }] }).isStopped).toBe(true);
+  const sets: RestoreResult['sets'] = [{ ...base, status: 'undone', error }];
+  expect(outcomeOf({ status: 'failed', sets }).isStopped).toBe(false);
+  expect(outcomeOf({ sets: [{ ...base, status: 'done' }] }).isStopped).toBe(false);
+  const stuck = { ...base, status: 'undo failed', error } as const;
+  expect(
+    outcomeOf({ status: 'failed', sets: [stuck, { ...base, status: 'not begun', error: aborted }] }).isStopped,
+  ).toBe(false);
 });
 
 it('tells a rollback by what is undone', () => {

@@ -27,9 +27,14 @@ export interface RestoreContext<Options> {
   remote(host: Host): Promise<RemoteHost>;
   /**
    * What `--select <component>.<key>=VALUE` named, in the order given; undefined: nothing, so everything is meant. The key is one of the component's
-   * `selectors`. A value that fits nothing of this unit must be refused (`OPTION_INVALID`): where no unit has it, that is the answer.
+   * `selectors`. With what of it this unit has (`available`): only those values that are there, each once; what belongs to it and could not be saved is in `missing`, with the
+   * reason. Errors: OPTION_INVALID where none of them is there, which leaves the unit out; a value that no unit of the component has is refused by the engine.
    */
-  selected(key: string): readonly string[] | undefined;
+  selected(
+    key: string,
+    available?: readonly string[],
+    missing?: ReadonlyMap<string, string>,
+  ): readonly string[] | undefined;
   /** The content of one of the unit's artifacts, checked part by part; for small ones, and for the beginning of large ones. */
   read(path: string): Promise<Readable>;
   /**

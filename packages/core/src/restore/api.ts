@@ -76,6 +76,8 @@ export interface RestoredUnit {
   readonly sets: readonly string[];
   /** Why it is not restored. */
   readonly reason?: string;
+  /** Of one that is not restored: the selection means it, so that a restore without it is partial. */
+  readonly isMissed?: boolean;
 }
 
 export type SetStatus = 'done' | 'undone' | 'not begun' | 'undo failed';
@@ -90,7 +92,7 @@ export interface SetOutcome {
 
 export interface RestoreResult {
   readonly runId: string;
-  /** `complete`: every set is done; `partial`: some are, the others are as they were; `failed`: no set is done, or one could not be undone. */
+  /** Of the sets; what could not be planned is in the plan's units. `complete`: every set is done; `partial`: some are, the others are as they were; `failed`: no set is done, or one could not be undone. */
   readonly status: 'complete' | 'partial' | 'failed';
   readonly sets: readonly SetOutcome[];
   /** Old data that is kept, for people. */

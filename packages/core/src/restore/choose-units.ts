@@ -1,10 +1,10 @@
-import type { Host } from '../cluster/cluster.js';
+import type { Cluster, Host } from '../cluster/cluster.js';
+import type { LimitScope } from '../cluster/patterns/limit.js';
 import type { AnyComponent } from '../components/component.js';
 import type { UnitBackup } from '../components/restore.js';
-import { BackupError } from '../model/errors.js';
+import { asBackupError, BackupError } from '../model/errors.js';
 import type { Metadata } from '../model/metadata.js';
-import { hostsOf, select, type SelectedComponent } from '../run/selection.js';
-import type { Selection } from '../run/api.js';
+import { hostsOf, select } from '../run/selection.js';
 import type { RestoredUnit, RestoreOptions } from './api.js';
 import type { Mapping } from './mapping.js';
 
@@ -17,46 +17,48 @@ export interface ChosenUnit {
 
 export interface Choice {
   readonly units: readonly ChosenUnit[];
-  /** Those that the selection means and that cannot be restored, each with the reason. */
+  /** Those that are not restored, each with the reason; not those that the selection leaves out. */
   readonly left: readonly RestoredUnit[];
-  readonly selected: readonly SelectedComponent[];
 }
 
 /**
- * The units of the archive that `only`, `skip` and `limit` mean; the names are those of the target cluster. Errors: those of `select`; RESTORE_HOST for a
- * host that is in no group of the component, or takes two hosts' place in it; ARTIFACT_MISSING where nothing is left to restore.
+ * The units of the archive that `only`, `skip` and `limit` mean; the names are those of the target cluster, and the archive's for a host whose place nobody takes.
+ * Errors: those of `select`; RESTORE_HOST for a host that is in no group of the component, or takes two hosts' place in it; RESTORE_HOST and ARTIFACT_MISSING where
+ * nothing is left to restore.
  */
 export async function chooseUnits(
   { cluster, archive, ...selection }: RestoreOptions,
   components: readonly AnyComponent[],
   mapping: Mapping,
 ): Promise<Choice> {
-  const selected = await select(cluster, components, selection);
+  const backups = unitsOf(archive.metadata);
+  const selected = await select(withAllHosts(cluster, { backups, components, mapping }), components, selection);
   const units: ChosenUnit[] = [];
   const left: RestoredUnit[] = [];
-  for (const backup of unitsOf(archive.metadata)) {
+  let homeless: BackupError | undefined;
+  for (const backup of backups) {
     const component = components.find(({ name }) => name === backup.component);
-    const { unit } = backup;
-    const unable = (reason: string): void =>
-      void left.push({ component: backup.component, unit: unit.name, sets: [], reason });
+    const unable = (reason: string, isMissed: boolean): void =>
+      void left.push({ component: backup.component, unit: backup.unit.name, sets: [], reason, isMissed });
+    const isNamed = selection.only !== undefined;
     if (component === undefined) {
-      if (selection.only === undefined) unable('this version knows no such component');
+      if (!isNamed) unable('this version knows no such component', false);
       continue;
     }
-    const homeless = unit.hosts.find((name) => mapping.find(name) === undefined);
-    if (homeless !== undefined) {
-      if (isEverything(selection)) mapping.target(homeless);
-      unable(`${homeless} is not in ${cluster.inventoryFile}: say which host takes its place, --map ${homeless}=HOST`);
-      continue;
-    }
-    if (!isMeant(component, backup, { selected, mapping, isEverything: isEverything(selection) })) continue;
-    if (backup.artifacts.length === 0) unable(`nothing of it is in the archive: ${unit.reason ?? unit.status}`);
-    else if (component.restore === undefined) unable('this version can only extract it');
-    else units.push({ component, backup, targets: targetsOf(component, backup, { cluster, mapping }) });
+    const hosts = selected.find((each) => each.component === component)?.hosts ?? [];
+    if (!placesOf(backup, mapping).some((name) => hosts.includes(name))) continue;
+    const lacking = homelessOf(backup, mapping);
+    if (component.restore === undefined) unable('this version can only extract it', isNamed);
+    else if (backup.artifacts.length === 0)
+      unable(`nothing of it is in the archive: ${backup.unit.reason ?? backup.unit.status}`, true);
+    else if (lacking !== undefined) {
+      homeless ??= lacking;
+      unable(`${lacking.message}. ${lacking.hint ?? ''}`, true);
+    } else units.push({ component, backup, targets: targetsOf(component, backup, { cluster, mapping }) });
   }
   refuseTwoInOne(units);
-  if (units.length === 0) throw nothingToRestore(archive.name, left);
-  return { units, left, selected };
+  if (units.length === 0) throw nothingToRestore(archive.name, left, homeless);
+  return { units, left };
 }
 
 function unitsOf(metadata: Metadata): readonly UnitBackup[] {
@@ -72,23 +74,43 @@ function unitsOf(metadata: Metadata): readonly UnitBackup[] {
   );
 }
 
-function isEverything({ only, skip, limit }: Selection): boolean {
-  return only === undefined && limit === undefined && (skip ?? []).length === 0;
+/** Names of the hosts that take the place of the unit's; a host whose place nobody takes by its own name. A unit of several hosts is meant when one of them is. */
+function placesOf({ unit }: UnitBackup, mapping: Mapping): readonly string[] {
+  return unit.hosts.map((name) => mapping.find(name)?.name ?? name);
 }
 
-/** A unit of several hosts is meant when one of them is: it is restored as a whole. */
-function isMeant(
-  component: AnyComponent,
-  { unit }: UnitBackup,
+/** Undefined where every host of the unit has its place. */
+function homelessOf({ unit }: UnitBackup, mapping: Mapping): BackupError | undefined {
+  try {
+    for (const name of unit.hosts) mapping.target(name);
+    return undefined;
+  } catch (error) {
+    return asBackupError(error);
+  }
+}
+
+/** The target cluster as if each unit had its hosts in it and in the groups of its component, so that a selection can mean also what has no place there. */
+function withAllHosts(
+  cluster: Cluster,
   request: {
-    readonly selected: readonly SelectedComponent[];
+    readonly backups: readonly UnitBackup[];
+    readonly components: readonly AnyComponent[];
     readonly mapping: Mapping;
-    readonly isEverything: boolean;
   },
-): boolean {
-  if (request.isEverything) return true;
-  const own = request.selected.find((each) => each.component === component);
-  return unit.hosts.some((name) => own?.hosts.includes(request.mapping.target(name).name));
+): LimitScope {
+  const groups = new Map(cluster.groups);
+  const names = new Set(cluster.hosts.map(({ name }) => name));
+  const add = (group: string, places: readonly string[]): void =>
+    void groups.set(group, [...new Set([...(groups.get(group) ?? []), ...places])]);
+  for (const backup of request.backups) {
+    const own = request.components.find(({ name }) => name === backup.component)?.groups ?? [];
+    const places = placesOf(backup, request.mapping);
+    const known = own.filter((group) => cluster.groups.has(group));
+    for (const group of known.length > 0 ? known : own.slice(0, 1)) add(group, places);
+    add('all', places);
+    for (const name of places) names.add(name);
+  }
+  return { ...cluster, groups, hosts: [...names].map((name) => ({ name })) };
 }
 
 function targetsOf(
@@ -103,7 +125,11 @@ function targetsOf(
   throw new BackupError(
     'RESTORE_HOST',
     `${stray.name} is in no group of ${component.name} (${component.groups.join(', ')}) in ${cluster.inventoryFile}`,
-    { host: stray.name, component: component.name, hint: 'Add it to the group, or map to another host with --map.' },
+    {
+      host: stray.name,
+      component: component.name,
+      hint: `Add it to the group, name another host with --map, or leave it out: --skip ${component.name}@${stray.name}.`,
+    },
   );
 }
 
@@ -121,18 +147,22 @@ function refuseTwoInOne(units: readonly ChosenUnit[]): void {
         throw new BackupError(
           'RESTORE_HOST',
           `${name} would take the place of both ${other.backup.unit.name} and ${unit.backup.unit.name} for ${unit.component.name}`,
-          { host: name, component: unit.component.name, hint: 'Restore one of them: --only, or another --map.' },
+          { host: name, component: unit.component.name, hint: 'Map one of them to another host: --map OLD=NEW.' },
         );
     }
 }
 
-function nothingToRestore(archive: string, left: readonly RestoredUnit[]): BackupError {
+/** `homeless`: what would have been restored has no place. */
+export function nothingToRestore(archive: string, left: readonly RestoredUnit[], homeless?: BackupError): BackupError {
   const reasons = left.map(({ component, unit, reason }) => `\n  ${component} on ${unit}: ${reason ?? ''}`);
   return new BackupError(
-    'ARTIFACT_MISSING',
+    homeless?.code ?? 'ARTIFACT_MISSING',
     `${archive} has nothing that can be restored as asked${reasons.join('')}`,
     {
-      hint: 'lsbackup show lists what it has; lsbackup extract takes out what this version cannot restore.',
+      hint:
+        homeless === undefined
+          ? 'lsbackup show lists what it has; lsbackup extract takes out what this version cannot restore.'
+          : 'Say which host takes whose place: --map OLD=NEW.',
     },
   );
 }

@@ -67,17 +67,20 @@ it('gives what was mapped by name to nobody else', () => {
   expect(['a1', 'a2'].map((name) => mapping.target(name).name)).toEqual(['n2', 'n1']);
 });
 
-it('refuses groups that do not fit', () => {
+it('leaves out hosts of groups that do not fit, and says why when one is wanted', () => {
   const from = clusterOf({ small: ['a1', 'a2'] }, 'old/inventory');
   const cluster = clusterOf({ small: ['n1'] });
-  expect(() => createMapping({ metadata: archiveOf('a1', 'a2'), cluster, components, from })).toThrow(
-    /a1, a2 .* only n1/,
-  );
-  const twice = clusterOf({ small: ['a1'], other: ['a1'] }, 'old/inventory');
-  const apart = clusterOf({ small: ['n1'], other: ['n2'] });
-  expect(() =>
-    createMapping({ metadata: archiveOf('a1'), cluster: apart, components: [...components, other], from: twice }),
-  ).toThrow(/both n1 and n2/);
+  const short = createMapping({ metadata: archiveOf('a1', 'a2'), cluster, components, from });
+  expect([short.target('a1').name, short.find('a2')]).toEqual(['n1', undefined]);
+  expect(() => short.target('a2')).toThrow(/group small of new\/inventory has nobody left to take the place of a2/);
+  const twice = createMapping({
+    metadata: archiveOf('a1'),
+    cluster: clusterOf({ small: ['n1'], other: ['n2'] }),
+    components: [...components, other],
+    from: clusterOf({ small: ['a1'], other: ['a1'] }, 'old/inventory'),
+  });
+  expect(twice.find('a1')).toBeUndefined();
+  expect(() => twice.target('a1')).toThrow(/both n1 and n2/);
 });
 
 it('knows hosts whose name or address changed, and leaves out those that nothing stands for', () => {

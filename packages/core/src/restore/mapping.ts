@@ -23,67 +23,64 @@ export interface Mapping {
 }
 
 /**
- * A host stands for itself unless `map` says otherwise, or `from` has it at the same place of the same group. Errors: RESTORE_HOST for a
- * name that means nothing, two hosts of the archive in one place, or groups that do not fit.
+ * A host stands for itself unless `map` says otherwise, or `from` has it at the same place of the same group. One for which there is no place is nobody's business
+ * until somebody wants it. Errors: RESTORE_HOST for a name in `map` that means nothing.
  */
 export function createMapping(request: MappingRequest): Mapping {
-  const { metadata, cluster, map = new Map<string, string>(), from } = request;
+  const { metadata, cluster, map = new Map<string, string>() } = request;
   const hosts = new Map(cluster.hosts.map((host) => [host.name, host]));
   const archived = new Set(metadata.hosts.map(({ name }) => name));
   for (const [old, now] of map) {
     if (!archived.has(old)) throw hostError(`the archive has no host ${old}`, `It has ${[...archived].join(', ')}.`);
     if (!hosts.has(now)) throw hostError(`${cluster.inventoryFile} has no host ${now}`, known(cluster));
   }
-  const paired = from === undefined ? new Map<string, string>() : pairByGroups(request, from);
-  const find = (name: string): Host | undefined => hosts.get(map.get(name) ?? paired.get(name) ?? name);
+  const { paired, homeless } = pairByGroups(request, archived);
+  const find = (name: string): Host | undefined =>
+    homeless.has(name) ? undefined : hosts.get(map.get(name) ?? paired.get(name) ?? name);
   const target = (name: string): Host => {
     const host = find(name);
     if (host !== undefined) return host;
-    throw hostError(
-      `${name}, a host of the archive, is not in ${cluster.inventoryFile}`,
-      `Say which host takes its place: --map ${name}=HOST. ${known(cluster)}`,
-    );
+    const why = homeless.get(name) ?? `${name}, a host of the archive, is not in ${cluster.inventoryFile}`;
+    throw hostError(why, `Say which host takes its place: --map ${name}=HOST. ${known(cluster)}`);
   };
   return { target, find, isChosen: (name) => map.has(name) || paired.has(name) };
 }
 
-/** Old and new hosts of each group of a component, in their order, where the names differ. */
-function pairByGroups({ metadata, cluster, components, map }: MappingRequest, from: Cluster): Map<string, string> {
-  const archived = new Set(metadata.hosts.map(({ name }) => name));
-  const pairs = new Map<string, string>();
-  for (const group of new Set(components.flatMap(({ groups }) => groups))) {
-    const left = (from.groups.get(group) ?? []).filter((name) => archived.has(name) && map?.has(name) !== true);
-    const taken = new Set(map?.values() ?? []);
-    const right = (cluster.groups.get(group) ?? []).filter((name) => !taken.has(name));
-    const stay = new Set(left.filter((name) => right.includes(name)));
-    const old = left.filter((name) => !stay.has(name));
-    const now = right.filter((name) => !stay.has(name));
-    if (old.length === 0) continue;
-    if (old.length > now.length)
-      throw hostError(
-        `group ${group}: ${old.join(', ')} of ${from.inventoryFile} have ${now.length === 0 ? 'nobody' : `only ${now.join(', ')}`} to take their place in ${cluster.inventoryFile}`,
-        'Say which host takes whose place: --map OLD=NEW.',
-      );
-    for (const [index, name] of old.entries()) pair(pairs, name, now[index] ?? '');
-  }
-  for (const name of archived)
-    if (
-      !pairs.has(name) &&
-      from.hosts.some((host) => host.name === name) &&
-      cluster.hosts.some((host) => host.name === name)
-    )
-      pairs.set(name, name);
-  return pairs;
+interface Pairs {
+  readonly paired: ReadonlyMap<string, string>;
+  /** Why nobody takes the place of these. */
+  readonly homeless: ReadonlyMap<string, string>;
 }
 
-function pair(pairs: Map<string, string>, old: string, now: string): void {
-  const before = pairs.get(old);
-  if (before !== undefined && before !== now)
-    throw hostError(
-      `${old} would be both ${before} and ${now}: its groups do not fit together`,
-      `Say which one takes its place: --map ${old}=HOST.`,
-    );
-  pairs.set(old, now);
+/** Old and new hosts of each group of a component, in their order, where the names differ; then those that have the same name in both inventories. */
+function pairByGroups({ cluster, components, map, from }: MappingRequest, archived: ReadonlySet<string>): Pairs {
+  const paired = new Map<string, string>();
+  const homeless = new Map<string, string>();
+  if (from === undefined) return { paired, homeless };
+  const taken = new Set(map?.values() ?? []);
+  const left: { readonly name: string; readonly why: string }[] = [];
+  for (const group of new Set(components.flatMap(({ groups }) => groups))) {
+    const old = (from.groups.get(group) ?? []).filter((name) => archived.has(name) && map?.has(name) !== true);
+    const now = (cluster.groups.get(group) ?? []).filter((name) => !taken.has(name));
+    const free = now.filter((name) => !old.includes(name));
+    for (const [index, name] of old.filter((each) => !now.includes(each)).entries()) {
+      const place = free[index];
+      const before = paired.get(name);
+      if (place === undefined)
+        left.push({
+          name,
+          why: `group ${group} of ${cluster.inventoryFile} has nobody left to take the place of ${name}`,
+        });
+      else if (before !== undefined && before !== place)
+        homeless.set(name, `${name} would be both ${before} and ${place}: its groups do not fit together`);
+      else paired.set(name, place);
+    }
+  }
+  const isIn = ({ hosts }: Cluster, name: string): boolean => hosts.some((host) => host.name === name);
+  for (const name of archived)
+    if (!paired.has(name) && map?.has(name) !== true && isIn(from, name) && isIn(cluster, name)) paired.set(name, name);
+  for (const { name, why } of left) if (!paired.has(name)) homeless.set(name, why);
+  return { paired, homeless };
 }
 
 /** Hosts of the archive whose name or address is another one now; those that nothing stands for are nobody's business. */

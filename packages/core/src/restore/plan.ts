@@ -1,21 +1,20 @@
 import type { Archive } from '../archive/archive.js';
 import { builtInComponents } from '../components/index.js';
-import type { Host } from '../cluster/cluster.js';
 import type { AnyComponent } from '../components/component.js';
-import type { Finding, RestoreContext, Step } from '../components/restore.js';
+import type { Finding, Step } from '../components/restore.js';
 import { abortError, asBackupError, BackupError } from '../model/errors.js';
-import { type Logger, silentLogger } from '../model/logger.js';
 import type { ArtifactRecord, HostRecord } from '../model/metadata.js';
 import type { RemoteHost } from '../remote/remote-host.js';
-import { type OptionsLookup, resolveOptions } from '../run/component-options.js';
-import { type Choice, chooseUnits, type ChosenUnit } from './choose-units.js';
-import type { MappedHost, RestoreEvent, RestoreOptions, RestorePlan } from './api.js';
+import { resolveOptions } from '../run/component-options.js';
+import type { SelectedComponent } from '../run/selection.js';
+import { type Choice, chooseUnits, type ChosenUnit, nothingToRestore } from './choose-units.js';
+import type { MappedHost, RestoredUnit, RestoreEvent, RestoreOptions, RestorePlan } from './api.js';
 import { findKind } from './kinds.js';
-import { createMapping, type Mapping, movedHosts } from './mapping.js';
-import { checkSelectors } from './selectors.js';
+import { createMapping, type Mapping } from './mapping.js';
+import { planUnits, type UnitPlan } from './plan-units.js';
+import { checkSelectors, refuseIdle } from './selectors.js';
 import { inOrder } from './run-sets.js';
 import { stepSets } from './step-sets.js';
-import { surveyArtifact } from './survey-tar.js';
 import { verifyNeeded } from './verify-needed.js';
 
 export interface Planning {
@@ -27,7 +26,7 @@ export interface Planning {
 
 /**
  * Everything that is known before a host is touched: what is restored to where in which steps, and that every byte it needs is whole. Errors: usage
- * (RESTORE_HOST, COMPONENT_UNKNOWN, OPTION_INVALID), RESTORE_REFUSED, RESTORE_VERSION, the hosts' own, ARCHIVE_CORRUPT.
+ * (RESTORE_HOST, COMPONENT_UNKNOWN, OPTION_INVALID), ARTIFACT_MISSING where nothing is left to restore, RESTORE_REFUSED, RESTORE_VERSION, the hosts' own, ARCHIVE_CORRUPT.
  */
 export async function planRestore(options: RestoreOptions, planning: Planning): Promise<RestorePlan> {
   const { archive, cluster } = options;
@@ -35,13 +34,14 @@ export async function planRestore(options: RestoreOptions, planning: Planning): 
   checkSelectors(options.select ?? {}, components);
   const mapping = createMapping({ ...options, metadata: archive.metadata, components });
   const choice = await chooseUnits(options, components, mapping);
+  refuseIdle(options.select ?? {}, choice);
   const lookup = resolveOptions(cluster, components, targetsPerComponent(choice), options.options ?? []);
   const hosts = await identifyHosts(choice.units, { archive, mapping, planning });
   const findings: Finding[] = [];
-  const planned = await planUnits(choice.units, (unit) =>
-    contextOf(unit, { options, mapping, lookup, planning, findings }),
-  );
+  const planned = await planUnits(choice.units, { options, mapping, lookup, planning, findings });
+  const units = [...planned.map(restoredUnit), ...choice.left];
   const steps = planned.flatMap((each) => each.steps);
+  if (steps.length === 0) throw nothingToRestore(archive.name, units);
   checkSteps(steps, components, archive);
   const sizes = sizesOf(steps, archive);
   const needed = neededArtifacts(steps, archive);
@@ -51,15 +51,7 @@ export async function planRestore(options: RestoreOptions, planning: Planning): 
     archive: archive.name,
     cluster: archive.metadata.cluster.name,
     hosts,
-    units: [
-      ...planned.map(({ unit, steps: own, reason }) => ({
-        component: unit.component.name,
-        unit: unit.backup.unit.name,
-        sets: [...new Set(own.map(({ set }) => set))],
-        ...(reason === undefined ? {} : { reason }),
-      })),
-      ...choice.left,
-    ],
+    units,
     steps,
     sizes,
     bytes: Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0),
@@ -69,13 +61,21 @@ export async function planRestore(options: RestoreOptions, planning: Planning): 
   };
 }
 
-function targetsPerComponent({ units, selected }: Choice): Choice['selected'] {
+function targetsPerComponent({ units }: Choice): readonly SelectedComponent[] {
   const components = [...new Set(units.map(({ component }) => component))];
   return components.map((component) => {
     const own = units.filter((unit) => unit.component === component);
-    const hosts = [...new Set(own.flatMap(({ targets }) => targets.map(({ name }) => name)))];
-    return { component, hosts, skipped: selected.find((each) => each.component === component)?.skipped ?? [] };
+    return { component, hosts: own.flatMap(({ targets }) => targets.map(({ name }) => name)), skipped: [] };
   });
+}
+
+function restoredUnit({ unit, steps, ...why }: UnitPlan): RestoredUnit {
+  return {
+    component: unit.component.name,
+    unit: unit.backup.unit.name,
+    sets: [...new Set(steps.map(({ set }) => set))],
+    ...why,
+  };
 }
 
 /** Connects every target and compares it with the machine that was backed up. Errors: RESTORE_HOST for another one that nobody named. */
@@ -114,71 +114,6 @@ function otherMachine(name: string, record: HostRecord | undefined): BackupError
     host: name,
     hint: `If it replaces that machine, say so: --map ${name}=${name}. Else check the inventory.`,
   });
-}
-
-interface UnitPlanning {
-  readonly options: RestoreOptions;
-  readonly mapping: Mapping;
-  readonly lookup: OptionsLookup;
-  readonly planning: Planning;
-  readonly findings: Finding[];
-}
-
-interface UnitPlan {
-  readonly unit: ChosenUnit;
-  readonly steps: readonly Step[];
-  /** Why there are none. */
-  readonly reason?: string;
-}
-
-/**
- * What `--select` names need be in one unit of the component only: another that does not have it is left out, with the reason. Errors: the first one of any unit
- * that fails otherwise, or of a component whose units all do not have it.
- */
-async function planUnits(
-  units: readonly ChosenUnit[],
-  contextFor: (unit: ChosenUnit) => RestoreContext<unknown>,
-): Promise<readonly UnitPlan[]> {
-  const settled = await Promise.allSettled(units.map((unit) => planUnit(unit, contextFor(unit))));
-  const planned = new Set(
-    units.filter((_, index) => settled[index]?.status === 'fulfilled').map(({ component }) => component),
-  );
-  return units.map((unit, index) => {
-    const result = settled[index];
-    if (result?.status === 'fulfilled') return { unit, steps: result.value };
-    const error = asBackupError(result?.reason, { component: unit.component.name });
-    if (error.code !== 'OPTION_INVALID' || !planned.has(unit.component)) throw error;
-    return { unit, steps: [], reason: error.message };
-  });
-}
-
-async function planUnit({ component, backup }: ChosenUnit, context: RestoreContext<unknown>): Promise<readonly Step[]> {
-  return (await component.restore?.(context, backup)) ?? [];
-}
-
-function contextOf({ component, backup }: ChosenUnit, request: UnitPlanning): RestoreContext<unknown> {
-  const { options, mapping, lookup, planning, findings } = request;
-  const log: Logger = (options.logger ?? silentLogger).child({ component: component.name });
-  const ownArtifact = (path: string): ArtifactRecord => {
-    const artifact = backup.artifacts.find((each) => each.path === path);
-    if (artifact !== undefined) return artifact;
-    throw new BackupError('ARTIFACT_MISSING', `${path} is not in the archive`, { component: component.name });
-  };
-  return {
-    runId: planning.runId,
-    target: (archived): Host => mapping.target(archived),
-    optionsFor: (host) => lookup(component, host),
-    remote: (host) => planning.remote(host.name),
-    selected: (key) => options.select?.[component.name]?.[key],
-    read: async (path) => options.archive.read(ownArtifact(path).path, { signal: planning.signal }),
-    surveyTar: async (path, visit) =>
-      surveyArtifact(options.archive, ownArtifact(path), { visit, signal: planning.signal }),
-    moved: movedHosts(options.archive.metadata.hosts, mapping),
-    report: (finding) => void findings.push(finding),
-    warn: (warning) => planning.emit({ type: 'warning', component: component.name, ...warning }),
-    signal: planning.signal,
-    log,
-  };
 }
 
 /** What a component got wrong is found before anything is done. */

@@ -6,8 +6,8 @@ import { z } from 'zod';
 import { openArchive } from '../archive/reader.js';
 import type { Host } from '../cluster/cluster.js';
 import type { AnyComponent } from '../components/component.js';
-import { BackupError } from '../model/errors.js';
 import type { Step, StepKind } from '../components/restore.js';
+import { BackupError } from '../model/errors.js';
 import { artifactPath } from '../model/names.js';
 import { backup } from '../run/backup.js';
 import { createMemoryStore } from '../stores/memory.js';
@@ -291,30 +291,6 @@ describe('a restore', () => {
     });
     expect(outcomes).toEqual({ x: 'undone', y: 'not begun' });
     expect([...world.done]).toEqual([]);
-  });
-});
-
-describe('what is selected inside a component', () => {
-  const chosen = (one: string): Partial<AnyComponent> => ({
-    restore: (_context, { unit }) =>
-      unit.name === one
-        ? Promise.resolve(steps(`${unit.name}/1`))
-        : Promise.reject(new BackupError('OPTION_INVALID', `${unit.name} has no such part`)),
-  });
-
-  it('need be in one unit only; the others are left out', async () => {
-    const { plan, outcomes } = await restore([], { hosts: ['a', 'b'], component: chosen('a') });
-    expect(outcomes).toEqual({ a: 'done' });
-    expect(plan.units).toEqual([
-      { component: 'small', unit: 'a', sets: ['a'] },
-      { component: 'small', unit: 'b', sets: [], reason: 'b has no such part' },
-    ]);
-  });
-
-  it('is an error where no unit has it', async () => {
-    await expect(restore([], { hosts: ['a', 'b'], component: chosen('c') })).rejects.toMatchObject({
-      code: 'OPTION_INVALID',
-    });
   });
 });
 

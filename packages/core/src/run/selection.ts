@@ -1,7 +1,6 @@
-import type { Cluster } from '../cluster/cluster.js';
 import { matchesGlob, parseGlob } from '../cluster/patterns/glob.js';
 import { matchHosts } from '../cluster/patterns/host-patterns.js';
-import { limitHosts, patternHint } from '../cluster/patterns/limit.js';
+import { limitHosts, type LimitScope, patternHint } from '../cluster/patterns/limit.js';
 import { splitPatterns } from '../cluster/patterns/split-patterns.js';
 import type { AnyComponent } from '../components/component.js';
 import { BackupError } from '../model/errors.js';
@@ -29,7 +28,7 @@ type Matches = (component: AnyComponent, host: string) => boolean;
  * something of which this inventory has nothing: what somebody named must not be missing without a word.
  */
 export async function select(
-  cluster: Cluster,
+  cluster: LimitScope,
   components: readonly AnyComponent[],
   selection: SelectionWithSwitches,
 ): Promise<SelectedComponent[]> {
@@ -68,7 +67,7 @@ export async function select(
 }
 
 /** Names of the hosts of a component's groups, in inventory order, each once. */
-export function hostsOf(cluster: Cluster, component: AnyComponent): string[] {
+export function hostsOf(cluster: Pick<LimitScope, 'hosts' | 'groups'>, component: AnyComponent): string[] {
   const names = new Set(component.groups.flatMap((group) => cluster.groups.get(group) ?? []));
   return cluster.hosts.map((host) => host.name).filter((name) => names.has(name));
 }
@@ -81,7 +80,7 @@ function groupsHint(components: readonly AnyComponent[]): string {
  * `component` (also with `*`), area, group or name of a component's group (in this order of meaning), `area:x`, `group:x`, each with an
  * optional `@` and what `--limit` takes, but for commas where a comma separates the patterns themselves.
  */
-function parsePattern(text: string, cluster: Cluster, components: readonly AnyComponent[]): Matches {
+function parsePattern(text: string, cluster: LimitScope, components: readonly AnyComponent[]): Matches {
   const at = text.indexOf('@');
   const subject = at === -1 ? text : text.slice(0, at);
   const matchesSubject = parseSubject(subject, cluster, components);
@@ -95,7 +94,7 @@ function parsePattern(text: string, cluster: Cluster, components: readonly AnyCo
   return (component, host) => matchesSubject(component, host) && hosts.has(host);
 }
 
-function parseSubject(subject: string, cluster: Cluster, components: readonly AnyComponent[]): Matches | undefined {
+function parseSubject(subject: string, cluster: LimitScope, components: readonly AnyComponent[]): Matches | undefined {
   const byArea = (area: string): Matches | undefined =>
     components.some((component) => component.area === area) ? (component) => component.area === area : undefined;
   const byGroup = (group: string): Matches | undefined => {
@@ -124,7 +123,7 @@ function byWildcard(subject: string, components: readonly AnyComponent[]): Match
   return named.length === 0 ? undefined : (component) => named.includes(component);
 }
 
-function unknownPattern(text: string, cluster: Cluster, components: readonly AnyComponent[]): BackupError {
+function unknownPattern(text: string, cluster: LimitScope, components: readonly AnyComponent[]): BackupError {
   const names = components.map((component) => component.name);
   const areas = [...new Set(components.map((component) => component.area))].filter((area) => !names.includes(area));
   const groups = [

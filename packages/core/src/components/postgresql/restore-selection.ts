@@ -30,20 +30,25 @@ export interface ChosenDatabase {
 
 /** Chooses, and warns of what is left out. Errors: OPTION_INVALID. */
 export function choose(context: RestoreContext<PostgresqlOptions>, backup: UnitBackup): Selection {
-  const named = context.selected('database');
   const all = backup.artifacts.flatMap((artifact) => {
     const name = artifact.format === 'pg-custom' ? databaseOf(artifact) : undefined;
     return name === undefined ? [] : [{ name, as: name, artifact }];
   });
-  for (const name of named ?? []) refuseMissing(name, all, backup);
+  const missing = backup.failed.flatMap((one): [string, string][] => {
+    const name = databaseOf(one);
+    return name === undefined ? [] : [[name, one.reason]];
+  });
+  const named = context.selected(
+    'database',
+    all.map(({ name }) => name),
+    new Map(missing),
+  );
   const databases =
     named === undefined
       ? withoutRepmgr(context, backup, all)
-      : all
-          .filter(({ name }) => named.includes(name))
-          .map((one) => ({ ...one, as: otherName(context, named) ?? one.name }));
+      : all.filter(({ name }) => named.includes(name)).map((one) => ({ ...one, as: otherName(context) ?? one.name }));
   if (named === undefined) {
-    if (context.selected('as') !== undefined) otherName(context, []);
+    otherName(context);
     warnOfFailed(context, backup);
   }
   return { databases, globals: globalsOf(context, backup, named === undefined) };
@@ -54,27 +59,16 @@ function databaseOf(artifact: Pick<ArtifactRecord, 'path' | 'original'>): string
   return /^(?:\d+-)?database-(.*)\.dump$/s.exec(title)?.[1];
 }
 
-function invalid(message: string, hint?: string): BackupError {
-  return new BackupError('OPTION_INVALID', message, { component: componentName, hint });
-}
-
-function refuseMissing(name: string, all: readonly ChosenDatabase[], { unit, failed }: UnitBackup): void {
-  if (all.some((one) => one.name === name)) return;
-  const failure = failed.find((one) => databaseOf(one) === name);
-  const why = failure === undefined ? 'is not in the archive' : `could not be saved: ${failure.reason}`;
-  const names = all.map((one) => one.name).join(', ');
-  throw invalid(
-    `--select postgresql.database=${name}: unit ${unit.name}: it ${why}`,
-    `The archive has ${names || 'none'}.`,
-  );
+function invalid(message: string): BackupError {
+  return new BackupError('OPTION_INVALID', message, { component: componentName });
 }
 
 /** Errors: OPTION_INVALID where `as` cannot be. */
-function otherName(context: RestoreContext<PostgresqlOptions>, named: readonly string[]): string | undefined {
+function otherName(context: RestoreContext<PostgresqlOptions>): string | undefined {
   const names = context.selected('as');
   const [name] = names ?? [];
   if (name === undefined) return undefined;
-  if (named.length !== 1 || names?.length !== 1)
+  if (context.selected('database')?.length !== 1 || names?.length !== 1)
     throw invalid('--select postgresql.as needs one name and exactly one --select postgresql.database');
   if (name === '' || name === 'template0' || Buffer.byteLength(name) > maximumNameBytes)
     throw invalid(`--select postgresql.as=${name}: no database can be called so`);
@@ -105,16 +99,16 @@ function warnOfFailed(context: RestoreContext<PostgresqlOptions>, { unit, failed
 
 function globalsOf(
   context: RestoreContext<PostgresqlOptions>,
-  { unit, artifacts, failed }: UnitBackup,
+  { artifacts, failed }: UnitBackup,
   byDefault: boolean,
 ): ArtifactRecord | undefined {
   const [word = byDefault ? 'yes' : 'no', ...more] = context.selected('globals') ?? [];
   if ((word !== 'yes' && word !== 'no') || more.length > 0)
     throw invalid('--select postgresql.globals is either yes or no');
-  if (word === 'no') return undefined;
   const isGlobals = ({ path }: Pick<FailedRecord, 'path'>): boolean => path.endsWith('globals.sql');
   const globals = artifacts.find(isGlobals);
-  if (globals !== undefined || context.selected('globals') === undefined) return globals;
-  const why = failed.find(isGlobals)?.reason ?? 'the archive does not have them';
-  throw invalid(`--select postgresql.globals=yes: unit ${unit.name}: ${why}`);
+  const reason = failed.find(isGlobals)?.reason;
+  const missing = new Map(reason === undefined ? [] : [['yes', reason]]);
+  context.selected('globals', globals === undefined ? ['no'] : ['yes', 'no'], missing);
+  return word === 'no' ? undefined : globals;
 }

@@ -7,6 +7,7 @@ import { BackupError } from '../../model/errors.js';
 import type { ArtifactRecord, FailedRecord, UnitRecord } from '../../model/metadata.js';
 import { silentLogger } from '../../model/logger.js';
 import type { FakeHost } from '../../testing/fake-host.js';
+import { selectAlone } from '../../restore/select-alone.test-support.js';
 import type { Finding, RestoreContext, Step, UnitBackup } from '../restore.js';
 import { postgresql } from './index.js';
 import { postgresqlOptions, type PostgresqlOptions } from './options.js';
@@ -87,7 +88,7 @@ async function plan(asked: Asked = {}): Promise<Planned> {
     target: (name) => hosts.find(({ host }) => host.name === name)!.host,
     optionsFor: () => options,
     remote: ({ name }) => Promise.resolve(hosts.find(({ host }) => host.name === name)!),
-    selected: (key) => asked.selected?.[key],
+    selected: selectAlone('postgresql', 'db1', asked.selected),
     read: (path) => Promise.resolve(Readable.from([path.endsWith('.sql') ? globals : (asked.dump ?? dump)])),
     surveyTar: asked.surveyTar ?? (() => Promise.reject(new Error('no tar is read'))),
     moved: asked.moved ?? [],

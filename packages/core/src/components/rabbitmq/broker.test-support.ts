@@ -3,6 +3,7 @@ import type { Warning } from '../../model/artifact.js';
 import { silentLogger } from '../../model/logger.js';
 import { FakeHost, type FakeAnswer } from '../../testing/fake-host.js';
 import type { Command } from '../../remote/remote-host.js';
+import { selectAlone } from '../../restore/select-alone.test-support.js';
 import type { Finding, MovedHost, RestoreContext, StepContext, UnitBackup } from '../restore.js';
 import type { Definition } from './definitions.js';
 import { objectsOf } from './objects.js';
@@ -185,7 +186,7 @@ export function fakeRestore(
       target: () => broker.host.host,
       optionsFor: () => rabbitmqOptions.parse({}),
       remote: () => Promise.resolve(broker.host),
-      selected: (key) => selected[key],
+      selected: selectAlone('rabbitmq', 'mq1', selected),
       surveyTar: () => Promise.reject(new Error('no tar is read')),
       moved,
       report: (finding) => void findings.push(finding),

@@ -7,7 +7,7 @@ import type { Definitions } from './definitions.js';
 import { findings, namesOf } from './findings.js';
 import { presentDefinitions, readDefinitions, readText } from './import.js';
 import { readCluster, readStatus, type ClusterStatus, type NodeStatus } from './node.js';
-import { conflicts, extras, objectsOf, someOf } from './objects.js';
+import { conflicts, extras, objectsOf } from './objects.js';
 import type { RabbitmqOptions } from './options.js';
 import type { ImportParams } from './params.js';
 import { stepsOf } from './plan-steps.js';
@@ -132,18 +132,9 @@ function release(version: string): number {
 }
 
 function chosenVhosts(context: Context, archived: Definitions): string[] | null {
-  const chosen = context.selected('vhost');
-  const unknown = chosen?.filter((name) => !archived.vhosts.some((vhost) => vhost.name === name)) ?? [];
-  if (unknown.length > 0)
-    throw new BackupError(
-      'OPTION_INVALID',
-      `the archive has no virtual host ${unknown.map((name) => JSON.stringify(name)).join(', ')}`,
-      {
-        component: 'rabbitmq',
-        hint: `It has ${someOf(archived.vhosts.map(({ name }) => JSON.stringify(name)))}.`,
-      },
-    );
-  return chosen === undefined ? null : [...new Set(chosen)];
+  const names = archived.vhosts.flatMap(({ name }) => (typeof name === 'string' ? [name] : []));
+  const chosen = context.selected('vhost', names);
+  return chosen === undefined ? null : [...chosen];
 }
 
 function isExact(context: Context): boolean {
