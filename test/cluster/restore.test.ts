@@ -61,7 +61,8 @@ afterAll(async () => {
 }, 120_000);
 
 async function expectNothingKept(hosts: readonly string[]): Promise<void> {
-  for (const host of hosts) expect(await shellOnHost(host, 'test ! -e /var/lib/lsbackup || ls -R /var/lib/lsbackup')).toBe('');
+  for (const host of hosts)
+    expect(await shellOnHost(host, 'test ! -e /var/lib/lsbackup || ls -R /var/lib/lsbackup')).toBe('');
 }
 
 /** What a bad day does: nothing of the old content can be reached. */

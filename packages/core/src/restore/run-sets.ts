@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { BackupError } from '../model/errors.js';
+import { abortError, BackupError } from '../model/errors.js';
 import type { SetOutcome } from './api.js';
 import { runSet, type SetServices, type StepSet, undoSet } from './run-set.js';
 
@@ -63,7 +63,9 @@ async function allOf(work: Iterable<Promise<SetOutcome>>): Promise<readonly SetO
 
 function unlessAborted(set: StepSet, services: SetServices): Promise<SetOutcome> {
   const isBegun = set.steps.some(({ id }) => services.journal.progressOf(id).state !== 'untouched');
-  if (services.signal.aborted && !isBegun) return Promise.resolve(notBegun(set, 'the run'));
+  const { name, component } = set;
+  if (services.signal.aborted && !isBegun)
+    return Promise.resolve({ set: name, component, status: 'not begun', error: abortError(services.signal) });
   return runSet(set, services);
 }
 
