@@ -95,7 +95,8 @@ async function runSuite({ name, needs, deadline }, jestOptions, env) {
     '--json',
     '--outputFile',
     outputFile,
-    ...(needs.includes('cluster') ? ['--runInBand'] : []),
+    // Tests of the cluster share its hosts; the others wait for processes more than they compute.
+    ...(needs.includes('cluster') ? ['--runInBand'] : ['--maxWorkers=2']),
   ];
   let problem;
   await step(`suite ${name}`, () =>
