@@ -126,7 +126,7 @@ export async function holdNode(
 function heldBy(dialogue: Dialogue, host: string): HeldNode {
   const never = new AbortController().signal;
   const beat = setInterval(() => {
-    // One that fails shows in what comes next.
+    // Where it fails the host starts the node, and `expectStopped` or `start` say so.
     dialogue.ask('beat', { signal: never, seconds: changeSeconds }).catch(() => undefined);
   }, beatSeconds * 1000);
   beat.unref();
