@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
@@ -22,4 +22,18 @@ it('a record begins also while another run removes the directory of all of them'
   const statuses = (await Promise.all([loop('a'), loop('b')])).flat();
   rmSync(join(state, '..'), { recursive: true });
   expect(statuses.filter((status) => status !== 0)).toEqual([]);
+});
+
+it('a stopped command removes its record and the directory of all runs, when that is empty', async () => {
+  const state = join(mkdtempSync(join(tmpdir(), 'ledger-')), 'state');
+  const command = spawn('sh', ['-c', holdScript, 'lsbackup', state, 'a-1', '60'], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  await once(command.stdout, 'data');
+  expect(existsSync(join(state, 'a-1'))).toBe(true);
+  command.kill('SIGTERM');
+  const [status] = (await once(command, 'exit')) as [number];
+  const left = existsSync(state);
+  rmSync(join(state, '..'), { recursive: true });
+  expect({ status, left }).toEqual({ status: 1, left: false });
 });

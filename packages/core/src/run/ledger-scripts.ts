@@ -57,7 +57,12 @@ arm() {
 }
 sweeper='${removeRecorded.replaceAll("'", `'\\''`)}
 remove_recorded "$1"'
-trap 'disarm; remove_recorded "$directory"; exit 1' HUP INT TERM
+give_back() {
+  disarm
+  remove_recorded "$directory" || return
+  rmdir -- "$state" 2>/dev/null || :
+}
+trap 'give_back; exit 1' HUP INT TERM
 # Another run that ends may remove the directory of all runs in between, when it is empty.
 tries=0
 until mkdir -p -- "$state" && mkdir -- "$directory" 2>/dev/null; do
@@ -80,9 +85,7 @@ while IFS= read -r line; do
   esac
   printf 'ok\\n'
 done
-disarm
-remove_recorded "$directory"
-rmdir -- "$state" 2>/dev/null || :
+give_back
 `;
 
 /** Prints the state directory, which need not be there. Argument: state directory. */
