@@ -87,6 +87,28 @@ const extracted = z.strictObject({
   artifacts: z.array(z.strictObject({ path: z.string(), to: z.string(), bytes: count, files: count })),
 });
 
+const set = { set: z.string(), component: z.string(), error: error.nullable() };
+const setStatus = z.enum(['done', 'undone', 'not begun', 'undo failed']);
+
+const restored = z.strictObject({
+  ...head,
+  type: z.literal('summary'),
+  status: z.enum(['complete', 'partial', 'failed', 'rolled back']),
+  archive: z.string(),
+  sets: z.array(z.strictObject({ ...set, status: setStatus })),
+  notRestored: z
+    .array(
+      z.strictObject({
+        component: z.string(),
+        unit: z.string(),
+        reason: z.string(),
+        isMissed: z.boolean().optional(),
+      }),
+    )
+    .optional(),
+  kept: z.array(z.strictObject({ host: z.string(), step: z.string(), what: z.string() })),
+});
+
 export const lineSchema = z.union([
   z.strictObject({ ...head, type: z.literal('plan'), units: count, artifacts: count, expectedBytes: count }),
   z.strictObject({
@@ -103,6 +125,16 @@ export const lineSchema = z.union([
     unit: z.string(),
     status: z.enum(['started', 'complete', 'partial', 'failed', 'absent', 'skipped']),
     reason: z.string().nullable(),
+    error: error.nullable(),
+  }),
+  z.strictObject({ ...head, ...set, type: z.literal('component'), status: setStatus }),
+  z.strictObject({
+    ...head,
+    type: z.literal('step'),
+    set: z.string(),
+    step: z.string(),
+    title: z.string(),
+    status: z.enum(['started', 'done', 'undoing', 'undone', 'failed']),
     error: error.nullable(),
   }),
   z.strictObject({
@@ -128,6 +160,7 @@ export const lineSchema = z.union([
   notPublished,
   verified,
   extracted,
+  restored,
   z.strictObject({ ...head, type: z.literal('exit'), code: count }),
 ]);
 export type Line = z.infer<typeof lineSchema>;

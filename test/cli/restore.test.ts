@@ -7,10 +7,13 @@ import { summaryOf } from './json-lines.js';
 
 let place: Place;
 let state: string;
+let backupRun: string | null;
 beforeAll(async () => {
   place = await makePlace();
   state = join(place.directory, 'state');
-  expect((await place.backup()).status).toBe(0);
+  const backup = await place.backup('--json');
+  expect(backup.status).toBe(0);
+  backupRun = summaryOf(backup).runId;
 });
 afterAll(async () => {
   await place[Symbol.asyncDispose]();
@@ -24,8 +27,13 @@ function restore(...parameters: readonly string[]): Promise<Ended> {
   return collect(child);
 }
 
-/** The journal of a restore that has one step, and its records. */
-async function journal(runId: string, ...records: readonly object[]): Promise<string> {
+const records = {
+  intent: { type: 'intent', step: 'haproxy@lb1/replace', undo: null },
+  done: { type: 'done', step: 'haproxy@lb1/replace' },
+};
+
+/** The journal of a restore that has one step and left a unit out, and its records. */
+async function journal(runId: string, ...written: readonly object[]): Promise<string> {
   const directory = join(state, 'lsbackup/restores', runId);
   const [archive = ''] = await place.targetFiles();
   const step = {
@@ -44,26 +52,25 @@ async function journal(runId: string, ...records: readonly object[]): Promise<st
     version: 1,
     runId,
     startedAt: '2026-01-31T03:00:12.345Z',
-    archive: { name: archive, runId: '20260131T030000Z-0a1b2c3d' },
-    hosts: [{ name: 'lb1', machineId: 'm' }],
-    sets: [{ set: step.set, component: 'haproxy' }],
+    archive: { name: archive, runId: backupRun },
+    hosts: [{ name: 'lb1', machineId: (await readFile('/etc/machine-id', 'utf8')).trim() }],
+    units: [
+      { component: 'haproxy', unit: 'lb1', sets: [step.set] },
+      { component: 'haproxy', unit: 'lb2', sets: [], reason: 'lb2 was not backed up', isMissed: true },
+    ],
     steps: [step],
     context: { buildDir: place.cluster.directory, inventory: null, target: place.target, config: null },
   };
   await mkdir(directory, { recursive: true });
   const file = join(directory, 'journal.jsonl');
-  await writeFile(file, [plan, ...records].map((line) => `${JSON.stringify(line)}\n`).join(''));
+  await writeFile(file, [plan, ...written].map((line) => `${JSON.stringify(line)}\n`).join(''));
   return file;
 }
 
 it.each(['--resume', '--rollback', '--drop-old'])('%s does nothing before it is confirmed', async (way) => {
   const runId = `20260131T030000Z-0000000${way.length}`;
-  const records = ['intent', 'done', 'reverting', 'reverted'].map((type) => ({
-    type,
-    step: 'haproxy@lb1/replace',
-    ...(type === 'intent' && { undo: null }),
-  }));
-  const file = await journal(runId, ...records);
+  const { intent, done } = records;
+  const file = await journal(runId, intent, done, { ...done, type: 'reverting' }, { ...done, type: 'reverted' });
   const before = await readFile(file, 'utf8');
   const connections = place.cluster.hosts.reduce((sum, { server }) => sum + server.connections, 0);
   const ended = await restore(way, runId, '--json');
@@ -72,4 +79,16 @@ it.each(['--resume', '--rollback', '--drop-old'])('%s does nothing before it is 
   expect(await readFile(file, 'utf8')).toBe(before);
   expect(place.cluster.hosts.reduce((sum, { server }) => sum + server.connections, 0)).toBe(connections);
   if (way !== '--drop-old') expect((await restore(way, runId)).stderr).toContain('1. replace the configuration');
+});
+
+it('--resume tells also what the restore had left out', async () => {
+  const runId = '20260131T030000Z-0000000a';
+  await journal(runId, records.intent, records.done);
+  const ended = await restore('--resume', runId, '--yes', '--json');
+  expect(summaryOf(ended)).toMatchObject({
+    status: 'partial',
+    sets: [{ set: 'haproxy@lb1', status: 'done' }],
+    notRestored: [{ component: 'haproxy', unit: 'lb2', reason: 'lb2 was not backed up', isMissed: true }],
+  });
+  expect(ended.status).toBe(3);
 });

@@ -150,7 +150,7 @@ export class Restore extends RunCommand {
     if (flags['dry-run']) return { summary: { status: 'planned', steps: plan.steps }, text, exitStatus: 0 };
     if (!flags.yes) await this.ask('go on with the restore of', plan, { text, output, signal });
     const result = await resumeRestore({ ...services, runId, archive });
-    return restoreOutcome(result, { archive: archive.name, direction: 'restore' });
+    return restoreOutcome(result, { archive: archive.name, direction: 'restore', units: plan.units });
   }
 
   private async rollback(runId: string, output: RunOutput, signal: AbortSignal): Promise<Outcome> {
@@ -223,7 +223,7 @@ async function openArchiveOf(
 }
 
 function componentsOf(plan: JournaledPlan): readonly string[] {
-  const components = [...new Set(plan.sets.map(({ component }) => component))];
+  const components = [...new Set(plan.units.filter(({ sets }) => sets.length > 0).map(({ component }) => component))];
   if (components.length === 0) throw new BackupError('RESTORE_RUN', `restore ${plan.runId} has no steps`);
   return components;
 }

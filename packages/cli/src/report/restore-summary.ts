@@ -10,7 +10,7 @@ export function restoreOutcome(
   run: {
     readonly archive: string;
     readonly direction: 'restore' | 'rollback';
-    /** Of the plan; an earlier run's journal does not have them. */
+    /** Of the plan; unset: what is not restored is not told. */
     readonly units?: readonly RestoredUnit[];
   },
 ): Outcome {

@@ -75,9 +75,9 @@ export interface RestoredUnit {
   /** Names of its sets; none where it cannot be restored. */
   readonly sets: readonly string[];
   /** Why it is not restored. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   /** Of one that is not restored: the selection means it, so that a restore without it is partial. */
-  readonly isMissed?: boolean;
+  readonly isMissed?: boolean | undefined;
 }
 
 export type SetStatus = 'done' | 'undone' | 'not begun' | 'undo failed';

@@ -36,7 +36,7 @@ async function create(): Promise<string> {
     startedAt: 'now',
     archive: { name: 'a', runId: 'r' },
     hosts: [{ name: 'h', machineId: 'm' }],
-    sets: [{ set: 'set', component: 'c' }],
+    units: [{ component: 'c', unit: 'u', sets: ['set'] }],
     steps: [step],
     context: { b: '/x' },
   });

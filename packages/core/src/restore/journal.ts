@@ -7,6 +7,7 @@ import { BackupError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
 import { parseJson } from '../model/parse-json.js';
 import { systemErrorCode } from '../model/system-errors.js';
+import type { RestoredUnit } from './api.js';
 
 const json: z.ZodType<Json> = z.json();
 const stepSchema = z.object({
@@ -24,6 +25,14 @@ const stepSchema = z.object({
   endsDowntime: z.boolean().optional(),
 }) satisfies z.ZodType<Step>;
 
+const unitSchema = z.object({
+  component: z.string(),
+  unit: z.string(),
+  sets: z.array(z.string()).readonly(),
+  reason: z.string().optional(),
+  isMissed: z.boolean().optional(),
+}) satisfies z.ZodType<RestoredUnit>;
+
 const planSchema = z.object({
   type: z.literal('plan'),
   version: z.literal(1),
@@ -32,8 +41,8 @@ const planSchema = z.object({
   /** `runId` is the backup's: an archive that was replaced under the same name is another one. */
   archive: z.object({ name: z.string(), runId: z.string() }),
   hosts: z.array(z.object({ name: z.string(), machineId: z.string() })),
-  /** Component of each set. */
-  sets: z.array(z.object({ set: z.string(), component: z.string() })),
+  /** Also those that are not restored, so that whoever finishes the run tells them too. */
+  units: z.array(unitSchema).readonly(),
   steps: z.array(stepSchema).readonly(),
   context: json,
 });

@@ -127,7 +127,7 @@ function checkSteps(steps: readonly Step[], components: readonly AnyComponent[],
       throw new BackupError('INTERNAL', `${step.id} comes after ${stranger}, which is no step`);
     for (const path of step.reads) bytesOf(archive, path);
   }
-  inOrder(stepSets(steps, new Map()));
+  inOrder(stepSets(steps, []));
 }
 
 function neededArtifacts(steps: readonly Step[], archive: Archive): readonly ArtifactRecord[] {

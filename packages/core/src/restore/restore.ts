@@ -73,7 +73,7 @@ function begin(options: RestoreOptions, plan: RestorePlan, startedAt: Date): Pro
     startedAt: startedAt.toISOString(),
     archive: { name: plan.archive, runId: options.archive.metadata.runId },
     hosts: [...target].map((name) => ({ name, machineId: machines.get(name) ?? '' })),
-    sets: plan.units.flatMap(({ component, sets }) => sets.map((set) => ({ set, component }))),
+    units: plan.units,
     steps: plan.steps,
     context: options.context ?? null,
   });

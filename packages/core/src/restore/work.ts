@@ -35,7 +35,7 @@ export async function work(job: Work, direction: 'do' | 'undo'): Promise<Restore
   const { plan } = journal;
   const components = job.services.components ?? builtInComponents;
   const log = job.services.logger ?? silentLogger;
-  const sets = stepSets(plan.steps, new Map(plan.sets.map(({ set, component }) => [set, component])));
+  const sets = stepSets(plan.steps, plan.units);
   const hosts = [...new Set(plan.steps.map(({ host }) => host))].filter((name) => !job.lacking.has(name));
   const locks = await lockHosts(hosts, { runId: plan.runId, reach: (name) => access.remote(name), signal, log });
   const undoing = openAccess({ ...job.services, signal: undefined, emit: () => undefined });
