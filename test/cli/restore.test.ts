@@ -92,3 +92,10 @@ it('--resume tells also what the restore had left out', async () => {
   });
   expect(ended.status).toBe(3);
 });
+
+it.each(['--rollback', '--drop-old'])('%s takes no archive', async (way) => {
+  const ended = await restore('some.tar.gz', way, '20260131T030000Z-0000000b', '--yes');
+  expect(ended.status).toBe(2);
+  expect(ended.stderr).toContain('some.tar.gz');
+  expect(ended.stderr).toContain('leave the name out');
+});

@@ -91,7 +91,12 @@ export class Restore extends RunCommand {
   };
 
   protected async perform(output: RunOutput, signal: AbortSignal): Promise<Outcome> {
-    const { flags } = await this.parse(Restore);
+    const { args, flags } = await this.parse(Restore);
+    const earlier = flags.rollback ?? flags['drop-old'];
+    if (earlier !== undefined && args.archive !== undefined)
+      throw new BackupError('USAGE', `${args.archive}: undoing a restore and removing its old data read no archive`, {
+        hint: `restore ${earlier} knows its own: leave the name out`,
+      });
     if (flags.resume !== undefined) return this.resume(flags.resume, output, signal);
     if (flags.rollback !== undefined) return this.rollback(flags.rollback, output, signal);
     if (flags['drop-old'] !== undefined) return this.dropOld(flags['drop-old'], output, signal);
