@@ -6,8 +6,8 @@ export const hosts = {
   mq1: ['rabbitmq'],
   mon1: ['prometheus'],
   mon2: ['prometheus'],
-  lb8: [],
-  lb9: [],
+  lb8: ['empty'],
+  lb9: ['empty'],
   db9: ['empty'],
   mq9: ['empty'],
 };

@@ -54,11 +54,15 @@ export function summaryOf(finished: Finished): JsonLine {
   return summary;
 }
 
-/** Names, kinds, modes, owners, sizes, times, link targets and contents of everything in these trees; directories without times. */
+/**
+ * Names, kinds, modes, owners, sizes, times, link targets and contents of everything in these trees; directories without times.
+ * A tree that is not there is told as absent.
+ */
 export async function manifest(host: string, ...paths: readonly string[]): Promise<string> {
   return shellOnHost(
     host,
     `for path in ${paths.join(' ')}; do
+      if ! test -e "$path"; then echo "$path absent"; continue; fi
       find "$path" -type d -printf '%p %y %m %U %G\\n' , ! -type d -printf '%p %y %m %U %G %s %T@ %l\\n'
       find "$path" -type f -exec sha256sum {} +
     done 2>&1 | sort`,
