@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { clusterSeed } from './cluster.mjs';
 import { leftovers, shellOnHost } from '../support/cluster-host.js';
+import { restoreByHand } from '../support/by-hand.js';
 import { type Finished, jsonLines, lsbackup, must, startLsbackup, temporaryDirectory } from '../support/lsbackup.js';
 import { publish, readMessages } from '../support/rabbitmq-messages.js';
 import { inRabbitmq, rabbitmqTables } from '../support/rabbitmq-state.js';
@@ -154,6 +155,38 @@ describe('messages of RabbitMQ', () => {
     }
     expect(await state()).toEqual(old);
   });
+
+  it('are the old ones when the connection is lost', async () => {
+    const old = await otherMessages();
+    for (const [event, milliseconds] of [
+      [1, 100],
+      [3, 300],
+      [3, 3500],
+      [3, 7000],
+    ] as const) {
+      const where = { event, milliseconds };
+      const result = await runs.during(restoring('--yes', '--json'), event, async () => {
+        await delay(milliseconds);
+        await shellOnHost('mq1', 'pkill -KILL -u admin sshd || [ $? -eq 1 ]');
+      });
+      expect({ ...where, acted: result.acted, sets: summaryOf(result).sets }).toMatchObject({
+        ...where,
+        acted: true,
+        sets: [{ status: 'undone' }],
+      });
+      expect({ ...where, state: await state() }).toEqual({ ...where, state: old });
+      await expectNothingLeft();
+    }
+  });
+});
+
+it('messages come back by the commands of RESTORE.txt', async () => {
+  await otherMessages();
+  const [archive = ''] = await readdir(target);
+  await restoreByHand('mq1', join(target, archive), 'with the messages in queues');
+  expect(await state()).toEqual(atBackup);
+  await shellOnHost('mq1', 'rm -rf /var/lib/rabbitmq/mnesia/.replaced-*');
+  await expectNothingLeft();
 });
 
 describe('RabbitMQ runs again after a backup of its messages', () => {

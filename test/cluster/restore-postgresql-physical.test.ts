@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { clusterSeed } from './cluster.mjs';
-import { containerId, shellOnHost } from '../support/cluster-host.js';
+import { shellOnHost } from '../support/cluster-host.js';
+import { restoreByHand } from '../support/by-hand.js';
 import { lsbackup, must, temporaryDirectory } from '../support/lsbackup.js';
 import { RestoreRuns, summaryOf } from '../support/restore-run.js';
 import { postgresqlState } from '../support/server-state.js';
@@ -98,6 +99,12 @@ async function expectRestored(): Promise<void> {
   expect([rows, (rows ?? 0) % 50]).toEqual([last, 0]);
 }
 
+/** Makes the server another than it was at the backup, and returns what it is then. */
+async function wreck(): Promise<readonly string[]> {
+  await psql('postgres', 'DROP DATABASE IF EXISTS shop', 'DROP DATABASE IF EXISTS other', 'CREATE DATABASE other');
+  return postgresqlState('db9');
+}
+
 async function dropOld(): Promise<void> {
   expect(await runs.run('--drop-old', await runs.lastRun(), '--yes')).toMatchObject({ status: 0 });
   expect(await beside()).toBe('main');
@@ -160,18 +167,10 @@ describe('a server that was copied under writers', () => {
 describe('by hand', () => {
   it('is put back by the commands of RESTORE.txt where its data directory is gone', async () => {
     const [archive = ''] = await readdir(target);
-    await must('docker', 'cp', join(target, archive), `${await containerId('db9')}:/root/archive.tar.gz`);
-    await shellOnHost(
-      'db9',
-      `systemctl stop postgresql@15-main; rm -rf ${data}; rm -rf /root/by-hand; mkdir /root/by-hand; cd /root/by-hand
-      export ARCHIVE=/root/archive.tar.gz
-      tar -xzOf "$ARCHIVE" RESTORE.txt > RESTORE.txt
-      commands() { for section do sed -n "/^$section /,/^[0-9]/s/^    //p" RESTORE.txt; done; }
-      number=$(sed -n 's/^\\(4[.][0-9]*\\) .*PostgreSQL as a whole.*/\\1/p' RESTORE.txt)
-      commands 1 > unpack.sh; sh unpack.sh; commands 2 "$number" > restore.sh; sh restore.sh`,
-    );
+    await shellOnHost('db9', `systemctl stop postgresql@15-main; rm -rf ${data}`);
+    await restoreByHand('db9', join(target, archive), 'PostgreSQL as a whole');
     await expectRestored();
-    await shellOnHost('db9', `rm -rf /root/by-hand /root/archive.tar.gz ${data}/../.replaced-*`);
+    await shellOnHost('db9', `rm -rf ${data}/../.replaced-*`);
   });
 });
 
@@ -239,9 +238,30 @@ describe('the old server is back with its data', () => {
     await psql('shop', 'DELETE FROM item WHERE id = 0');
   });
 
+  it('when the connection is lost, at any step', async () => {
+    const old = await wreck();
+    let lost = 0;
+    for (const event of [1, 3, 5, 7, 9]) {
+      const result = await runs.during(physical('--yes'), event, async () => {
+        await delay((event * 37) % 300);
+        await shellOnHost('db9', 'pkill -KILL -u admin sshd || [ $? -eq 1 ]');
+      });
+      expect({ event, acted: result.acted }).toEqual({ event, acted: true });
+      if (result.status === 0) {
+        await expectRestored();
+        expect(await runs.run('--rollback', await runs.lastRun(), '--yes')).toMatchObject({ status: 0 });
+      } else {
+        lost += 1;
+        expect({ event, sets: summaryOf(result).sets }).toMatchObject({ event, sets: [{ status: 'undone' }] });
+      }
+      expect({ event, state: await postgresqlState('db9') }).toEqual({ event, state: old });
+      expect(await beside()).toBe('main');
+    }
+    expect(lost).toBeGreaterThanOrEqual(4);
+  }, 300_000);
+
   it('or the new one with its own, wherever lsbackup is killed', async () => {
-    await psql('postgres', 'DROP DATABASE shop', 'CREATE DATABASE other');
-    const old = await postgresqlState('db9');
+    const old = await wreck();
     const killed = { '--rollback': 0, '--resume': 0 };
     // When each of the five steps is told, and somewhat later, when the host is at work.
     for (const event of [1, 3, 5, 7, 9]) {
