@@ -5,7 +5,7 @@ import type { StepContext, StepKind } from '../restore.js';
 import { BackupError } from '../../model/errors.js';
 import type { RemoteHost } from '../../remote/remote-host.js';
 import { expectListening } from './listening.js';
-import { activate, checkConfiguration, control, serviceOf, unitName } from './service-control.js';
+import { activate, checkConfiguration, control, serviceOf, stop } from './service-control.js';
 
 const paramsSchema = z.object({
   host: z.string(),
@@ -120,7 +120,7 @@ async function giveBack(
       const message = `${params.host}: haproxy rejects the files that were there before, so it keeps running with the archived ones until it is restarted`;
       context.warn({ code: 'HAP_CHECK', message });
     } else await takeOver(remote, params, signal);
-  } else await control(remote, ['stop', unitName], signal);
+  } else await stop(remote, signal);
   await remote.run(script(unmark('told'), params.directory), { signal });
 }
 
@@ -133,7 +133,10 @@ async function isRejected(
     await checkConfiguration(remote, { files: configurationFiles, signal });
     return false;
   } catch (error) {
-    if (error instanceof BackupError && error.code === 'HAP_CHECK') return true;
+    if (!(error instanceof BackupError)) throw error;
+    if (error.code === 'HAP_CHECK') return true;
+    // It ran with these files before: what asks it may be the container that did not come up with the others.
+    if (error.code === 'SERVICE_MISSING') return false;
     throw error;
   }
 }

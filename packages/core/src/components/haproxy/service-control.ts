@@ -68,6 +68,12 @@ export async function control(remote: RemoteHost, words: readonly string[], sign
   await remote.run({ argv: ['systemctl', ...words], become: 'root', deadline: activateSeconds }, { signal });
 }
 
+/** A unit that is not there is stopped too: 5, "unit not loaded" (systemctl(1), "Exit status"). */
+export async function stop(remote: RemoteHost, signal: AbortSignal): Promise<void> {
+  const argv = ['systemctl', 'stop', unitName];
+  await remote.run({ argv, become: 'root', deadline: activateSeconds, accept: [0, 5] }, { signal });
+}
+
 /** What is installed on the host, whether it runs or not: in LambdaStack's container, at its own place, or in the usual ones. */
 export function checkCommands(service: Service | undefined, files: readonly string[]): readonly Command[] {
   const program = service?.arguments[0] ?? '';

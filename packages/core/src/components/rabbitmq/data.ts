@@ -24,6 +24,8 @@ export type NodeData = Readonly<{
   directory: string;
   /** Something else is mounted there, so it cannot be moved. */
   isMount: boolean;
+  /** Why a tar of the directory would not be the whole of the data, nor a move of it; null: it is. */
+  obstacle: string | null;
 }>;
 
 /** The file beside the data directory in which a node keeps its feature flags; data and flags belong together. */
@@ -31,9 +33,17 @@ export function flagsFile(directory: string): string {
   return `${directory}-feature_flags`;
 }
 
+/** Mount points: proc_pid_mountinfo(5), field 5, blanks as `\\040`. Only the first obstacle is told. */
 const dataScript = `path=$(readlink -f -- "$1") && stat -c %U -- "$path" &&
 if [ "$(stat -c %d -- "$path")" = "$(stat -c %d -- "\${path%/*}")" ]; then echo inside; else echo mount; fi &&
-printf '%s\\n' "$path"`;
+printf '%s\\n' "$path" || exit
+[ ! -L "$1" ] || { echo "$1 is a symbolic link"; exit; }
+while read -r _ _ _ _ point _; do
+  case $(printf %b "$point") in "$path"/*) echo "something else is mounted on $point"; exit ;; esac
+done </proc/self/mountinfo
+# Files of a node that runs come and go while they are looked at.
+link=$(find "$path" -type l 2>/dev/null | head -n 1)
+[ -z "$link" ] || echo "$link is a symbolic link"`;
 
 /** Looks at the data directory that the node names. Error SERVICE_ANSWER. */
 export async function lookAtData(
@@ -42,11 +52,11 @@ export async function lookAtData(
   signal: AbortSignal,
 ): Promise<NodeData> {
   const { stdout } = await remote.run({ argv: ['sh', '-c', dataScript, 'sh', named], become: 'root' }, { signal });
-  const [user, place, directory] = stdout.toString('utf8').split('\n');
+  const [user, place, directory, obstacle = ''] = stdout.toString('utf8').split('\n');
   const host = remote.host.name;
   if (user === undefined || directory?.startsWith('/') !== true)
     throw new BackupError('SERVICE_ANSWER', `${host}: the data directory ${named} cannot be looked at`, { host });
-  return { host, rabbitmqctl, user, directory, isMount: place === 'mount' };
+  return { host, rabbitmqctl, user, directory, isMount: place === 'mount', obstacle: obstacle || null };
 }
 
 /** Prints `{true,true}` where the data of quorum queues and of streams lie below the data directory. */
@@ -91,6 +101,11 @@ export async function findMessages(
   if (service?.running !== true)
     return refused(`RabbitMQ does not run as ${serviceUnit}`, 'Only systemd can stop it and start it again surely.');
   const data = await lookAtData(remote, { rabbitmqctl: options.rabbitmqctl, named: status.data_directory }, signal);
+  if (data.obstacle !== null)
+    return refused(
+      `${data.obstacle}, so a copy of ${data.directory} would not hold all of them`,
+      'Set the option rabbitmq.messages to false, or keep all data in one directory.',
+    );
   const { stdout } = await remote.run(
     { argv: [options.rabbitmqctl, 'eval', insideProgram(status.data_directory)], become: data.user, deadline: 120 },
     { signal },
@@ -100,11 +115,18 @@ export async function findMessages(
       `quorum queues or streams have their data outside ${status.data_directory}`,
       'Set the option rabbitmq.messages to false.',
     );
-  const { files } = await findFiles(remote, {
+  const { files, warnings } = await findFiles(remote, {
     service: 'RabbitMQ',
     paths: [flagsFile(data.directory)],
     required: { paths: [data.directory], hint: 'Is it removed?' },
     signal,
   });
+  const expected = [data.directory, flagsFile(data.directory)].map((path) => path.slice(1));
+  const strange = [...files.excluded, ...files.names.filter((name) => !expected.includes(name))];
+  if (strange.length > 0 || warnings.length > 0)
+    return refused(
+      `${data.directory} is more than files: ${[...strange.map((name) => `/${name}`), ...warnings.map(({ message }) => message)].slice(0, 3).join('; ')}`,
+      'Set the option rabbitmq.messages to false, or keep all data in one directory.',
+    );
   return { data, files, refusal: null };
 }

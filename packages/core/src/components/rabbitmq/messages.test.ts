@@ -1,8 +1,13 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it, jest } from '@jest/globals';
 import { fakeDiscoverContext, onlyUnit } from '../../testing/fake-contexts.js';
+import { FakeHost, runHere } from '../../testing/fake-host.js';
 import type { Step, TarContents } from '../restore.js';
 import { archived, FakeBroker, fakeRestore, unitBackup } from './broker.test-support.js';
 import { countDifferences, countProgram, readCounts } from './counts.js';
+import { lookAtData } from './data.js';
 import { verifyMessages } from './data-steps.js';
 import { rabbitmq } from './index.js';
 import { rabbitmqOptions } from './options.js';
@@ -47,6 +52,7 @@ describe('a restore of messages', () => {
     readonly unit?: ReturnType<typeof unitBackup>['unit'];
     readonly roots?: readonly string[];
     readonly isSaved?: boolean;
+    readonly place?: string;
     readonly warnings?: { readonly code: string }[];
   }
   const unit = unitBackup({ roles: { dataDirectory: data }, baseline: { messages: [queue] } }).unit;
@@ -56,7 +62,8 @@ describe('a restore of messages', () => {
     broker.host.answer(/^systemctl show/, {
       stdout: 'Id=rabbitmq-server.service\nLoadState=loaded\nActiveState=active\nMainPID=0\n',
     });
-    broker.host.answer(/^sh -c path=.*readlink/s, { stdout: `rabbitmq\ninside\n${data}\n` });
+    const { place = `inside\n${data}\n` } = given;
+    broker.host.answer(/^sh -c path=.*readlink/s, { stdout: `rabbitmq\n${place}` });
     const fake = fakeRestore(broker, archived, selected);
     const backup = unitBackup();
     const artifact = { ...backup.artifacts[0]!, path: 'rabbitmq/mq1/messages.tar', format: 'tar' };
@@ -101,6 +108,8 @@ describe('a restore of messages', () => {
     ['a newer series', 'RESTORE_VERSION', { broker: new FakeBroker(archived, { version: '3.11.0' }) }],
     ['other files', 'RESTORE_REFUSED', { roots: [data.slice(1), 'etc/passwd'] }],
     ['no data', 'RESTORE_REFUSED', { roots: [`${data.slice(1)}-feature_flags`] }],
+    ['a mount point', 'RESTORE_REFUSED', { place: `mount\n${data}\n` }],
+    ['data with a link', 'RESTORE_REFUSED', { place: `inside\n${data}\n${data}/x is a symbolic link\n` }],
     ['no messages', 'ARTIFACT_MISSING', { isSaved: false }],
     ['a second selector', 'OPTION_INVALID', { selected: { messages: ['yes'], exact: ['yes'] } }],
     ['another word', 'OPTION_INVALID', { selected: { messages: ['maybe'] } }],
@@ -144,6 +153,33 @@ describe('the comparison of messages', () => {
     'counted true 0',
   ])('fails for %s', async (printed) => {
     await expect(verify(printed)).rejects.toMatchObject({ code: 'RESTORE_CHECK', host: 'mq1' });
+  });
+});
+
+describe('a data directory', () => {
+  const look = (named: string) => {
+    const remote = new FakeHost({
+      name: 'mq1',
+      rules: [{ argv: /./, answer: (command, input) => runHere(command, input) }],
+    });
+    return lookAtData(remote, { rabbitmqctl: 'rabbitmqctl', named }, new AbortController().signal);
+  };
+
+  it('is not whole where it is a link, holds one, or has something mounted in it', async () => {
+    const place = realpathSync(mkdtempSync(join(tmpdir(), 'rabbitmq data-')));
+    try {
+      mkdirSync(join(place, 'node/queues'), { recursive: true });
+      expect(await look(join(place, 'node'))).toMatchObject({ directory: join(place, 'node'), obstacle: null });
+      symlinkSync('node', join(place, 'other'));
+      expect(await look(join(place, 'other'))).toMatchObject({ obstacle: `${place}/other is a symbolic link` });
+      symlinkSync('/elsewhere', join(place, 'node/queues/one'));
+      expect(await look(join(place, 'node'))).toMatchObject({
+        obstacle: `${place}/node/queues/one is a symbolic link`,
+      });
+      expect((await look('/dev')).obstacle).toMatch(/^something else is mounted on \/dev\//);
+    } finally {
+      rmSync(place, { recursive: true });
+    }
   });
 });
 

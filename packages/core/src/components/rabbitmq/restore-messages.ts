@@ -122,6 +122,12 @@ async function requireTarget(
   const data = await lookAtData(remote, { rabbitmqctl: options.rabbitmqctl, named: status.data_directory }, signal);
   if (data.isMount)
     throw refused(host, `${data.directory} is a mount point and cannot be moved aside`, 'Mount the directory above.');
+  if (data.obstacle !== null)
+    throw refused(
+      host,
+      `${data.obstacle}, so what RabbitMQ has could not be moved aside whole`,
+      'Keep all data in one directory.',
+    );
   return data;
 }
 
